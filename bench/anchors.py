@@ -1,0 +1,58 @@
+"""Known floors and ceilings: pseudo-methods that pass through the same metrics without training.
+
+An anchor gives artefacts directly, because only the task can draw the truth. It has no codes and no
+decoder, so the metrics that need those do not apply to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.contracts import Artefacts, TaskData
+from bench.errors import UserError
+
+_NO_MODEL = "an anchor is no model: it has no {}"
+_ABSENT = {
+    "rec_a": _NO_MODEL.format("decoder"),
+    "rec_b": _NO_MODEL.format("decoder"),
+    **{f"z1_{part}_{d}": _NO_MODEL.format("codes") for part in ("probe", "test") for d in "ab"},
+    "training": _NO_MODEL.format("training"),
+    "inference": _NO_MODEL.format("inference"),
+}
+
+
+def copy_source(data: TaskData) -> Artefacts:
+    """Return every source as it is: the floor of transfer."""
+    a, b = (domain.images for domain in data.domains["test"])
+    return Artefacts({"add": a, "other": a, "remove": b}, absent=_ABSENT)
+
+
+def copy_guide(data: TaskData) -> Artefacts:
+    """Return the guide instead of the source: perfect content, another face."""
+    b = data.domains["test"][1].images
+    neighbour = b.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+    absent = _ABSENT | {"remove": "removing has no guide to copy"}
+    return Artefacts({"add": b, "other": neighbour}, absent=absent)
+
+
+def ground_truth(data: TaskData) -> Artefacts:
+    """Return the true results: the ceiling.
+
+    Raises:
+        UserError: the task cannot draw them.
+    """
+    if data.truth is None:
+        raise UserError(f"task {data.name} has no ground truth to show")
+    return Artefacts(dict(vars(data.truth)), absent=_ABSENT)
+
+
+ANCHORS: dict[str, Callable[[TaskData], Artefacts]] = {
+    "ground-truth": ground_truth,
+    "copy-source": copy_source,
+    "copy-guide": copy_guide,
+}
+SUMMARIES = {
+    "ground-truth": "anchor: the task's own true results, the ceiling",
+    "copy-source": "anchor: the source as it is, the floor of transfer",
+    "copy-guide": "anchor: the guide instead of the source",
+}

@@ -1,0 +1,309 @@
+"""One cell, from nothing to its record: train, make artefacts, score. Runs in its own process."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench import environment
+from bench.anchors import ANCHORS
+from bench.config import PUBLISHED, Cell
+from bench.contracts import Artefacts, Metric, Result, Settings, TaskData
+from bench.data import read
+from bench.grid import draw_grid
+from bench.images import to_float, to_uint8
+from bench.measure import repeat
+from bench.method import Method
+from bench.registry import Registry
+from bench.store import SCHEMA, RunFolder, Store, Todo, read_record, write_json
+from bench.training import Report, Training, autocast, build, flops_of_step, in_batches
+from bench.training import steps_for, train
+
+LATENCY_REPEATS = 50
+INFERENCE_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is asked to do."""
+
+    cell: Cell
+    todo: Todo
+    results: Path
+    cache: Path
+    metrics: tuple[str, ...]
+    inception: Path | None
+    command: str
+
+
+Show = Callable[[str, Report | None], None]
+"""Called with the name of the stage, and in training with how it goes."""
+
+
+def run(job: Job, show: Show) -> str:
+    """Do a job and return the status of its record, "ok" or "failed".
+
+    Whatever a plug-in raises ends this cell alone: it becomes a record that says so.
+    """
+    cell = job.cell
+    store = Store(job.results)
+    record = _new_record(job)
+    if job.todo == "run":
+        store.record_path(cell).unlink(missing_ok=True)
+    torch.set_num_threads(cell.threads)
+    torch.set_flush_denormal(True)
+    try:
+        with threadpool_limits(cell.threads):
+            _stages(job, store, record, show)
+    except Exception as error:
+        folder = store.folder(cell)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with folder.log.open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)
+        said = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {said[0] if said else ''} (log: {folder.log})"
+        write_gap(job, "failed", reason)
+        return "failed"
+    write_json(store.record_path(cell), record | {"finished": _now()})
+    return "ok"
+
+
+def write_gap(job: Job, status: str, reason: str) -> None:
+    """Write the record of a cell that has no numbers, so that it is a row that says why."""
+    gap = Result(status="failed", reason=reason)
+    metrics = {
+        name: _entry(plugin.load(), name, gap)
+        for plugin in Registry(map(Path, job.cell.plugins)).all("metric")
+        for name in plugin.load().numbers
+        if name in job.metrics
+    }
+    found = {"status": status, "reason": reason, "metrics": metrics, "finished": _now()}
+    write_json(Store(job.results).record_path(job.cell), _new_record(job) | found)
+
+
+def _new_record(job: Job) -> dict[str, Any]:
+    cell = job.cell
+    return {
+        "schema": SCHEMA,
+        "id": cell.id,
+        "label": cell.label,
+        "identity": cell.identity,
+        "status": "ok",
+        "reason": "",
+        "metrics": {},
+        "facts": {},
+        "timings": {},
+        "sources": {},
+        "environment": environment.describe(cell.device) | {"command": job.command},
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
+    cell = job.cell
+    registry = Registry(map(Path, cell.plugins))
+    folder = store.folder(cell)
+    timings = record["timings"]
+    with _timed(timings, "load"):
+        data = read(registry.find("task", cell.task).load()(), cell.sizes, job.cache)
+    if data.fingerprint != cell.fingerprint:
+        raise ValueError(f"the cached task has another fingerprint, {data.fingerprint}")
+    record["facts"] = {"pixel_hash": data.pixel_hash}
+
+    if cell.method in ANCHORS:
+        artefacts = ANCHORS[cell.method](data)
+    else:
+        plugin = registry.find("method", cell.method)
+        record["sources"][cell.method] = plugin.source_hash()
+        record["facts"] |= {k: plugin.load().__dict__.get(k) for k in ("paper", "guided")}
+        artefacts = _from_method(cell, plugin.load(), data, folder, timings, show)
+        record["facts"] |= _training_facts(artefacts)
+
+    show("scoring", None)
+    earlier = read_record(store.record_path(cell)) if job.todo == "score" else None
+    scored = dict(earlier["metrics"]) if isinstance(earlier, dict) else {}
+    settings = Settings(tuple(cell.numbers["probes"]), job.inception)
+    for plugin in registry.all("metric"):
+        family: Metric = plugin.load()()
+        wanted = [name for name in family.numbers if name in job.metrics]
+        if not wanted or all(
+            name in scored and scored[name]["version"] == family.version for name in wanted
+        ):
+            continue
+        record["sources"][plugin.name] = plugin.source_hash()
+        with _timed(timings, f"score:{plugin.name}"):
+            results = family.score(wanted, artefacts, data, settings)
+        scored |= {name: _entry(family, name, result) for name, result in results.items()}
+    record["metrics"] = scored
+    draw_grid(store.grid_path(cell), cell.label, artefacts, data)
+
+
+def _from_method(
+    cell: Cell,
+    method_class: type[Method],
+    data: TaskData,
+    folder: RunFolder,
+    timings: dict[str, float],
+    show: Show,
+) -> Artefacts:
+    """Return the artefacts of a method: those on disk, or new ones from its trained weights."""
+    kept = folder.artefacts()
+    if kept is not None:
+        return kept
+    if cell.device == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+    config = method_class.Config(**cell.config)
+    method = build(method_class, data.spec, config, cell.seed).to(cell.device)
+    trained = folder.training()
+    if trained is None:
+        show("training", None)
+        with _timed(timings, "train"):
+            training = train(
+                method,
+                data,
+                steps=steps_of(cell, method),
+                seed=cell.seed,
+                precision=cell.precision,
+                show=lambda report: show("training", report),
+            )
+        folder.save_training(method.state_dict(), training)
+    else:
+        weights, training = trained
+        method.load_state_dict(weights)
+    show("artefacts", None)
+    with _timed(timings, "artefacts"):
+        artefacts = make_artefacts(method, data, training, cell)
+    folder.save_artefacts(artefacts)
+    return artefacts
+
+
+def steps_of(cell: Cell, method: Method) -> int:
+    """Return how many steps a cell's budget pays for."""
+    budget = cell.numbers["budget_tflops"]
+    if budget == PUBLISHED:
+        return method.published_steps
+    return steps_for(budget * 1e12, flops_of_step(method))
+
+
+@torch.inference_mode()
+def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cell) -> Artefacts:
+    """Return all that metrics see of a trained method."""
+    method.eval()
+    device = torch.device(cell.device)
+    size = cell.numbers["eval_batch"]
+
+    def apply(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        outputs = []
+        for part in in_batches(len(inputs[0]), size):
+            batch = [to_float(images[part].to(device)) for images in inputs]
+            with autocast(device.type, cell.precision):
+                outputs.append(function(*batch).float().cpu())
+        return torch.cat(outputs)
+
+    a, b = (domain.images for domain in data.domains["test"])
+    neighbour = b.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+    tensors = {
+        "add": to_uint8(apply(method.add, a, b)),
+        "other": to_uint8(apply(method.add, a, neighbour)),
+        "remove": to_uint8(apply(method.remove, b)),
+        "rec_a": to_uint8(apply(lambda x: method.reconstruct(x, 0), a)),
+        "rec_b": to_uint8(apply(lambda x: method.reconstruct(x, 1), b)),
+    }
+    for part in ("probe", "test"):
+        for domain, letter in enumerate("ab"):
+            images = data.domains[part][domain].images
+            first = method.encode(to_float(images[:1].to(device)), domain)
+            tensors[f"z1_{part}_{letter}"] = apply(
+                lambda x, domain=domain: method.encode(x, domain).common, images
+            )
+            if first.separate is not None:
+                tensors[f"z2_{part}_{letter}"] = apply(
+                    lambda x, domain=domain: method.encode(x, domain).separate, images
+                )
+    measured = {
+        "training": dataclasses.asdict(training),
+        "inference": _measure_inference(method, a, b, cell),
+    }
+    absent = {f"z2_{part}_{d}": "the method has no separate code" for part in ("probe", "test")
+              for d in "ab"}
+    return Artefacts(
+        tensors,
+        measured,
+        {name: why for name, why in absent.items() if name not in tensors},
+    )
+
+
+def _measure_inference(method: Method, a: Tensor, b: Tensor, cell: Cell) -> dict[str, Any]:
+    """Return times, FLOPs and parameters of one transfer, ``add``: what a user runs."""
+    device = torch.device(cell.device)
+
+    def call(n: int) -> Callable[[], Tensor]:
+        source, guide = to_float(a[:n].to(device)), to_float(b[:n].to(device))
+
+        def transfer() -> Tensor:
+            with autocast(device.type, cell.precision):
+                return method.add(source, guide)
+
+        return transfer
+
+    batch = min(INFERENCE_BATCH, len(a))
+    with FlopCounterMode(display=False) as counter:
+        call(1)()
+    many = repeat(call(batch), device, LATENCY_REPEATS)
+    one = repeat(call(1), device, LATENCY_REPEATS)
+    return {
+        "images_per_s": [batch / max(wall, 1e-9) for wall, _ in many],
+        "latency_ms": [1000 * wall for wall, _ in one],
+        "latency_cpu_ms": [1000 * cpu for _, cpu in one],
+        "flops": int(counter.get_total_flops()),
+        "params": sum(p.numel() for p in method.parameters()),
+    }
+
+
+def _training_facts(artefacts: Artefacts) -> dict[str, Any]:
+    training = Training(**artefacts.measured["training"])
+    facts = dataclasses.asdict(training) | {"flops": training.flops}
+    return {key: value for key, value in facts.items() if key not in ("rates", "cpu_rates")}
+
+
+def _entry(family: Metric | type[Metric], name: str, result: Result) -> dict[str, Any]:
+    info = next(info for info in family.infos() if info.id == name)
+    return dataclasses.asdict(result) | {
+        "version": family.version,
+        "family": family.name,
+        "unit": info.unit,
+        "better": info.better,
+        "meaning": info.meaning,
+    }
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Any:
+    start = time.perf_counter()
+    yield
+    timings[stage] = time.perf_counter() - start
+
+
+def families(registry: Registry, wanted: Sequence[str]) -> dict[str, int]:
+    """Return the version of each wanted metric id."""
+    versions = {}
+    for plugin in registry.all("metric"):
+        family = plugin.load()
+        versions |= {name: family.version for name in family.numbers if name in wanted}
+    return versions

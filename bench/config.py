@@ -1,0 +1,257 @@
+"""From what the user asks for to cells: profiles, `--set`, and the identity of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.contracts import DataSizes
+from bench.errors import UserError, unknown
+from bench.registry import Plugin
+
+PROFILES = Path(__file__).with_name("profiles.toml")
+PUBLISHED: Literal["published"] = "published"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The size of a run.
+
+    size: side in pixels. train_images, probe_images, test_images: per domain. budget_tflops: the
+    training FLOPs of every cell in units of 1e12, or "published" for each method's own iteration
+    count. probes: the battery of the domain accuracy. eval_batch: images in a forward pass.
+    methods: what the profile changes of a method's configuration.
+    """
+
+    name: str
+    description: str
+    size: int
+    train_images: int
+    probe_images: int
+    test_images: int
+    seeds: tuple[int, ...]
+    precision: Literal["auto", "fp32", "bf16"]
+    budget_tflops: float | Literal["published"]
+    probes: tuple[str, ...]
+    eval_batch: int = 64
+    methods: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def sizes(self) -> DataSizes:
+        """How much of a task it takes."""
+        return DataSizes(self.size, self.train_images, self.probe_images, self.test_images)
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what is part of a cell's identity."""
+        left_out = {"name", "description", "seeds", "precision", "methods"}
+        fields = (field.name for field in dataclasses.fields(self))
+        return {name: getattr(self, name) for name in fields if name not in left_out}
+
+
+SETTABLE = ("size", "train_images", "probe_images", "test_images", "budget_tflops")
+"""The fields of a profile that `--set profile.FIELD=VALUE` reaches."""
+
+
+def profiles() -> dict[str, Profile]:
+    """Return the profiles by name."""
+    found = {}
+    for name, table in tomllib.loads(PROFILES.read_text("utf-8")).items():
+        lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+        found[name] = Profile(name=name, **(table | lists))
+    return found
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One `--set OWNER.FIELD=VALUE`, where the owner is a method or the word profile."""
+
+    owner: str
+    field: str
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Setting:
+        """Read `press2019.sep=25`.
+
+        Raises:
+            UserError: it has another form.
+        """
+        name, equals, value = text.partition("=")
+        owner, dot, field = name.strip().partition(".")
+        if not (equals and dot and owner and field and value.strip()):
+            raise UserError(
+                f"--set '{text}': expected METHOD.FIELD=VALUE or profile.FIELD=VALUE, "
+                "for example press2019.sep=25"
+            )
+        return cls(owner, field, value.strip())
+
+
+def choose_profile(name: str, settings: Iterable[Setting] = ()) -> Profile:
+    """Return a profile, changed by the settings that are its own; its name says what changed.
+
+    Raises:
+        UserError: no such profile, or a setting has an unknown field or a wrong value.
+    """
+    known = profiles()
+    if name not in known:
+        raise unknown("profile", name, known)
+    profile = known[name]
+    changes = {}
+    for setting in settings:
+        if setting.owner == "profile":
+            if setting.field not in SETTABLE:
+                raise unknown("field of a profile", setting.field, SETTABLE)
+            changes[setting.field] = _typed(setting, _hints(Profile)[setting.field])
+    if changes.get("test_images", 2) % 2 or min([1, *_numbers(changes.values())]) <= 0:
+        raise UserError("profile fields must be positive, and test_images even")
+    changes = {k: v for k, v in changes.items() if getattr(profile, k) != v}
+    return dataclasses.replace(profile, name=name + _brackets(changes), **changes)
+
+
+def configure(
+    plugin: Plugin, profile: Profile, settings: Iterable[Setting]
+) -> tuple[str, dict[str, Any]]:
+    """Return the label and the full configuration of a method in a profile.
+
+    The published values are the defaults, the profile beats them, `--set` beats the profile. The
+    label is the method's name, with what `--set` changed in brackets.
+
+    Raises:
+        UserError: an unknown field or a wrong value.
+    """
+    config_class = plugin.load().Config
+    hints = _hints(config_class)
+    base = dataclasses.asdict(config_class()) | dict(profile.methods.get(plugin.name, {}))
+    changes = {}
+    for setting in settings:
+        if setting.owner != plugin.name:
+            continue
+        if setting.field not in hints:
+            raise unknown(f"field of {plugin.name}", setting.field, hints)
+        value = _typed(setting, hints[setting.field])
+        if value != base[setting.field]:
+            changes[setting.field] = value
+    config = base | changes
+    for field, value in config.items():
+        if hints[field] is float:
+            config[field] = float(value)
+    return plugin.name + _brackets(changes), config
+
+
+def _numbers(values: Iterable[Any]) -> list[float]:
+    return [value for value in values if isinstance(value, int | float)]
+
+
+def _brackets(changes: Mapping[str, Any]) -> str:
+    if not changes:
+        return ""
+    inside = (
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in sorted(changes.items())
+    )
+    return f"[{','.join(inside)}]"
+
+
+def _hints(config_class: type) -> dict[str, Any]:
+    return typing.get_type_hints(config_class)
+
+
+def _typed(setting: Setting, hint: Any) -> Any:
+    """Return the setting's value as its field's type."""
+    options = (
+        typing.get_args(hint)
+        if typing.get_origin(hint) in (typing.Union, types.UnionType)
+        else (hint,)
+    )
+    for option in options:
+        if typing.get_origin(option) is Literal:
+            if setting.text in typing.get_args(option):
+                return setting.text
+        elif option is bool:
+            if setting.text.lower() in ("true", "false"):
+                return setting.text.lower() == "true"
+        elif option in (int, float, str):
+            try:
+                value = option(setting.text)
+            except ValueError:
+                continue
+            if value == value and value not in (float("inf"), float("-inf")):
+                return value
+    wanted = " or ".join(
+        " | ".join(typing.get_args(option))
+        if typing.get_origin(option) is Literal
+        else option.__name__
+        for option in options
+    )
+    raise UserError(
+        f"--set {setting.owner}.{setting.field}={setting.text}: expected {wanted}, "
+        f"got '{setting.text}'"
+    )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: a method (or an anchor) on a task in a profile with a seed.
+
+    All fields but ``label`` and ``plugins`` are its identity. What does not change a number is not
+    in it: jobs, engine, paths, order, time, the list of metrics.
+    """
+
+    label: str
+    method: str
+    config: dict[str, Any]
+    task: str
+    fingerprint: str
+    profile: str
+    numbers: dict[str, Any]
+    seed: int
+    device: str
+    precision: str
+    threads: int = 1
+    plugins: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides the numbers."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in ("label", "plugins")
+        }
+
+    @property
+    def id(self) -> str:
+        """Return the 16 hex digits that name this run."""
+        return hash_of(self.identity)
+
+    @property
+    def name(self) -> str:
+        """Return the name of its files: readable, and unique through the id."""
+        safe = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in self.label)
+        profile = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in self.profile)
+        return f"{safe[:60]}-{self.task}-{profile[:40]}-s{self.seed}-{self.id[:8]}"
+
+    @property
+    def sizes(self) -> DataSizes:
+        """How much of the task it takes."""
+        numbers = self.numbers
+        return DataSizes(
+            numbers["size"],
+            numbers["train_images"],
+            numbers["probe_images"],
+            numbers["test_images"],
+        )
+
+
+def hash_of(value: Any) -> str:
+    """Return 16 hex digits of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

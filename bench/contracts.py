@@ -1,0 +1,264 @@
+"""The contracts of the suite: what a task, a method, a metric and a record are. Read this first.
+
+Words (Press et al., ICLR 2019): domain **A** is plain, domain **B** has everything A has *plus
+extra content* (a face, and a face with glasses). Images are unpaired, the domain is the only label
+in training. A method splits an image into a *common* code z1 (what A and B share) and a *separate*
+code z2 (what only B has), so that it can
+
+* ``add(a, guide)``: put the extra content of the guide, an image of B, onto a, an image of A;
+* ``remove(b)``: give b without its extra content.
+
+A **cell** is one (method, task, profile, seed). It runs alone in its own process through three
+stages, *train*, *artefacts*, *score*, and leaves one JSON record. Everything that is reported is a
+view on records.
+
+Images are uint8 between tasks, artefacts and metrics, and float32 in [-1, 1] inside methods, always
+channels first: (N, 3, S, S). The one conversion between the two is in `bench.images`.
+
+The fourth contract, `bench.method.Method`, is a module of its own: it is the only one that needs
+torch to be imported, and ``bench list`` must answer at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+PARTS = ("train", "probe", "test")
+"""*train* trains methods, *probe* fits probes and reference statistics, *test* gives the numbers."""
+
+HIDDEN = -1
+"""The value of a factor that does not show in an image (the hair's colour under a hijab)."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a method is told about the images: side in pixels, channels, number of domains."""
+
+    size: int
+    channels: int = 3
+    domains: int = 2
+
+
+@dataclass(frozen=True)
+class DataSizes:
+    """How much of a task is wanted: side in pixels, and images per domain of each part."""
+
+    size: int
+    train: int
+    probe: int
+    test: int
+
+    def of(self, part: str) -> int:
+        """Return the number of images per domain of a part."""
+        return int(getattr(self, part))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A property of an image that takes one of a few values.
+
+    ``separate`` is true for what only domain B has: the extra content.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    separate: bool = False
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The images of one domain in one part.
+
+    images: uint8 (N, 3, S, S). factors: int64 (N, F), an index into the values of each factor, or
+    `HIDDEN`; F is 0 where a task knows no factors.
+    """
+
+    images: torch.Tensor
+    factors: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The true results of the n test pairs, uint8 (n, 3, S, S) each.
+
+    Pair i takes the i-th test image of A as its source and the i-th of B as its guide; ``other`` is
+    what the guide of the pair's neighbour (i with its last bit flipped) would give. ``remove`` is
+    the i-th image of B without its extra content.
+    """
+
+    add: torch.Tensor
+    other: torch.Tensor
+    remove: torch.Tensor
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task, loaded: ``domains[part]`` lists the domains of a part, A first."""
+
+    name: str
+    fingerprint: str
+    factors: tuple[Factor, ...]
+    domains: Mapping[str, Sequence[Domain]]
+    truth: Truth | None
+    pixel_hash: str = ""
+
+    @property
+    def spec(self) -> Spec:
+        """What a method is told."""
+        train = self.domains["train"]
+        return Spec(train[0].images.shape[-1], train[0].images.shape[1], len(train))
+
+
+Progress = Callable[[int, int], None]
+"""Called with how many images are done and how many there are."""
+
+
+class Task(ABC):
+    """Domains to transfer content between. One class is one task.
+
+    ``name`` and ``summary`` are literals in the class body: ``bench list`` reads them without
+    running the file.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    factors: ClassVar[tuple[Factor, ...]] = ()
+
+    @abstractmethod
+    def recipe(self, sizes: DataSizes) -> dict[str, Any]:
+        """Return all that determines the pixels, as JSON: its hash is the task's fingerprint.
+
+        Nothing may be rendered or decoded for it: planning a run calls this.
+        """
+
+    @abstractmethod
+    def load(self, sizes: DataSizes, progress: Progress) -> TaskData:
+        """Render or decode the images. Parts are disjoint; the same recipe gives the same bits."""
+
+
+Better = Literal["higher", "lower"]
+Status = Literal["ok", "not_applicable", "unavailable", "failed"]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """A number that is reported: its id, unit, direction, meaning and the artefacts it needs."""
+
+    id: str
+    unit: str
+    better: Better
+    meaning: str
+    needs: tuple[str, ...] = ()
+    needs_truth: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """The value of a metric for one cell, with a 95 % interval over the n items it is made of.
+
+    ``extractor`` is part of the identity: values of different extractors share no scale.
+    ``detail`` holds what explains the value (the probe that was chosen, a floor).
+    """
+
+    value: float | None = None
+    lo: float | None = None
+    hi: float | None = None
+    n: int = 0
+    status: Status = "ok"
+    reason: str = ""
+    extractor: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """What a trained method made of the task; metrics see this and never the method.
+
+    tensors: ``add``, ``other``, ``remove``, ``rec_a``, ``rec_b``, uint8 (n, 3, S, S), of the test
+    part (``other`` is add with the neighbour's guide, see `Truth`); codes ``z1_probe_a``,
+    ``z1_probe_b``, ``z1_test_a``, ``z1_test_b`` and ``z2_*``, float32 (n, C) or (n, C, H, W).
+    measured: what can only be measured while the method runs (times, memory, FLOPs).
+    absent: the reason for each artefact that a method does not have.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    def why_absent(self, name: str) -> str:
+        """Return why an artefact is missing, or '' when it is there."""
+        if name in self.tensors or name in self.measured:
+            return ""
+        return self.absent.get(name, f"the method gives no '{name}'")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user decides about scoring.
+
+    probes: the battery for the domain accuracy. inception: the weights of true Inception, or None.
+    """
+
+    probes: tuple[str, ...] = ("logistic", "rbf_svm", "boosting", "mlp")
+    inception: Path | None = None
+
+
+class Metric(ABC):
+    """A family of numbers that are computed together from artefacts alone.
+
+    ``version`` rises with every change of a value: records with an older one are scored again.
+    A metric draws no global random numbers, and items in another order give the same value.
+
+    ``numbers`` holds the fields of a `MetricInfo` for each id that the family gives. Like ``name``
+    and ``summary`` it is a literal: ``bench list`` reads it without running the file.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    version: ClassVar[int]
+    numbers: ClassVar[dict[str, dict[str, Any]]]
+
+    @classmethod
+    def infos(cls) -> tuple[MetricInfo, ...]:
+        """Return what is known of each number of this family."""
+        return tuple(MetricInfo(name, **facts) for name, facts in cls.numbers.items())
+
+    @abstractmethod
+    def compute(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return a result for each wanted number; what it needs is known to be there."""
+
+    def unavailable(self, settings: Settings) -> str:
+        """Return why this family cannot be computed with these settings, or ''."""
+        return ""
+
+    def score(
+        self, wanted: Sequence[str], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return a result for each wanted id of this family, `not_applicable` where one is."""
+        results: dict[str, Result] = {}
+        possible: list[MetricInfo] = []
+        for info in self.infos():
+            if info.id not in wanted:
+                continue
+            reasons = [reason for need in info.needs if (reason := artefacts.why_absent(need))]
+            if info.needs_truth and data.truth is None:
+                reasons.append(f"task {data.name} cannot render the true result")
+            if reasons:
+                results[info.id] = Result(status="not_applicable", reason=reasons[0])
+            elif reason := self.unavailable(settings):
+                results[info.id] = Result(status="unavailable", reason=reason)
+            else:
+                possible.append(info)
+        if possible:
+            results |= self.compute(possible, artefacts, data, settings)
+        return results

@@ -1,0 +1,65 @@
+"""What a run ran on, asked from the libraries themselves."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bench import __version__, compat
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@cache
+def describe(device: str) -> dict[str, Any]:
+    """Return versions, processor, device and commit, as JSON."""
+    import torch
+
+    modules = {name: import_module(name) for name in ("numpy", "scipy", "sklearn", "pandas")}
+    modules |= {"torchvision": compat.torchvision(), "torch_fidelity": compat.torch_fidelity()}
+    versions = {name: str(module.__version__) for name, module in modules.items()}
+    return {
+        "contentbench": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "versions": versions,
+        "platform": platform.platform(),
+        "cpu": _processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "commit": _commit(),
+    }
+
+
+def native_bf16(device: str) -> bool:
+    """Return whether the hardware multiplies bfloat16 itself (and not by emulation)."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    supports = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in supports)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
+
+
+def _commit() -> str | None:
+    if not (_ROOT / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

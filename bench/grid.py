@@ -1,0 +1,82 @@
+"""Pictures of what methods do: source, guide, result and truth side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from bench import compat
+from bench.contracts import Artefacts, TaskData
+
+ROWS = 8
+CELL = 96  # pixels a picture takes at least: small ones are enlarged by whole factors
+GAP = 4
+TITLE, HEAD = 30, 22
+INK, PAPER = "#1c1c1c", "#ffffff"
+MISSING = torch.full((1,), 235, dtype=torch.uint8)
+
+
+def draw_grid(path: Path, title: str, artefacts: Artefacts, data: TaskData) -> None:
+    """Write the grid of one cell as PNG: the first test pairs, a column for each step."""
+    a, b = (domain.images[:ROWS] for domain in data.domains["test"])
+    made = {name: images[:ROWS] for name, images in artefacts.tensors.items()}
+    columns: dict[str, Tensor | None] = {"source a": a, "guide b": b, "added": made.get("add")}
+    if data.truth is not None:
+        columns["truth (add)"] = data.truth.add[:ROWS]
+    columns |= {"b": b, "removed": made.get("remove")}
+    if data.truth is not None:
+        columns["truth (remove)"] = data.truth.remove[:ROWS]
+    if "rec_a" in made:
+        columns |= {"a again": made["rec_a"], "b again": made["rec_b"]}
+    save_columns(path, title, columns)
+
+
+def draw_overview(
+    path: Path, title: str, made: Mapping[str, Artefacts], data: TaskData, rows: int = 5
+) -> None:
+    """Write one picture with a column for each method: adding above, removing below."""
+    a, b = (domain.images[:rows] for domain in data.domains["test"])
+    blank = torch.full_like(a, 255)
+    columns: dict[str, Tensor | None] = {
+        "source": torch.cat([a, b]),
+        "guide": torch.cat([b, blank]),
+    }
+    if data.truth is not None:
+        columns["truth"] = torch.cat([data.truth.add[:rows], data.truth.remove[:rows]])
+    for label, artefacts in made.items():
+        added, removed = (artefacts.tensors[name][:rows] for name in ("add", "remove"))
+        columns[label] = torch.cat([added, removed])
+    save_columns(path, title, columns)
+
+
+def save_columns(path: Path, title: str, columns: Mapping[str, Tensor | None]) -> None:
+    """Write named columns of uint8 (n, 3, S, S) pictures as a PNG; a missing one is gray."""
+    first = next(images for images in columns.values() if images is not None)
+    filled: Sequence[Tensor] = [
+        images if images is not None else MISSING.expand_as(first) for images in columns.values()
+    ]
+    zoom = max(1, -(-CELL // first.shape[-1]))
+    pictures = torch.stack(list(filled), 1).flatten(0, 1)
+    pictures = pictures.repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
+    make_grid = compat.torchvision().utils.make_grid
+    grid = make_grid(pictures, nrow=len(columns), padding=GAP, pad_value=255)
+
+    side = pictures.shape[-1] + GAP
+    sheet = Image.new("RGB", (grid.shape[2], grid.shape[1] + TITLE + HEAD), PAPER)
+    sheet.paste(Image.fromarray(grid.permute(1, 2, 0).numpy()), (0, TITLE + HEAD))
+    pen = ImageDraw.Draw(sheet)
+    pen.text((GAP, 7), title, fill=INK, font=ImageFont.load_default(16))
+    font = ImageFont.load_default(12)
+    for at, label in enumerate(columns):
+        while font.getlength(label) > side and len(label) > 4:
+            label = label[:-2].rstrip(".") + "."
+        pen.text((GAP + at * side, TITLE + 3), label, fill=INK, font=font)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    sheet.save(temporary, format="PNG", optimize=True)
+    os.replace(temporary, path)

@@ -1,0 +1,80 @@
+"""Time and memory, measured the same way for every method."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done all that was asked of it (a CPU always has)."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class PeakMemory:
+    """Measures the most memory that a block of code held beyond what was there before.
+
+    ``megabytes`` is of the device on a GPU. On Linux it is of the process: its high-water mark is
+    reset first. Elsewhere the mark cannot be reset, and it is what the process ever held.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.megabytes: float | None = None
+        self._before = 0.0
+
+    def __enter__(self) -> PeakMemory:
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            self._before = torch.cuda.memory_allocated(self._device) / 2**20
+        elif _CLEAR.exists():
+            try:
+                _CLEAR.write_text("5")
+            except OSError:
+                return self
+            self._before = _status("VmRSS")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self._device) / 2**20
+        elif _STATUS.exists():
+            peak = _status("VmHWM")
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.megabytes = max(0.0, peak - self._before)
+
+
+def _status(field: str) -> float:
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) / 1024
+
+
+def repeat(
+    call: Callable[[], object], device: torch.device, times: int, warm_up: int = 5
+) -> list[tuple[float, float]]:
+    """Return the (wall, CPU) seconds of each of so many calls, after a few that do not count."""
+    for _ in range(warm_up):
+        call()
+    synchronize(device)
+    taken = []
+    for _ in range(times):
+        wall, cpu = time.perf_counter(), time.process_time()
+        call()
+        synchronize(device)
+        taken.append((time.perf_counter() - wall, time.process_time() - cpu))
+    return taken

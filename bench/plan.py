@@ -1,0 +1,266 @@
+"""From names to jobs: what a run consists of, what is left of it, and what it will take."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.anchors import ANCHORS
+from bench.cell import Job, families
+from bench.config import Cell, Profile, Setting, choose_profile, configure
+from bench.contracts import Spec, Task
+from bench.data import fingerprint
+from bench.environment import native_bf16
+from bench.errors import UserError, unknown
+from bench.registry import Plugin, Registry
+from bench.store import Existing, Store, Todo
+
+ALL = "all"
+COMMITTED = Path(__file__).resolve().parent.parent / "results"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for, not yet checked."""
+
+    methods: tuple[str, ...] = (ALL,)
+    tasks: tuple[str, ...] = ("avatars-glasses",)
+    metrics: tuple[str, ...] = ()
+    profile: str = "small"
+    seeds: str = ""
+    device: str = "auto"
+    precision: str = ""
+    settings: tuple[str, ...] = ()
+    plugins: tuple[Path, ...] = ()
+    inception: Path | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a run, and the plug-ins that they name."""
+
+    cells: tuple[Cell, ...]
+    versions: dict[str, int]
+    tasks: dict[str, Task]
+    profile: Profile
+    registry: Registry
+
+
+def make_plan(request: Request) -> Plan:
+    """Check a request whole and resolve it.
+
+    Raises:
+        UserError: anything in it does not exist, does not fit, or cannot be had here.
+    """
+    registry = Registry(request.plugins)
+    settings = [Setting.parse(text) for text in request.settings]
+    methods = _chosen_methods(registry, request.methods)
+    for setting in settings:
+        known = {plugin.name for plugin in registry.all("method")} | {"profile"}
+        if setting.owner not in known:
+            raise unknown("owner of a setting", setting.owner, known)
+        if setting.owner not in {*methods, "profile"}:
+            raise UserError(
+                f"--set {setting.owner}.{setting.field}={setting.text}: "
+                f"{setting.owner} is not among the methods of this run"
+            )
+    profile = choose_profile(request.profile, settings)
+    seeds = parse_seeds(request.seeds) if request.seeds else profile.seeds
+    versions = _chosen_metrics(registry, request)
+    device, precision = _device(request.device), request.precision or profile.precision
+    if precision not in ("auto", "fp32", "bf16"):
+        raise unknown("precision", precision, ("auto", "fp32", "bf16"))
+    if precision == "auto":
+        precision = "bf16" if native_bf16(device) else "fp32"
+    tasks = {
+        name: registry.find("task", name).load()() for name in dict.fromkeys(request.tasks)
+    }
+    plugins = tuple(str(path.resolve()) for path in request.plugins)
+
+    cells = []
+    for task_name, task in tasks.items():
+        print_of_task = fingerprint(task, profile.sizes)
+        for name in methods:
+            label, config = name, {}
+            if name not in ANCHORS:
+                plugin = registry.find("method", name)
+                label, config = configure(plugin, profile, settings)
+                _check_fit(plugin, profile, config)
+            for seed in seeds if name not in ANCHORS else seeds[:1]:
+                cells.append(
+                    Cell(
+                        label=label,
+                        method=name,
+                        config=config,
+                        task=task_name,
+                        fingerprint=print_of_task,
+                        profile=profile.name,
+                        numbers=profile.numbers(),
+                        seed=seed if name not in ANCHORS else 0,
+                        device=device if name not in ANCHORS else "cpu",
+                        precision=precision if name not in ANCHORS else "fp32",
+                        plugins=plugins,
+                    )
+                )
+    return Plan(tuple(cells), versions, tasks, profile, registry)
+
+
+def jobs_for(
+    plan: Plan, store: Store, cache: Path, existing: Existing, inception: Path | None
+) -> list[Job]:
+    """Return a job for every cell, with what is left to do for it."""
+    command = "python -m bench " + " ".join(sys.argv[1:])
+    return [
+        Job(
+            cell=cell,
+            todo=store.todo(cell, plan.versions, existing),
+            results=store.root,
+            cache=cache,
+            metrics=tuple(plan.versions),
+            inception=inception,
+            command=command,
+        )
+        for cell in plan.cells
+    ]
+
+
+def stale(plan: Plan, store: Store) -> list[str]:
+    """Return the labels of finished cells whose method's source has changed since."""
+    by_id = {record["id"]: record for record in store.records()[0]}
+    labels = []
+    for cell in plan.cells:
+        sources = by_id.get(cell.id, {}).get("sources", {})
+        if cell.method in sources:
+            now = plan.registry.find("method", cell.method).source_hash()
+            if sources[cell.method] != now:
+                labels.append(cell.label)
+    return list(dict.fromkeys(labels))
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a job will take, or None where no earlier record tells."""
+
+    seconds: float | None
+    megabytes: float | None
+
+
+def forecast(job: Job, records: Sequence[dict[str, Any]]) -> Forecast:
+    """Return what a job will take, going by the last record of the same method and sizes."""
+    if job.todo == "nothing":
+        return Forecast(0.0, 0.0)
+    cell = job.cell
+    alike = [
+        record
+        for record in records
+        if record["status"] == "ok"
+        and all(
+            record["identity"][key] == getattr(cell, key)
+            for key in ("method", "task", "numbers", "device")
+        )
+    ]
+    if not alike:
+        return Forecast(None, None)
+    last = max(alike, key=lambda record: record["finished"])
+    parts = last["timings"].items()
+    seconds = sum(s for stage, s in parts if job.todo == "run" or stage.startswith("score"))
+    return Forecast(seconds, last["facts"].get("disk_mb"))
+
+
+def default_workers(device: str) -> int:
+    """Return how many cells run at a time: one a core, or one at all on a GPU."""
+    if device == "cuda":
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Return the seeds of `0,1,2` or `0-4`.
+
+    Raises:
+        UserError: it has another form.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UserError(f"--seeds '{text}': expected whole numbers such as 0,1,2 or 0-4")
+        if dash and int(last) - int(first) >= 10_000:
+            raise UserError(f"--seeds '{text}': more than 10000 seeds")
+        seeds += range(int(first), int(last or first) + 1)
+    if not seeds:
+        raise UserError(f"--seeds '{text}': the range is empty, write the smaller seed first")
+    return tuple(dict.fromkeys(seeds))
+
+
+def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
+    methods = [plugin.name for plugin in registry.all("method")]
+    chosen: list[str] = []
+    for name in names:
+        if name == ALL:
+            chosen += [*methods, *ANCHORS]
+        elif name in methods or name in ANCHORS:
+            chosen.append(name)
+        else:
+            raise unknown("method", name, [ALL, *methods, *ANCHORS])
+    return list(dict.fromkeys(chosen))
+
+
+def _chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
+    """Return the wanted metric ids with their versions; a family's name stands for all its ids."""
+    by_family = {
+        plugin.name: list(plugin.facts["numbers"]) for plugin in registry.all("metric")
+    }
+    every = [name for ids in by_family.values() for name in ids]
+    wanted: list[str] = []
+    for name in request.metrics or (ALL,):
+        if name == ALL:
+            wanted += [i for i in every if request.inception or i not in by_family["inception"]]
+        elif name in by_family:
+            wanted += by_family[name]
+        elif name in every:
+            wanted.append(name)
+        else:
+            raise unknown("metric", name, [ALL, *by_family, *every])
+    if request.inception is not None:
+        _extractors(registry).check_inception(request.inception)
+    elif set(wanted) & set(by_family["inception"]):
+        raise UserError(
+            "fid_add and fid_remove need the weights of Inception: give their file with --inception"
+        )
+    return families(registry, wanted)
+
+
+def _extractors(registry: Registry) -> Any:
+    family = registry.find("metric", "inception").load()
+    return sys.modules[family.__module__.rsplit(".", 1)[0] + ".extractor"]
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise unknown("device", name, ("auto", "cpu", "cuda"))
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: torch sees no GPU here; use --device cpu")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def _check_fit(plugin: Plugin, profile: Profile, config: dict[str, Any]) -> None:
+    """Build a method without memory or numbers, so that what does not fit is said before a run."""
+    import torch
+
+    method = plugin.load()
+    try:
+        with torch.device("meta"):
+            method(Spec(profile.size), method.Config(**config))
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{plugin.name} in profile {profile.name}: {error}") from error

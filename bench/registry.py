@@ -1,0 +1,173 @@
+"""Finds plug-ins by name: a file in the suite's folders, an installed entry point, or a given file.
+
+Folders are read by their path and not by their import name, so a folder `methods` in the user's
+working directory shadows nothing. Names and summaries are read from the source text: listing
+plug-ins runs none of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from bench.errors import UserError, unknown
+
+Kind = Literal["method", "metric", "task"]
+
+_ROOT = Path(__file__).resolve().parent
+FOLDERS: dict[Kind, Path] = {
+    "method": _ROOT.parent / "methods",
+    "metric": _ROOT.parent / "metrics",
+    "task": _ROOT / "tasks",
+}
+BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A class that was found: its literal class attributes, and the file it stands in."""
+
+    kind: Kind
+    name: str
+    class_name: str
+    path: Path
+    facts: dict[str, Any]
+
+    def load(self) -> Any:
+        """Return the class.
+
+        Raises:
+            UserError: its file cannot be imported.
+        """
+        return getattr(_module(self.kind, self.path), self.class_name)
+
+    def source_hash(self) -> str:
+        """Return 16 hex digits of the source: the file, and the helpers (`_*.py`) beside it."""
+        content = hashlib.blake2b(digest_size=8)
+        for path in [self.path, *sorted(self.path.parent.glob("_[a-z]*.py"))]:
+            content.update(path.read_bytes())
+        return content.hexdigest()
+
+
+class Registry:
+    """All plug-ins that can be named, those of the given files included.
+
+    Raises:
+        UserError: a given file does not exist, has no plug-in, or takes a name that is in use.
+    """
+
+    def __init__(self, files: Iterable[Path] = ()) -> None:
+        self._found: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in FOLDERS}
+        for kind, folder in FOLDERS.items():
+            for path in sorted(folder.glob("*.py")):
+                self._take(_scan(path, kind))
+        for entry in entry_points(group="contentbench"):
+            spec = importlib.util.find_spec(entry.module)
+            if spec and spec.origin:
+                self._take(_scan(Path(spec.origin)))
+        for path in files:
+            if not path.is_file():
+                raise UserError(f"no plug-in file {path}")
+            plugins = _scan(path.resolve())
+            if not plugins:
+                raise UserError(
+                    f"{path} holds no plug-in: expected a class with a literal `name` that derives "
+                    f"from {', '.join(BASES.values())}"
+                )
+            self._take(plugins)
+
+    def _take(self, plugins: list[Plugin]) -> None:
+        for plugin in plugins:
+            known = self._found[plugin.kind].setdefault(plugin.name, plugin)
+            if known.path != plugin.path:
+                raise UserError(
+                    f"two plug-ins are named '{plugin.name}': {known.path} and {plugin.path}"
+                )
+
+    def all(self, kind: Kind) -> list[Plugin]:
+        """Return the plug-ins of a kind by name."""
+        return [plugin for _, plugin in sorted(self._found[kind].items())]
+
+    def find(self, kind: Kind, name: str) -> Plugin:
+        """Return a plug-in.
+
+        Raises:
+            UserError: there is none of this name.
+        """
+        if name not in self._found[kind]:
+            raise unknown(kind, name, self._found[kind])
+        return self._found[kind][name]
+
+
+def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
+    """Return the plug-ins of a file: its classes with a literal name that derive from a contract.
+
+    A class may derive from another one of the file.
+    """
+    try:
+        tree = ast.parse(path.read_text("utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"cannot read plug-in {path}: {error}") from error
+    kinds: dict[str, Kind] = {base: kind for kind, base in BASES.items()}
+    facts_of: dict[str, dict[str, Any]] = {}
+    plugins = []
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        bases = [ast.unparse(base).rsplit(".", 1)[-1] for base in node.bases]
+        base = next((base for base in bases if base in kinds), None)
+        if base is None:
+            continue
+        kind = kinds[node.name] = kinds[base]
+        facts = facts_of[node.name] = facts_of.get(base, {}) | _literals(node)
+        if "name" in _literals(node) and only in (None, kind):
+            plugins.append(Plugin(kind, facts["name"], node.name, path, facts))
+    return plugins
+
+
+def _literals(node: ast.ClassDef) -> dict[str, Any]:
+    found = {}
+    for statement in node.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            try:
+                found[statement.targets[0].id] = ast.literal_eval(statement.value)
+            except ValueError:
+                continue
+    return found
+
+
+@cache
+def _module(kind: Kind, path: Path) -> ModuleType:
+    package = None
+    if path.parent == FOLDERS[kind] and kind != "task":
+        package = f"bench._{path.parent.name}"
+        if package not in sys.modules:
+            _execute(package, path.parent / "__init__.py", search=[str(path.parent)])
+    elif kind == "task" and path.parent == FOLDERS[kind]:
+        return importlib.import_module(f"bench.tasks.{path.stem}")
+    name = f"{package}.{path.stem}" if package else f"_contentbench_plugin_{path.stem}"
+    return sys.modules.get(name) or _execute(name, path)
+
+
+def _execute(name: str, path: Path, search: list[str] | None = None) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=search)
+    if spec is None or spec.loader is None:
+        raise UserError(f"cannot import plug-in {path}: not a Python file")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UserError(
+            f"cannot import plug-in {path}: {type(error).__name__}: {error}"
+        ) from error
+    return module

@@ -1,0 +1,1 @@
+"""The tasks: found by the class attribute `name` (see `bench.contracts.Task`)."""

@@ -1,0 +1,239 @@
+"""The loop that trains every method: one budget, one image order, one clock."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.contracts import Spec, TaskData
+from bench.images import to_float
+from bench.measure import PeakMemory, synchronize
+from bench.method import BaseConfig, Method
+from bench.seeds import derive
+
+WARM_UP_STEPS = 5
+SECONDS_A_BLOCK = 0.5  # throughput is the median over blocks of steps of about this length
+
+
+class DivergedError(Exception):
+    """A loss stopped being a finite number."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a cell shows while it trains."""
+
+    step: int
+    steps: int
+    images_per_s: float
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What training cost and how it ended; goes into the record.
+
+    images: images loaded, all domains together. rates: images a second in each block of steps,
+    by the wall clock and by the CPU's.
+    """
+
+    steps: int
+    images: int
+    flops_per_step: int
+    seconds: float
+    cpu_seconds: float
+    peak_memory_mb: float | None
+    losses: dict[str, float]
+    rates: list[float] = field(default_factory=list)
+    cpu_rates: list[float] = field(default_factory=list)
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations of the whole training."""
+        return self.steps * self.flops_per_step
+
+
+def build(method: type[Method], spec: Spec, config: BaseConfig, seed: int) -> Method:
+    """Return a new method, initialised from the seed's role "init"."""
+    torch.manual_seed(derive(seed, "init"))
+    return method(spec, config)
+
+
+def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """Return the context in which a method runs at a precision, "fp32" or "bf16"."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device, torch.bfloat16)
+
+
+def flops_of_step(method: Method) -> int:
+    """Return the floating point operations of one training step, 2 for a multiply-add.
+
+    They are counted on a copy, from the shapes of the step's convolutions and matrix products, so
+    they are exact and equal on every machine. Norms, activations and optimisers count nothing.
+    """
+    probe = copy.deepcopy(method).train()
+    spec = method.spec
+    batch = [
+        torch.zeros(
+            method.config.batch_size, spec.channels, spec.size, spec.size, device=_device(method)
+        )
+        for _ in range(spec.domains)
+    ]
+    with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
+        probe.training_step(batch)
+    return int(counter.get_total_flops())
+
+
+def steps_for(budget_flops: float, flops_per_step: int) -> int:
+    """Return the whole number of steps that a budget of training FLOPs pays for, at least one."""
+    return max(1, math.floor(budget_flops / flops_per_step))
+
+
+class ImageOrder:
+    """The order in which all methods see the images of each domain.
+
+    A domain's images come in epochs, each shuffled by the seed's role "data"; a method cuts batches
+    of its own size from that one stream. The order at a step depends on nothing but the step.
+    """
+
+    def __init__(self, counts: list[int], seed: int) -> None:
+        self.counts = counts
+        self.seed = seed
+        self._epoch = lru_cache(maxsize=4 * len(counts))(self._shuffled)
+
+    def _shuffled(self, domain: int, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(derive(self.seed, "data", domain, epoch))
+        return torch.randperm(self.counts[domain], generator=generator)
+
+    def indices(self, domain: int, step: int, batch: int) -> Tensor:
+        """Return the (batch,) indices of a domain's images at a step (counted from 0)."""
+        at, end = step * batch, (step + 1) * batch
+        pieces = []
+        while at < end:
+            epoch, within = divmod(at, self.counts[domain])
+            piece = self._epoch(domain, epoch)[within : within + end - at]
+            pieces.append(piece)
+            at += len(piece)
+        return torch.cat(pieces)
+
+
+def train(
+    method: Method,
+    data: TaskData,
+    *,
+    steps: int,
+    seed: int,
+    precision: str,
+    show: Callable[[Report], None] = lambda _: None,
+) -> Training:
+    """Train a method in place.
+
+    Raises:
+        DivergedError: a loss is not finite.
+    """
+    device = _device(method)
+    domains = [domain.images.to(device) for domain in data.domains["train"]]
+    order = ImageOrder([len(images) for images in domains], seed)
+    batch_size = method.config.batch_size
+    flops_per_step = flops_of_step(method)
+    torch.manual_seed(derive(seed, "train"))
+    method.train()
+
+    clock = _Clock(batch_size * len(domains), device)
+    losses: dict[str, float] = {}
+    with PeakMemory(device) as memory:
+        for step in range(steps):
+            batch = [
+                to_float(images[order.indices(at, step, batch_size).to(device)])
+                for at, images in enumerate(domains)
+            ]
+            with autocast(device.type, precision):
+                logs = method.training_step(batch)
+            if clock.tick(step) or step == steps - 1:
+                losses = {name: float(value) for name, value in logs.items()}
+                bad = [name for name, value in losses.items() if not math.isfinite(value)]
+                if bad:
+                    raise DivergedError(f"diverged: {bad[0]} is not finite at step {step + 1}")
+                show(Report(step + 1, steps, clock.images_per_s, losses))
+        clock.stop(steps)
+    return Training(
+        steps=steps,
+        images=steps * batch_size * len(domains),
+        flops_per_step=flops_per_step,
+        seconds=clock.seconds,
+        cpu_seconds=clock.cpu_seconds,
+        peak_memory_mb=memory.megabytes,
+        losses=losses,
+        rates=clock.rates,
+        cpu_rates=clock.cpu_rates,
+    )
+
+
+class _Clock:
+    """Cuts training into blocks of about `SECONDS_A_BLOCK` and keeps the rate of each."""
+
+    def __init__(self, images_a_step: int, device: torch.device) -> None:
+        self._images = images_a_step
+        self._device = device
+        self._start = self._block = (time.perf_counter(), time.process_time())
+        self._block_step = 0
+        self.rates: list[float] = []
+        self.cpu_rates: list[float] = []
+        self.seconds = self.cpu_seconds = 0.0
+
+    @property
+    def images_per_s(self) -> float:
+        """Images a second in the last block, 0 before the first has ended."""
+        return self.rates[-1] if self.rates else 0.0
+
+    def tick(self, step: int) -> bool:
+        """Note that a step has ended; true when a block ended with it."""
+        done = step + 1
+        if done <= WARM_UP_STEPS:
+            self._begin(done)
+            return False
+        if time.perf_counter() - self._block[0] < SECONDS_A_BLOCK:
+            return False
+        self._end(done)
+        return True
+
+    def stop(self, steps: int) -> None:
+        """End the training of so many steps."""
+        if not self.rates and steps > self._block_step:
+            self._end(steps)
+        synchronize(self._device)
+        self.seconds = time.perf_counter() - self._start[0]
+        self.cpu_seconds = time.process_time() - self._start[1]
+
+    def _begin(self, done: int) -> None:
+        synchronize(self._device)
+        self._block, self._block_step = (time.perf_counter(), time.process_time()), done
+
+    def _end(self, done: int) -> None:
+        synchronize(self._device)
+        now = time.perf_counter(), time.process_time()
+        images = self._images * (done - self._block_step)
+        self.rates.append(images / max(now[0] - self._block[0], 1e-9))
+        self.cpu_rates.append(images / max(now[1] - self._block[1], 1e-9))
+        self._block, self._block_step = now, done
+
+
+def _device(method: Method) -> torch.device:
+    return next(method.parameters()).device
+
+
+def in_batches(count: int, size: int) -> Iterator[slice]:
+    """Yield slices that cut count items into batches of size."""
+    for at in range(0, count, size):
+        yield slice(at, min(at + size, count))

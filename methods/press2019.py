@@ -1,0 +1,174 @@
+"""Emerging Disentanglement in Auto-Encoder Based Unsupervised Image Content Transfer.
+
+Press, Galanti, Benaim, Wolf, ICLR 2019 (arXiv 2001.05017). Two encoders and one decoder are trained
+to reconstruct both domains, D(E1(a), 0) = a and D(E1(b), E2(b)) = b. A discriminator on the common
+code E1 keeps it from telling the domain, so what only B has must travel through E2: that alone makes
+D(E1(a), E2(b)) the image a with the extra content of b.
+
+Where the paper and its released code differ (the confusion loss), the code is the default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from bench.contracts import Spec
+from bench.method import BaseConfig, Codes, Method
+
+from ._blocks import binary_cross_entropy, down, levels, pyramid, reconstruction_loss, up
+
+
+class Discriminator(nn.Module):
+    """Tells from z1, (N, C, s, s), how likely an image has the extra content: (N,) in (0, 1)."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.classify = nn.Sequential(
+            nn.Linear(inputs, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1), nn.Sigmoid()
+        )
+
+    def forward(self, common: Tensor) -> Tensor:
+        """Return (N,) probabilities."""
+        return self.classify(common.flatten(1)).flatten()
+
+
+class Press2019(Method):
+    """The content-addition model."""
+
+    name = "press2019"
+    summary = "content addition: two encoders, one decoder, a domain discriminator on z1"
+    paper = "Press, Galanti, Benaim, Wolf, ICLR 2019"
+    guided = True
+    published_steps = 1_250_000
+
+    @dataclass(frozen=True)
+    class Config(BaseConfig):
+        """The values of the released code.
+
+        width: channels of the first block; all others are multiples of it (512 = 16 widths).
+        sep: channels of the separate code, taken from the 16 widths of the whole code.
+        confusion_weight: weight of the confusion loss; at 0 there is no discriminator at all.
+        confusion: what E1 is trained to make of the discriminator. "plain" (released code) wants
+        both domains called A; "adversarial" (paper) is the discriminator's loss with its sign
+        flipped.
+        reconstruction: squared ("mse") or absolute ("l1") error.
+        clip_norm: bound on the global gradient norm of E1, E2 and D. The discriminator's gradients
+        are not clipped: the released code asks for it, but of parameters already consumed.
+        """
+
+        learning_rate: float = 2e-4
+        discriminator_learning_rate: float = 2e-4
+        beta1: float = 0.5
+        beta2: float = 0.999
+        confusion_weight: float = 0.001
+        confusion: Literal["plain", "adversarial"] = "plain"
+        reconstruction: Literal["mse", "l1"] = "mse"
+        width: int = 32
+        sep: int = 25
+        clip_norm: float = 5.0
+
+    def __init__(self, spec: Spec, config: Config) -> None:
+        super().__init__(spec, config)
+        code = 16 * config.width
+        if not 0 < config.sep < code:
+            raise ValueError(
+                f"sep is {config.sep}, but it must leave some of the code's 16 x width = {code} "
+                "channels to each side: use a smaller sep or a larger width"
+            )
+        outer = pyramid(spec.size, config.width)
+        side = spec.size >> levels(spec.size)
+        narrow = [min(channels, 4 * config.width) for channels in outer]
+        common = [code - config.sep] * max(1, len(outer) - 3)
+        self.e1 = down([spec.channels, *outer[:4], *common])
+        self.e2 = down([spec.channels, *narrow, config.sep])
+        self.decoder = up([code, *reversed(outer), spec.channels])
+        self.discriminator = Discriminator((code - config.sep) * side * side, code)
+
+        betas = (config.beta1, config.beta2)
+        self._main = [
+            p for net in (self.e1, self.e2, self.decoder) for p in net.parameters()
+        ]
+        self._main_optimizer = torch.optim.Adam(
+            self._main, config.learning_rate, betas, fused=True
+        )
+        self._discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), config.discriminator_learning_rate, betas, fused=True
+        )
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the two optimisers, in the order in which they step."""
+        return {"main": self._main_optimizer, "discriminator": self._discriminator_optimizer}
+
+    def training_step(self, batch: list[Tensor]) -> dict[str, Tensor]:
+        """Update E1, E2 and D together, then the discriminator on the codes of the updated E1."""
+        a, b = batch
+        both = torch.cat([a, b])
+        n = len(a)
+        logs: dict[str, Tensor] = {}
+
+        common, separate = self.e1(both), self.e2(b)
+        joined = torch.cat([common, torch.cat([torch.zeros_like(separate), separate])], 1)
+        output = self.decoder(joined)
+        for domain, part in (("a", slice(0, n)), ("b", slice(n, None))):
+            logs[f"reconstruction_{domain}"] = reconstruction_loss(
+                self.config.reconstruction, output[part], both[part]
+            )
+        loss = logs["reconstruction_a"] + logs["reconstruction_b"]
+        if self.config.confusion_weight:
+            self.discriminator.requires_grad_(False)
+            logs["confusion_a"], logs["confusion_b"] = self._confusion(self.discriminator(common))
+            self.discriminator.requires_grad_(True)
+            loss = loss + self.config.confusion_weight * (
+                logs["confusion_a"] + logs["confusion_b"]
+            )
+        self._main_optimizer.zero_grad()
+        loss.backward()
+        logs["gradient_norm"] = nn.utils.clip_grad_norm_(self._main, self.config.clip_norm)
+        self._main_optimizer.step()
+
+        if self.config.confusion_weight:
+            with torch.no_grad():
+                common = self.e1(both)
+            said = self.discriminator(common)
+            logs["discriminator_a"] = binary_cross_entropy(said[:n], 0)
+            logs["discriminator_b"] = binary_cross_entropy(said[n:], 1)
+            self._discriminator_optimizer.zero_grad()
+            (logs["discriminator_a"] + logs["discriminator_b"]).backward()
+            self._discriminator_optimizer.step()
+        return {name: value.detach() for name, value in logs.items()}
+
+    def _confusion(self, said: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the confusion losses of A and B from what the discriminator says of [a; b]."""
+        of_a, of_b = said.chunk(2)
+        if self.config.confusion == "plain":
+            return binary_cross_entropy(of_a, 0), binary_cross_entropy(of_b, 0)
+        return -binary_cross_entropy(of_a, 0), -binary_cross_entropy(of_b, 1)
+
+    def encode(self, x: Tensor, domain: int) -> Codes:
+        """Return E1(x) as common code and E2(x), or zero for an image of A, as separate code."""
+        common = self.e1(x)
+        if domain == 1:
+            return Codes(common, self.e2(x))
+        return Codes(common, self._nothing(common))
+
+    def decode(self, codes: Codes, domain: int) -> Tensor:
+        """Return D(z1, z2); an image of A has no separate content, so its z2 is not looked at."""
+        if codes.separate is None or domain == 0:
+            return self.decoder(torch.cat([codes.common, self._nothing(codes.common)], 1))
+        return self.decoder(torch.cat([codes.common, codes.separate], 1))
+
+    def _nothing(self, common: Tensor) -> Tensor:
+        """Return the separate code of an image without extra content."""
+        return common.new_zeros(len(common), self.config.sep, *common.shape[2:])
+
+    def add(self, a: Tensor, guide: Tensor) -> Tensor:
+        """Return D(E1(a), E2(guide))."""
+        return self.decode(Codes(self.e1(a), self.e2(guide)), 1)
+
+    def remove(self, b: Tensor) -> Tensor:
+        """Return D(E1(b), 0)."""
+        return self.decode(Codes(self.e1(b)), 0)

@@ -1,0 +1,56 @@
+"""Intervals. Everything random here is drawn from a seed that is fixed by its role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from bench.seeds import derive
+
+Array = NDArray[np.float64]
+LEVEL = 0.95
+DRAWS = 1000
+
+
+def generator(*role: object) -> np.random.Generator:
+    """Return a random generator of a role."""
+    return np.random.default_rng(derive("statistics", *role))
+
+
+def bootstrap(
+    statistic: Callable[[Array], Array], n: int, *role: object, draws: int = DRAWS
+) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of a statistic of n items.
+
+    The statistic takes weights, (draws, n) counts of how often each item was drawn, and returns
+    (draws,) values. Draws that have no value are left out.
+    """
+    weights = generator("bootstrap", n, *role).multinomial(n, np.full(n, 1 / n), size=draws)
+    values = statistic(weights.astype(np.float64))
+    lo, hi = np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(lo), float(hi)
+
+
+def mean_interval(items: Array, *role: object) -> tuple[float, float]:
+    """Return the bootstrap interval of the mean of (n,) items."""
+    return bootstrap(lambda w: w @ items / w.sum(1), len(items), *role)
+
+
+def jackknife_interval(
+    value: float, left_out: Sequence[float]
+) -> tuple[float, float, float, float]:
+    """Return (lo, hi) about a value, the bias-corrected value, and the standard error.
+
+    ``left_out`` holds the statistic without each of K groups of items. The interval is Student's
+    with K - 1 degrees of freedom; a plain bootstrap of a Frechet distance never covers the truth.
+    """
+    groups = np.asarray(left_out)
+    k = len(groups)
+    error = float(np.sqrt((k - 1) / k * np.square(groups - groups.mean()).sum()))
+    corrected = float(k * value - (k - 1) * groups.mean())
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, k - 1)) * error
+    return value - reach, value + reach, corrected, error
+

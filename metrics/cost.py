@@ -1,0 +1,104 @@
+"""What a method costs: speed, latency, memory, size.
+
+Times are taken while the method trains and runs (in the train and artefact stages); here they are
+summed up. Rates compare within one kind of machine only; parameters and FLOPs compare everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
+
+
+def quantile(items: Sequence[float], q: float) -> Result:
+    """Return a quantile with its order-statistic 95 % interval."""
+    ordered = np.sort(np.asarray(items, dtype=np.float64))
+    n = len(ordered)
+    lo, hi = (int(stats.binom.ppf(p, n, q)) for p in (0.025, 0.975))
+    interval = float(ordered[max(lo - 1, 0)]), float(ordered[min(hi, n - 1)])
+    return Result(float(np.quantile(ordered, q)), *interval, n)
+
+
+class Cost(Metric):
+    """Throughput, latency, memory, parameters and FLOPs."""
+
+    name = "cost"
+    summary = "training and inference speed, latency, memory, parameters, FLOPs"
+    version = 1
+    numbers = {
+        "train_images_per_s": {
+            "unit": "images/s",
+            "better": "higher",
+            "meaning": "images of all domains trained on in a second, median over blocks of steps",
+            "needs": ("training",),
+        },
+        "infer_images_per_s": {
+            "unit": "images/s",
+            "better": "higher",
+            "meaning": "results of add in a second, in batches of 32",
+            "needs": ("inference",),
+        },
+        "latency_ms_p50": {
+            "unit": "ms",
+            "better": "lower",
+            "meaning": "time for one result of add, median",
+            "needs": ("inference",),
+        },
+        "latency_ms_p95": {
+            "unit": "ms",
+            "better": "lower",
+            "meaning": "time for one result of add, 95th percentile",
+            "needs": ("inference",),
+        },
+        "peak_memory_mb": {
+            "unit": "MiB",
+            "better": "lower",
+            "meaning": "memory that training took beyond what the process held before",
+            "needs": ("training",),
+        },
+        "params": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "parameters of all networks",
+            "needs": ("inference",),
+        },
+        "flops_infer": {
+            "unit": "FLOPs",
+            "better": "lower",
+            "meaning": "floating point operations of one result of add, 2 for a multiply-add",
+            "needs": ("inference",),
+        },
+    }
+
+    def compute(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return the wanted numbers."""
+        results = {}
+        for info in wanted:
+            measured: dict[str, Any] = artefacts.measured[info.needs[0]]
+            match info.id:
+                case "train_images_per_s":
+                    result = quantile(measured["rates"], 0.5)
+                case "infer_images_per_s":
+                    result = quantile(measured["images_per_s"], 0.5)
+                case "latency_ms_p50" | "latency_ms_p95":
+                    q = int(info.id[-2:]) / 100
+                    result = quantile(measured["latency_ms"], q)
+                    result.detail["cpu_ms"] = float(np.quantile(measured["latency_cpu_ms"], q))
+                case "peak_memory_mb":
+                    peak = measured["peak_memory_mb"]
+                    result = Result(peak, n=1)
+                    if peak is None:
+                        result = Result(status="unavailable", reason="not measured on this system")
+                case "params":
+                    result = Result(float(measured["params"]), n=1)
+                case _:
+                    result = Result(float(measured["flops"]), n=1)
+            results[info.id] = result
+        return results

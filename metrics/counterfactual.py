@@ -1,0 +1,161 @@
+"""Transfer against the truth: the task draws what add and remove should have given.
+
+Only part of a picture changes when content moves, so pixel errors over whole pictures flatter
+whoever does nothing. Here the true change decides where to look: inside it the error is set against
+that of leaving the source as it is, outside it every change counts as harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData, Truth
+
+from ._statistics import Array, bootstrap, mean_interval
+
+
+def absolute_error(x: Tensor, y: Tensor) -> Tensor:
+    """Return the absolute error of each pixel, float64 (n, S, S) in [0, 1], mean over channels."""
+    return (x.to(torch.int16) - y.to(torch.int16)).abs().to(torch.float64).mean(1) / 255
+
+
+def changed(source: Tensor, truth: Tensor) -> Tensor:
+    """Return where the truth differs from the source, bool (n, S, S)."""
+    return (source != truth).any(1)
+
+
+def skill(output: Tensor, source: Tensor, truth: Tensor) -> tuple[Array, Array]:
+    """Return each pair's error and the source's own error, both summed over the true change.
+
+    The skill of a set is 1 - sum(error) / sum(own): 0 for copying the source, 1 for the truth,
+    below 0 for what is worse than doing nothing. A ratio of sums: pairs weigh by their change.
+    """
+    inside = changed(source, truth)
+    error = (absolute_error(output, truth) * inside).sum((1, 2))
+    own = (absolute_error(source, truth) * inside).sum((1, 2))
+    return error.numpy(), own.numpy()
+
+
+def harm(output: Tensor, source: Tensor, truth: Tensor) -> tuple[Array, Array]:
+    """Return each pair's change summed outside the true change, and how many pixels that is."""
+    outside = ~changed(source, truth)
+    error = (absolute_error(output, source) * outside).sum((1, 2))
+    return error.numpy(), outside.sum((1, 2)).to(torch.float64).numpy()
+
+
+def rank(add: Tensor, other: Tensor, truth: Truth) -> Array:
+    """Return for each source how often its result is nearer to its own truth than to the other.
+
+    (n,) values in {0, 1/4, 1/2, 3/4, 1}: one source with two guides, both orders, a tie counts
+    half. A source whose two truths are equal pixel for pixel is NaN. What ignores its guide gets
+    1/2: where it is nearer to one truth it wins one order and loses the other.
+    """
+
+    def nearer(result: Tensor, right: Tensor, wrong: Tensor) -> Array:
+        to_right = absolute_error(result, right).sum((1, 2))
+        to_wrong = absolute_error(result, wrong).sum((1, 2))
+        return ((to_wrong - to_right).sign().numpy() + 1) / 2
+
+    won = (nearer(add, truth.add, truth.other) + nearer(other, truth.other, truth.add)) / 2
+    won[(truth.add == truth.other).flatten(1).all(1).numpy()] = np.nan
+    return won
+
+
+class Counterfactual(Metric):
+    """Skill inside the true change, harm outside it, and whether the guide is followed."""
+
+    name = "counterfactual"
+    summary = "results against the true results that the task draws"
+    version = 1
+    numbers = {
+        "cf_skill_in_add": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "add: error inside the true change, 1 = the truth, 0 = copying the source",
+            "needs": ("add",),
+            "needs_truth": True,
+        },
+        "cf_skill_in_remove": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "remove: error inside the true change, 1 = the truth, 0 = copying the source",
+            "needs": ("remove",),
+            "needs_truth": True,
+        },
+        "cf_harm_out_add": {
+            "unit": "pixel range",
+            "better": "lower",
+            "meaning": "add: mean change where nothing should change",
+            "needs": ("add",),
+            "needs_truth": True,
+        },
+        "cf_harm_out_remove": {
+            "unit": "pixel range",
+            "better": "lower",
+            "meaning": "remove: mean change where nothing should change",
+            "needs": ("remove",),
+            "needs_truth": True,
+        },
+        "cf_rank_add": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "is the result nearer to the truth of its guide than of another? 0.5 = ignores it",
+            "needs": ("add", "other"),
+            "needs_truth": True,
+        },
+    }
+
+    def compute(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return the wanted numbers; intervals resample whole pairs.
+
+        Each source and each guide stands in one pair of neighbours only, so pairs (for the rank:
+        couples of neighbours, who lend each other their guides) are independent.
+        """
+        truth = data.truth
+        assert truth is not None
+        a, b = (domain.images for domain in data.domains["test"])
+        results = {}
+        for info in wanted:
+            if info.id == "cf_rank_add":
+                results[info.id] = _rank_result(
+                    rank(artefacts.tensors["add"], artefacts.tensors["other"], truth)
+                )
+                continue
+            what = info.id.rsplit("_", 1)[1]
+            source, true = (a, truth.add) if what == "add" else (b, truth.remove)
+            is_skill = info.id.startswith("cf_skill")
+            function = skill if is_skill else harm
+            above, below = function(artefacts.tensors[what], source, true)
+            results[info.id] = _ratio_result(above, below, is_skill, info.id)
+        return results
+
+
+def _ratio_result(above: Array, below: Array, is_skill: bool, role: str) -> Result:
+    if below.sum() == 0:
+        where = "changes a pixel" if is_skill else "leaves a pixel"
+        return Result(status="unavailable", reason=f"the truth of no pair {where}", n=len(above))
+
+    def ratio(weights: Array) -> Array:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = (weights @ above) / (weights @ below)
+        return 1 - found if is_skill else found
+
+    value = float(ratio(np.ones((1, len(above))))[0])
+    lo, hi = bootstrap(ratio, len(above), role)
+    return Result(value, lo, hi, len(above))
+
+
+def _rank_result(won: Array) -> Result:
+    kept = won[~np.isnan(won)]
+    if len(kept) == 0:
+        return Result(status="unavailable", reason="the guides of all pairs give the same truth")
+    couples = won.reshape(-1, 2)
+    couples = couples[~np.isnan(couples).any(1)].mean(1)
+    lo, hi = mean_interval(couples, "cf_rank_add") if len(couples) else (None, None)
+    return Result(float(kept.mean()), lo, hi, len(kept))

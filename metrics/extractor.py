@@ -1,0 +1,139 @@
+"""The feature extractors of the Frechet distance, as torch-fidelity registers them.
+
+`avatars64` ships with the suite: a small convolutional net, trained with supervision on every
+factor of the embedded faces (not on the domain alone, or it would be blind to the common part). Its
+weights are made by ``python -m metrics.train_extractor``. True Inception needs the weights that
+torch-fidelity documents; the user gives their path, nothing is fetched.
+
+The name of an extractor ends in the hash of its weights: values of two names share no scale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench import compat
+from bench.errors import UserError
+
+WEIGHTS = Path(__file__).with_name("weights") / "avatars64.safetensors"
+SIDE = 64
+DIMENSIONS = 64
+INCEPTION_SHA256 = "6726825d"
+"""First digits of the hash of `weights-inception-2015-12-05-6726825d.pth`."""
+BATCH = 128
+
+
+class AvatarNet(nn.Module):
+    """Maps images, (N, 3, 64, 64) in [-1, 1], to (N, 64) features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, 24, 48, 96, 96)
+        layers: list[nn.Module] = []
+        for before, after in zip(widths, widths[1:], strict=False):
+            layers += [
+                nn.Conv2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
+        self.maps = nn.Sequential(*layers)
+        self.embed = nn.Linear(widths[-1] * (SIDE >> (len(widths) - 1)) ** 2, DIMENSIONS)
+        self.scale = nn.BatchNorm1d(DIMENSIONS, affine=False)  # each feature has variance 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, 64) features."""
+        return self.scale(self.embed(self.maps(x).flatten(1)))
+
+
+def resize(images: Tensor) -> Tensor:
+    """Return uint8 or float (N, 3, S, S) in 0..255 as float (N, 3, 64, 64) in [-1, 1]."""
+    x = images.float() / 127.5 - 1
+    if x.shape[-1] == SIDE:
+        return x
+    return F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+
+
+@cache
+def avatars64() -> tuple[str, Any]:
+    """Return the name with the weights' hash, and torch-fidelity's form of the extractor."""
+    from safetensors.torch import load_file
+
+    base = compat.torch_fidelity().FeatureExtractorBase
+
+    class Avatars64(base):  # type: ignore[misc, valid-type]
+        """The shipped net behind torch-fidelity's interface: uint8 in, a tuple of features out."""
+
+        def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
+            super().__init__(name, features_list)
+            self.net = AvatarNet()
+            self.net.load_state_dict(load_file(WEIGHTS))
+            self.eval()
+
+        def forward(self, x: Tensor) -> tuple[Tensor]:
+            return (self.net(resize(x)),)
+
+        @staticmethod
+        def get_provided_features_list() -> tuple[str]:
+            return ("embedding",)
+
+        @staticmethod
+        def get_default_feature_layer_for_metric(metric: str) -> str:
+            return "embedding"
+
+        @staticmethod
+        def can_be_compiled() -> bool:
+            return False
+
+    digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:8]
+    name = f"avatars64@{digest}"
+    return name, _register(name, Avatars64)
+
+
+@cache
+def inception(weights: Path) -> tuple[str, Any]:
+    """Return the name and the extractor of true Inception-v3 (TF weights, TF1 resize, fp32)."""
+    check_inception(weights)
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    extractor = FeatureExtractorInceptionV3(
+        "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(weights)
+    )
+    return f"inception@{INCEPTION_SHA256}", extractor.eval()
+
+
+def check_inception(weights: Path) -> None:
+    """Check the file of Inception's weights.
+
+    Raises:
+        UserError: it is missing, or not the file that torch-fidelity documents.
+    """
+    if not weights.is_file():
+        raise UserError(f"--inception {weights}: no such file; {_WANTED}")
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()[:8]
+    if found != INCEPTION_SHA256:
+        raise UserError(f"--inception {weights}: its sha256 begins with {found}; {_WANTED}")
+
+
+_WANTED = (
+    f"expected weights-inception-2015-12-05-{INCEPTION_SHA256}.pth of torch-fidelity's release "
+    f"page (sha256 begins with {INCEPTION_SHA256})"
+)
+
+
+def _register(name: str, extractor: type) -> Any:
+    fidelity = compat.torch_fidelity()
+    fidelity.register_feature_extractor(name, extractor)
+    return extractor(name, ["embedding"])
+
+
+@torch.inference_mode()
+def features(extractor: Any, images: Tensor) -> Tensor:
+    """Return (n, D) float32 features of uint8 (n, 3, S, S) images."""
+    return torch.cat([extractor(batch)[0].flatten(1) for batch in images.split(BATCH)])
