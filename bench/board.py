@@ -69,7 +69,7 @@ MAIN = (
 """The columns of the first table."""
 
 RANKED = ("z1_domain_acc", "cf_skill_in_add", "cf_rank_add", "fd_add", "rec_l1_a")
-"""The mean rank over these orders the rows: hiding, adding, following the guide, realism, keeping."""
+"""Their mean rank orders the rows: hiding, adding, following the guide, realism, keeping."""
 
 COST = (
     "train_images_per_s",
@@ -174,7 +174,7 @@ def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
 
 
 def _labels(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the label of each record; where one label stands for unlike cells, with the difference.
+    """Return the label of each record, with the difference where it stands for unlike cells.
 
     Cells that differ in more than their seed (a precision, a device, an older configuration) are
     never put together.
@@ -195,9 +195,7 @@ def _labels(records: Sequence[Mapping[str, Any]]) -> list[str]:
         variants = groups[name]
         flat = variants[variant]
         differ = sorted(
-            key
-            for key in flat
-            if len({str(other.get(key)) for other in variants.values()}) > 1
+            key for key in flat if len({str(other.get(key)) for other in variants.values()}) > 1
         )
         inside = ",".join(f"{key}={flat[key]}" for key in differ)
         labels.append(f"{name[2]}{{{inside}}}" if inside else name[2])
@@ -259,9 +257,7 @@ def boards(records: Sequence[Mapping[str, Any]]) -> list[Board]:
 def mean_ranks(rows: pd.DataFrame) -> dict[str, float]:
     """Return the mean rank of each method over `RANKED`, ties averaged; only complete methods."""
     ranked = [metric for metric in RANKED if (rows["metric"] == metric).any()]
-    wide = rows[rows["metric"].isin(ranked)].pivot(
-        index="method", columns="metric", values="value"
-    )
+    wide = rows[rows["metric"].isin(ranked)].pivot(index="method", columns="metric", values="value")
     wide = wide.astype(float).dropna()
     if wide.empty or not ranked:
         return {}

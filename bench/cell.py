@@ -28,8 +28,16 @@ from bench.measure import repeat
 from bench.method import Method
 from bench.registry import Registry
 from bench.store import SCHEMA, RunFolder, Store, Todo, read_record, write_json
-from bench.training import Report, Training, autocast, build, flops_of_step, in_batches
-from bench.training import steps_for, train
+from bench.training import (
+    Report,
+    Training,
+    autocast,
+    build,
+    flops_of_step,
+    in_batches,
+    steps_for,
+    train,
+)
 
 LATENCY_REPEATS = 50
 INFERENCE_BATCH = 32
@@ -150,6 +158,9 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
             results = family.score(wanted, artefacts, data, settings)
         scored |= {name: _entry(family, name, result) for name, result in results.items()}
     record["metrics"] = scored
+    if folder.path.exists():
+        used = sum(path.stat().st_size for path in folder.path.iterdir())
+        record["facts"]["disk_mb"] = used / 1e6
     draw_grid(store.grid_path(cell), cell.label, artefacts, data)
 
 
@@ -208,12 +219,14 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
     device = torch.device(cell.device)
     size = cell.numbers["eval_batch"]
 
-    def apply(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    def apply(function: Callable[..., Tensor | None], *inputs: Tensor) -> Tensor:
         outputs = []
         for part in in_batches(len(inputs[0]), size):
             batch = [to_float(images[part].to(device)) for images in inputs]
             with autocast(device.type, cell.precision):
-                outputs.append(function(*batch).float().cpu())
+                output = function(*batch)
+            assert output is not None
+            outputs.append(output.float().cpu())
         return torch.cat(outputs)
 
     a, b = (domain.images for domain in data.domains["test"])
@@ -228,11 +241,10 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
     for part in ("probe", "test"):
         for domain, letter in enumerate("ab"):
             images = data.domains[part][domain].images
-            first = method.encode(to_float(images[:1].to(device)), domain)
             tensors[f"z1_{part}_{letter}"] = apply(
                 lambda x, domain=domain: method.encode(x, domain).common, images
             )
-            if first.separate is not None:
+            if method.encode(to_float(images[:1].to(device)), domain).separate is not None:
                 tensors[f"z2_{part}_{letter}"] = apply(
                     lambda x, domain=domain: method.encode(x, domain).separate, images
                 )
@@ -240,13 +252,13 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
         "training": dataclasses.asdict(training),
         "inference": _measure_inference(method, a, b, cell),
     }
-    absent = {f"z2_{part}_{d}": "the method has no separate code" for part in ("probe", "test")
-              for d in "ab"}
-    return Artefacts(
-        tensors,
-        measured,
-        {name: why for name, why in absent.items() if name not in tensors},
-    )
+    absent = {
+        f"z2_{part}_{letter}": "the method has no separate code"
+        for part in ("probe", "test")
+        for letter in "ab"
+        if f"z2_{part}_{letter}" not in tensors
+    }
+    return Artefacts(tensors, measured, absent)
 
 
 def _measure_inference(method: Method, a: Tensor, b: Tensor, cell: Cell) -> dict[str, Any]:
@@ -302,7 +314,7 @@ def _timed(timings: dict[str, float], stage: str) -> Any:
 
 def families(registry: Registry, wanted: Sequence[str]) -> dict[str, int]:
     """Return the version of each wanted metric id."""
-    versions = {}
+    versions: dict[str, int] = {}
     for plugin in registry.all("metric"):
         family = plugin.load()
         versions |= {name: family.version for name in family.numbers if name in wanted}

@@ -5,19 +5,12 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bench import __version__
 from bench.errors import Exit, UserError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from bench.board import Board
-    from bench.plan import Plan
-    from bench.store import Store
 
 app = typer.Typer(
     name="bench",
@@ -126,7 +119,10 @@ def run(
     ] = False,
 ) -> None:
     """Train methods, score them, and print the leaderboard."""
-    from bench.plan import Request, make_plan
+    from bench.data import default_cache
+    from bench.display import console
+    from bench.execute import execute, show_forecast
+    from bench.plan import Request, jobs_for, make_plan
     from bench.store import Store
 
     request = Request(
@@ -144,15 +140,15 @@ def run(
     if seeds is not None and not seeds.strip():
         raise UserError("--seeds '': expected whole numbers such as 0,1,2 or 0-4")
     store = Store(results.resolve())
+    cache = (cache_dir or default_cache()).resolve()
     plan = make_plan(request)
-    console = _console()
+    wanted = jobs_for(plan, store, cache, existing.value)
     if dry_run:
-        _show_forecast(console, plan, store, existing, jobs, request.inception)
+        show_forecast(console(), wanted, jobs)
         return
     store.open_for_writing()
-    raise typer.Exit(
-        _run(console, plan, store, existing, engine, jobs, request.inception, cache_dir)
-    )
+    fresh = existing is Existing.fresh
+    raise typer.Exit(execute(console(), plan, wanted, store, engine.value, jobs, fresh))
 
 
 @app.command("list", epilog="Example:  python -m bench list methods")
@@ -163,8 +159,10 @@ def list_(
     """List what there is, without running any of it."""
     from bench.anchors import SUMMARIES
     from bench.config import profiles
+    from bench.display import console, print_table
     from bench.registry import Registry
 
+    heads: tuple[str, ...]
     rows: list[tuple[str, ...]]
     if kind is Kind.profiles:
         heads = ("profile", "size", "training TFLOPs a cell", "what it is for")
@@ -186,207 +184,24 @@ def list_(
                 for name, info in p.facts["numbers"].items()
             ]
         else:
-            heads = ("task", "", "what it is")
-            rows = [(p.name, "", p.facts.get("summary", "")) for p in found]
-    _print_table(_console(), heads, rows)
+            heads = ("task", "what it is")
+            rows = [(p.name, p.facts.get("summary", "")) for p in found]
+    print_table(console(), heads, rows)
 
 
 @app.command(epilog="Example:  python -m bench leaderboard --results results/local")
 def leaderboard(results: ResultsOption = DEFAULT_RESULTS) -> None:
     """Write leaderboard.csv and leaderboard.md from the records, and print the main table."""
+    from bench.display import console
+    from bench.execute import write_leaderboard
     from bench.store import Store
 
     store = Store(results.resolve())
     if not (store.root / "records").is_dir():
         raise UserError(f"no records in {results}: run `python -m bench run` first, or --results")
     store.open_for_writing()
-    if not _write_leaderboard(_console(), store):
+    if not write_leaderboard(console(), store):
         raise UserError(f"no usable record in {results / 'records'}")
-
-
-def _run(
-    console: Console,
-    plan: Plan,
-    store: Store,
-    existing: Existing,
-    engine: Engine,
-    workers: int | None,
-    inception: Path | None,
-    cache_dir: Path | None,
-) -> int:
-    """Do what is left of a plan and print the leaderboard; return the exit code."""
-    from rich.progress import Progress
-
-    from bench.data import default_cache, prepare
-    from bench.display import display
-    from bench.engines import ENGINES
-    from bench.plan import default_workers, jobs_for, stale
-
-    cache = (cache_dir or default_cache()).resolve()
-    jobs = jobs_for(plan, store, cache, existing.value, inception)
-    open_jobs = [job for job in jobs if job.todo != "nothing"]
-    finished = len(jobs) - len(open_jobs)
-    if finished:
-        console.print(f"{finished} of {len(jobs)} cells have their record already")
-    for label in stale(plan, store):
-        console.print(
-            f"stale: the source of {label} has changed since its record was made "
-            "(--existing fresh runs it again)",
-            markup=False,
-        )
-    for name in dict.fromkeys(job.cell.task for job in open_jobs):
-        with Progress(console=console, transient=True) as bar:
-            at = bar.add_task(f"preparing {name}", total=None)
-            prepare(
-                plan.tasks[name],
-                plan.profile.sizes,
-                cache,
-                say=lambda line: console.print(line, markup=False, soft_wrap=True),
-                progress=lambda done, of: bar.update(at, completed=done, total=of),
-            )
-    for job in open_jobs:
-        if existing is Existing.fresh:
-            store.forget(job.cell)
-    if open_jobs:
-        workers = workers or default_workers(open_jobs[0].cell.device)
-        with display(console, len(open_jobs)) as shown:
-            ENGINES[engine.value](open_jobs, workers, shown)
-    if open_jobs:
-        _write_overviews(plan, store, cache)
-    _write_leaderboard(console, store, plan)
-    return _exit_code(console, plan, store)
-
-
-def _exit_code(console: Console, plan: Plan, store: Store) -> int:
-    """Return 3 when any cell of the plan has no good record, and say which."""
-    from bench.store import Damaged, read_record
-
-    failed = 0
-    for cell in plan.cells:
-        record = read_record(store.record_path(cell))
-        if isinstance(record, Damaged) or record["status"] != "ok":
-            failed += 1
-            reason = str(record) if isinstance(record, Damaged) else record["reason"]
-            console.print(
-                f"failed: {cell.label} seed {cell.seed}: {reason}", markup=False, soft_wrap=True
-            )
-    if failed:
-        console.print(f"{failed} of {len(plan.cells)} cells failed; --existing retry tries again")
-    return int(Exit.CELL_FAILED if failed else Exit.FINE)
-
-
-def _show_forecast(
-    console: Console,
-    plan: Plan,
-    store: Store,
-    existing: Existing,
-    workers: int | None,
-    inception: Path | None,
-) -> None:
-    from bench.data import default_cache
-    from bench.plan import COMMITTED, default_workers, forecast, jobs_for
-    from bench.store import Store
-
-    records = store.records()[0] + Store(COMMITTED).records()[0]
-    jobs = jobs_for(plan, store, default_cache(), existing.value, inception)
-    said = {"nothing": "has its record", "score": "score only", "run": "train and score"}
-    rows, seconds, megabytes, unknown = [], 0.0, 0.0, 0
-    for job in jobs:
-        guess = forecast(job, records)
-        unknown += guess.seconds is None
-        seconds += guess.seconds or 0
-        megabytes += guess.megabytes or 0
-        rows.append(
-            (
-                job.cell.label,
-                job.cell.task,
-                str(job.cell.seed),
-                said[job.todo],
-                "?" if guess.seconds is None else f"{guess.seconds:.0f} s",
-                "?" if guess.megabytes is None else f"{guess.megabytes:.0f} MB",
-            )
-        )
-    _print_table(console, ("method", "task", "seed", "to do", "time", "disk"), rows)
-    at_a_time = workers or default_workers(plan.cells[0].device)
-    known = f"about {seconds / at_a_time / 60:.1f} minutes with {at_a_time} cells at a time"
-    line = f"{len(jobs)} cells, {known}, {megabytes:.0f} MB"
-    if unknown:
-        line += f"; no earlier record tells of {unknown} of them"
-    console.print(line)
-
-
-def _write_leaderboard(console: Console, store: Store, plan: Plan | None = None) -> list[Board]:
-    """Write the leaderboard of a results folder, and print what belongs to the plan."""
-    from bench.board import boards, frame, markdown
-    from bench.store import write_atomically
-
-    records, damaged = store.records()
-    for record in damaged:
-        console.print(str(record), markup=False, soft_wrap=True)
-    made = boards(records)
-    if not made:
-        return []
-    write_atomically(store.root / "leaderboard.csv", frame(records).to_csv(index=False))
-    write_atomically(
-        store.root / "leaderboard.md", markdown(made, notes=[str(d) for d in damaged])
-    )
-    wanted = plan and {(cell.profile, cell.task) for cell in plan.cells}
-    for board in made:
-        if wanted is None or (board.profile, board.task) in wanted:
-            _print_board(console, board)
-    console.print(f"wrote {store.root}/leaderboard.csv and .md", soft_wrap=True)
-    return made
-
-
-def _write_overviews(plan: Plan, store: Store, cache: Path) -> None:
-    """Put the results of all methods of a plan side by side, a picture for each task."""
-    from bench.anchors import ANCHORS
-    from bench.data import read
-    from bench.grid import draw_overview
-
-    for name, task in plan.tasks.items():
-        data = read(task, plan.profile.sizes, cache)
-        made = {}
-        for cell in plan.cells:
-            if cell.task == name and cell.method not in ANCHORS and cell.label not in made:
-                artefacts = store.folder(cell).artefacts()
-                if artefacts is not None:
-                    made[cell.label] = artefacts
-        title = f"{name}, profile {plan.profile.name}: adding above, removing below"
-        draw_overview(store.root / f"overview-{name}-{plan.profile.name}.png", title, made, data)
-
-
-def _print_board(console: Console, board: Board) -> None:
-    from bench.board import ARROWS, MAIN, text
-
-    metrics = [metric for metric in MAIN if board.has(metric)]
-    heads = ["method", *(f"{m}\n({ARROWS.get(board.better(m), '')})" for m in metrics)]
-    rows = [
-        (method, *(text(board.cell(method, m), interval=False) for m in metrics))
-        for method in board.order
-    ]
-    _print_table(console, heads, rows, title=f"{board.task}, profile {board.profile}")
-
-
-def _print_table(console: Console, heads: Any, rows: Any, title: str = "") -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=title or None, show_edge=False, title_justify="left")
-    for at, head in enumerate(heads):
-        table.add_column(head, overflow="fold", no_wrap=at == 0)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    console.print(table)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in __import__("os").environ:
-        console = Console(width=160)
-    return console
 
 
 def _names(given: list[str] | None) -> tuple[str, ...]:
@@ -397,7 +212,8 @@ def _names(given: list[str] | None) -> tuple[str, ...]:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     # typer brings a copy of click along, or uses the installed one: its error is found by descent
-    click_error = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    names = {parent.__name__: parent for parent in typer.BadParameter.__mro__}
+    click_error: type[Exception] = names["ClickException"]
     try:
         code = app(args=arguments, prog_name="python -m bench", standalone_mode=False)
     except UserError as error:

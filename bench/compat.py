@@ -49,3 +49,11 @@ def torch_fidelity() -> ModuleType:
     import torch_fidelity
 
     return torch_fidelity
+
+
+def torchvision_transforms() -> ModuleType:
+    """Return the module torchvision.transforms.v2."""
+    _declare_missing_operators()
+    from torchvision.transforms import v2
+
+    return v2

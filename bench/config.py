@@ -235,9 +235,9 @@ class Cell:
     @property
     def name(self) -> str:
         """Return the name of its files: readable, and unique through the id."""
-        safe = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in self.label)
-        profile = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in self.profile)
-        return f"{safe[:60]}-{self.task}-{profile[:40]}-s{self.seed}-{self.id[:8]}"
+        words = (self.label, self.task, self.profile.partition("[")[0], f"s{self.seed}")
+        safe = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in "-".join(words))
+        return f"{safe[:100]}-{self.id[:8]}"
 
     @property
     def sizes(self) -> DataSizes:

@@ -28,11 +28,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 PARTS = ("train", "probe", "test")
-"""*train* trains methods, *probe* fits probes and reference statistics, *test* gives the numbers."""
+"""*train* trains methods, *probe* fits probes and reference statistics, *test* gives numbers."""
 
 HIDDEN = -1
 """The value of a factor that does not show in an image (the hair's colour under a hijab)."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 if TYPE_CHECKING:
     from bench.cell import Job
+    from bench.contracts import Progress as Counter
     from bench.training import Report
 
 SECONDS_BETWEEN_LINES = 20.0
@@ -115,9 +121,7 @@ class Lines:
         self._print(ended_line(job, status, reason, seconds, self._done, self._total))
 
 
-def ended_line(
-    job: Job, status: str, reason: str, seconds: float, done: int, total: int
-) -> str:
+def ended_line(job: Job, status: str, reason: str, seconds: float, done: int, total: int) -> str:
     """Return the line of a cell that ended."""
     line = f"[{done}/{total}] {status:6} {describe(job)} ({seconds:.0f} s)"
     return f"{line}: {reason}" if reason else line
@@ -126,3 +130,40 @@ def ended_line(
 def display(console: Console, total: int) -> Bars | Lines:
     """Return the display that suits the console."""
     return Bars(console, total) if console.is_terminal else Lines(console, total)
+
+
+@contextmanager
+def preparing(console: Console, name: str) -> Iterator[Counter]:
+    """Show how the images of a task are made; gives what to call with (done, total)."""
+    if console.is_terminal:
+        with Progress(console=console, transient=True) as bar:
+            at = bar.add_task(f"preparing {name}", total=None)
+            yield lambda done, total: bar.update(at, completed=done, total=total)
+        return
+    announced = False
+
+    def announce(done: int, total: int) -> None:
+        nonlocal announced
+        if not announced:
+            announced = True
+            console.print(f"making {total} images of {name}, once for this machine", markup=False)
+
+    yield announce
+
+
+def print_table(
+    console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
+) -> None:
+    """Print a table of plain text."""
+    table = Table(title=title or None, show_edge=False, title_justify="left")
+    for at, head in enumerate(heads):
+        table.add_column(head, overflow="fold", no_wrap=at == 0)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
+def console() -> Console:
+    """Return the console; where the output is no terminal, lines may be long."""
+    found = Console()
+    return found if found.is_terminal or "COLUMNS" in os.environ else Console(width=160)

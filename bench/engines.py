@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Protocol
@@ -47,7 +48,7 @@ def inline(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
     for job in jobs:
         display.started(job)
         start = time.perf_counter()
-        status = run(job, lambda stage, report, job=job: display.progressed(job, stage, report))
+        status = run(job, partial(display.progressed, job))
         display.ended(job, status, reason_of(job), time.perf_counter() - start)
         statuses.append(status)
     return statuses
@@ -67,7 +68,7 @@ def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
-        context.set_forkserver_preload(["bench.cell"])
+        context.set_forkserver_preload(["bench.preload"])
     waiting = list(jobs)
     running: list[_Worker] = []
     statuses: dict[str, str] = {}

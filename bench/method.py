@@ -35,7 +35,7 @@ class BaseConfig:
 
 
 class Method(nn.Module, ABC):
-    """A method of content transfer. One file is one method; the harness owns the loop and the clock.
+    """A method of content transfer. One file is one method; the harness owns loop and clock.
 
     Facts, literals in the class body (``bench list`` reads them without running the file):
 

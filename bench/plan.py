@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bench.data import fingerprint
 from bench.environment import native_bf16
 from bench.errors import UserError, unknown
 from bench.registry import Plugin, Registry
-from bench.store import Existing, Store, Todo
+from bench.store import Existing, Store
 
 ALL = "all"
 COMMITTED = Path(__file__).resolve().parent.parent / "results"
@@ -48,6 +48,7 @@ class Plan:
     tasks: dict[str, Task]
     profile: Profile
     registry: Registry
+    inception: Path | None
 
 
 def make_plan(request: Request) -> Plan:
@@ -76,42 +77,42 @@ def make_plan(request: Request) -> Plan:
         raise unknown("precision", precision, ("auto", "fp32", "bf16"))
     if precision == "auto":
         precision = "bf16" if native_bf16(device) else "fp32"
-    tasks = {
-        name: registry.find("task", name).load()() for name in dict.fromkeys(request.tasks)
-    }
+    tasks = {name: registry.find("task", name).load()() for name in dict.fromkeys(request.tasks)}
     plugins = tuple(str(path.resolve()) for path in request.plugins)
 
-    cells = []
+    cells: list[Cell] = []
     for task_name, task in tasks.items():
-        print_of_task = fingerprint(task, profile.sizes)
         for name in methods:
-            label, config = name, {}
-            if name not in ANCHORS:
-                plugin = registry.find("method", name)
-                label, config = configure(plugin, profile, settings)
-                _check_fit(plugin, profile, config)
-            for seed in seeds if name not in ANCHORS else seeds[:1]:
-                cells.append(
-                    Cell(
-                        label=label,
-                        method=name,
-                        config=config,
-                        task=task_name,
-                        fingerprint=print_of_task,
-                        profile=profile.name,
-                        numbers=profile.numbers(),
-                        seed=seed if name not in ANCHORS else 0,
-                        device=device if name not in ANCHORS else "cpu",
-                        precision=precision if name not in ANCHORS else "fp32",
-                        plugins=plugins,
-                    )
-                )
-    return Plan(tuple(cells), versions, tasks, profile, registry)
+            cell = Cell(
+                label=name,
+                method=name,
+                config={},
+                task=task_name,
+                fingerprint=fingerprint(task, profile.sizes),
+                profile=profile.name,
+                numbers=profile.numbers(),
+                seed=0,
+                device="cpu",
+                precision="fp32",
+                plugins=plugins,
+            )
+            if name in ANCHORS:
+                cells.append(cell)  # nothing random, nothing trained: one cell serves all seeds
+                continue
+            plugin = registry.find("method", name)
+            label, config = configure(plugin, profile, settings)
+            _check_fit(plugin, profile, config)
+            chosen: dict[str, Any] = {
+                "label": label,
+                "config": config,
+                "device": device,
+                "precision": precision,
+            }
+            cells += [replace(cell, seed=seed, **chosen) for seed in seeds]
+    return Plan(tuple(cells), versions, tasks, profile, registry, request.inception)
 
 
-def jobs_for(
-    plan: Plan, store: Store, cache: Path, existing: Existing, inception: Path | None
-) -> list[Job]:
+def jobs_for(plan: Plan, store: Store, cache: Path, existing: Existing) -> list[Job]:
     """Return a job for every cell, with what is left to do for it."""
     command = "python -m bench " + " ".join(sys.argv[1:])
     return [
@@ -121,7 +122,7 @@ def jobs_for(
             results=store.root,
             cache=cache,
             metrics=tuple(plan.versions),
-            inception=inception,
+            inception=plan.inception,
             command=command,
         )
         for cell in plan.cells
@@ -214,9 +215,7 @@ def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
 
 def _chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
     """Return the wanted metric ids with their versions; a family's name stands for all its ids."""
-    by_family = {
-        plugin.name: list(plugin.facts["numbers"]) for plugin in registry.all("metric")
-    }
+    by_family = {plugin.name: list(plugin.facts["numbers"]) for plugin in registry.all("metric")}
     every = [name for ids in by_family.values() for name in ids]
     wanted: list[str] = []
     for name in request.metrics or (ALL,):

@@ -167,7 +167,5 @@ def _execute(name: str, path: Path, search: list[str] | None = None) -> ModuleTy
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise UserError(
-            f"cannot import plug-in {path}: {type(error).__name__}: {error}"
-        ) from error
+        raise UserError(f"cannot import plug-in {path}: {type(error).__name__}: {error}") from error
     return module

@@ -1,9 +1,9 @@
 """The results folder. Disk is the only state: what is done follows from the files, each atomic.
 
-    records/NAME.json      one finished cell, or one that failed, with all its numbers
-    runs/NAME/             what its stages left: weights, training, artefacts, log
-    grids/NAME.png         source, guide, result and truth
-    leaderboard.csv, .md   views on the records
+records/NAME.json      one finished cell, or one that failed, with all its numbers
+runs/NAME/             what its stages left: weights, training, artefacts, log
+grids/NAME.png         source, guide, result and truth
+leaderboard.csv, .md   views on the records
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def read_record(path: Path) -> dict[str, Any] | Damaged:
         return Damaged(path, f"with a wrong {', '.join(wrong)}")
     if record["schema"] != SCHEMA:
         return Damaged(path, f"of schema {record['schema']}, this version reads {SCHEMA}")
-    if any(not METRIC_KEYS <= set(entry) for entry in record["metrics"].values()):
+    if any(not set(entry) >= METRIC_KEYS for entry in record["metrics"].values()):
         return Damaged(path, "with an incomplete metric")
     return record
 

@@ -210,7 +210,9 @@ class _Clock:
 
     def stop(self, steps: int) -> None:
         """End the training of so many steps."""
-        if not self.rates and steps > self._block_step:
+        if not self.rates:
+            if steps == self._block_step:  # nothing but warm-up: better than no rate at all
+                self._block, self._block_step = self._start, 0
             self._end(steps)
         synchronize(self._device)
         self.seconds = time.perf_counter() - self._start[0]

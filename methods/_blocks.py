@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ def down(channels: Sequence[int]) -> nn.Sequential:
     Each step is a 4x4 convolution of stride 2, instance norm and leaky ReLU of slope 0.2.
     """
     layers: list[nn.Module] = []
-    for before, after in zip(channels, channels[1:], strict=False):
+    for before, after in pairwise(channels):
         layers += [
             nn.Conv2d(before, after, 4, 2, 1),
             nn.InstanceNorm2d(after),
@@ -49,7 +50,7 @@ def up(channels: Sequence[int]) -> nn.Sequential:
     norm and ReLU.
     """
     layers: list[nn.Module] = []
-    for before, after in zip(channels, channels[1:], strict=False):
+    for before, after in pairwise(channels):
         layers += [
             nn.ConvTranspose2d(before, after, 4, 2, 1),
             nn.InstanceNorm2d(after),

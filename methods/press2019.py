@@ -2,8 +2,8 @@
 
 Press, Galanti, Benaim, Wolf, ICLR 2019 (arXiv 2001.05017). Two encoders and one decoder are trained
 to reconstruct both domains, D(E1(a), 0) = a and D(E1(b), E2(b)) = b. A discriminator on the common
-code E1 keeps it from telling the domain, so what only B has must travel through E2: that alone makes
-D(E1(a), E2(b)) the image a with the extra content of b.
+code E1 keeps it from telling the domain, so what only B has must travel through E2: that alone
+makes D(E1(a), E2(b)) the image a with the extra content of b.
 
 Where the paper and its released code differ (the confusion loss), the code is the default.
 """
@@ -89,12 +89,8 @@ class Press2019(Method):
         self.discriminator = Discriminator((code - config.sep) * side * side, code)
 
         betas = (config.beta1, config.beta2)
-        self._main = [
-            p for net in (self.e1, self.e2, self.decoder) for p in net.parameters()
-        ]
-        self._main_optimizer = torch.optim.Adam(
-            self._main, config.learning_rate, betas, fused=True
-        )
+        self._main = [p for net in (self.e1, self.e2, self.decoder) for p in net.parameters()]
+        self._main_optimizer = torch.optim.Adam(self._main, config.learning_rate, betas, fused=True)
         self._discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), config.discriminator_learning_rate, betas, fused=True
         )
@@ -122,9 +118,7 @@ class Press2019(Method):
             self.discriminator.requires_grad_(False)
             logs["confusion_a"], logs["confusion_b"] = self._confusion(self.discriminator(common))
             self.discriminator.requires_grad_(True)
-            loss = loss + self.config.confusion_weight * (
-                logs["confusion_a"] + logs["confusion_b"]
-            )
+            loss = loss + self.config.confusion_weight * (logs["confusion_a"] + logs["confusion_b"])
         self._main_optimizer.zero_grad()
         loss.backward()
         logs["gradient_norm"] = nn.utils.clip_grad_norm_(self._main, self.config.clip_norm)

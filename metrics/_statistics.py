@@ -53,4 +53,3 @@ def jackknife_interval(
     corrected = float(k * value - (k - 1) * groups.mean())
     reach = float(stats.t.ppf((1 + LEVEL) / 2, k - 1)) * error
     return value - reach, value + reach, corrected, error
-

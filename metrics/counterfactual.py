@@ -75,14 +75,14 @@ class Counterfactual(Metric):
         "cf_skill_in_add": {
             "unit": "",
             "better": "higher",
-            "meaning": "add: error inside the true change, 1 = the truth, 0 = copying the source",
+            "meaning": "add: error inside the true change, 1 = truth, 0 = copying the source",
             "needs": ("add",),
             "needs_truth": True,
         },
         "cf_skill_in_remove": {
             "unit": "",
             "better": "higher",
-            "meaning": "remove: error inside the true change, 1 = the truth, 0 = copying the source",
+            "meaning": "remove: error inside the true change, 1 = truth, 0 = copying the source",
             "needs": ("remove",),
             "needs_truth": True,
         },
@@ -103,7 +103,7 @@ class Counterfactual(Metric):
         "cf_rank_add": {
             "unit": "",
             "better": "higher",
-            "meaning": "is the result nearer to the truth of its guide than of another? 0.5 = ignores it",
+            "meaning": "nearer to the truth of its guide than of another? 0.5 = ignores it",
             "needs": ("add", "other"),
             "needs_truth": True,
         },

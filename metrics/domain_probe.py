@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
 from bench.seeds import derive
 
-from ._statistics import Array, generator
+from ._statistics import generator
 
 VALIDATION = 0.25
 Features = NDArray[np.float32]
@@ -108,14 +109,18 @@ def _boosting() -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
-        max_iter=60, max_leaf_nodes=15, max_bins=63, max_features=0.25, early_stopping=False,
+        max_iter=60,
+        max_leaf_nodes=15,
+        max_bins=63,
+        max_features=0.25,
+        early_stopping=False,
         random_state=derive("probe", "boosting") % 2**31,
     )
 
 
 BATTERY: dict[str, list[Callable[[], Any]]] = {
-    "logistic": [lambda c=c: _logistic(c) for c in (1e-4, 1e-3, 1e-2, 1e-1)],
-    "rbf_svm": [lambda c=c: _rbf_svm(c) for c in (1.0, 10.0)],
+    "logistic": [partial(_logistic, strength) for strength in (1e-4, 1e-3, 1e-2, 1e-1)],
+    "rbf_svm": [partial(_rbf_svm, strength) for strength in (1.0, 10.0)],
     "boosting": [_boosting],
     "mlp": [_TorchMLP],
 }
@@ -151,7 +156,9 @@ def probe(
         if only not in ("", view):
             continue
         scaler = StandardScaler().fit(x[~held_out])
-        x_fit, x_val, x_test = (scaler.transform(v) for v in (x[~held_out], x[held_out], of_test[view]))
+        x_fit, x_val, x_test = (
+            scaler.transform(v) for v in (x[~held_out], x[held_out], of_test[view])
+        )
         for kind in kinds:
             for make in BATTERY[kind]:
                 with warnings.catch_warnings():
@@ -182,13 +189,13 @@ class DomainProbe(Metric):
         "z1_domain_acc": {
             "unit": "",
             "better": "lower",
-            "meaning": "accuracy of the strongest probe that tells the domain from z1; 0.5 = chance",
+            "meaning": "accuracy of the best probe that tells the domain from z1; 0.5 = chance",
             "needs": ("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
         },
         "z1_domain_acc_linear": {
             "unit": "",
             "better": "lower",
-            "meaning": "accuracy of a logistic regression that tells the domain from z1; 0.5 = chance",
+            "meaning": "accuracy of a linear probe that tells the domain from z1; 0.5 = chance",
             "needs": ("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
         },
     }
@@ -206,7 +213,9 @@ class DomainProbe(Metric):
         for info in wanted:
             linear = info.id == "z1_domain_acc_linear"
             allowed = ("logistic",) if linear else settings.probes
-            best = next(f for f in fitted if f.kind in allowed and (f.view == "flatten" or not linear))
+            best = next(
+                f for f in fitted if f.kind in allowed and (f.view == "flatten" or not linear)
+            )
             lo, hi = accuracy_interval(best.said, truth, info.id)
             detail = {
                 "probe": f"{best.kind} on {best.view}",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class AvatarNet(nn.Module):
         super().__init__()
         widths = (3, 24, 48, 96, 96)
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [
                 nn.Conv2d(before, after, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(after),
@@ -100,8 +101,11 @@ def avatars64() -> tuple[str, Any]:
 def inception(weights: Path) -> tuple[str, Any]:
     """Return the name and the extractor of true Inception-v3 (TF weights, TF1 resize, fp32)."""
     check_inception(weights)
+    compat.torch_fidelity()
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
+    # torch-fidelity unpickles the file without limits: what passes the strict loader is harmless
+    torch.load(weights, map_location="cpu", weights_only=True)
     extractor = FeatureExtractorInceptionV3(
         "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(weights)
     )

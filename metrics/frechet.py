@@ -104,7 +104,7 @@ def _register_pass_through() -> None:
         return
     fidelity = compat.torch_fidelity()
 
-    class PassThrough(fidelity.FeatureExtractorBase):  # type: ignore[name-defined, misc]
+    class PassThrough(fidelity.FeatureExtractorBase):  # type: ignore[name-defined]
         """Gives the features that it is given: they are computed once, for all numbers."""
 
         def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
@@ -157,18 +157,17 @@ class FrechetDistance(Metric):
     name = "frechet"
     summary = "Frechet distance of results to real images, with the shipped extractor"
     version = 1
-    prefix = "fd"
     numbers = {
         "fd_add": {
             "unit": "",
             "better": "lower",
-            "meaning": "Frechet distance of add to real images of B (features trained on all factors)",
+            "meaning": "Frechet distance of add to real images of B",
             "needs": ("add",),
         },
         "fd_remove": {
             "unit": "",
             "better": "lower",
-            "meaning": "Frechet distance of remove to real images of A (features trained on all factors)",
+            "meaning": "Frechet distance of remove to real images of A",
             "needs": ("remove",),
         },
     }
@@ -181,6 +180,13 @@ class FrechetDistance(Metric):
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
         """Return the distance of each wanted operation."""
+        # building a network and torch-fidelity's loaders draw from the global random state
+        with torch.random.fork_rng(devices=[]):
+            return self._distances(wanted, artefacts, data, settings)
+
+    def _distances(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
         identity, extractor = self.extractor(settings)
         results = {}
         for info in wanted:

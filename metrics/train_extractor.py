@@ -1,8 +1,10 @@
 """Makes the weights of the feature extractor that ships: ``python -m metrics.train_extractor``.
 
 The faces are those of `avatars-glasses`, from seeds of their own, so no image of any part is among
-them. Every factor is a classification of its own; faces without glasses are one more kind. Half of
-each batch is shown at half its resolution, so that the features hold for small images too.
+them. Every factor is a classification of its own; faces without glasses are one more kind. So are
+the strength of a blur and of a noise that part of each batch is given: features of clean faces
+alone learn to overlook both. Half of each batch is shown at half its resolution, so that the
+features hold for small images too.
 """
 
 from __future__ import annotations
@@ -16,11 +18,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench import compat
 from bench.tasks.avatars import FACE, AvatarsGlasses, drawn, sample
 
 from .extractor import DIMENSIONS, SIDE, WEIGHTS, AvatarNet, resize
 
 SEED = 0
+BLUR = (0.0, 0.5, 1.0, 2.0)
+"""Strengths of the blur, standard deviations in pixels; the first is none."""
+NOISE = (0.0, 4.0, 12.0, 40.0)
+"""Strengths of the noise, standard deviations of a range of 255; the first is none."""
 HELD_OUT = 0.1
 
 
@@ -38,6 +45,7 @@ def main() -> None:
     images, factors = faces(given.images)
     held_out = int(HELD_OUT * len(images))
     classes = [len(factor.values) + 1 for factor in AvatarsGlasses.factors]
+    classes += [len(BLUR), len(NOISE)]
     net, heads = AvatarNet(), nn.ModuleList(nn.Linear(DIMENSIONS, n) for n in classes)
     parameters = [*net.parameters(), *heads.parameters()]
     steps = given.epochs * ((len(images) - held_out) // given.batch)
@@ -49,9 +57,11 @@ def main() -> None:
         for index in order.split(given.batch):
             if len(index) < given.batch:
                 continue
-            said = _said(net, heads, _mixed(images[index]))
+            shown, strengths = _shown(images[index])
+            targets = torch.cat([factors[index], strengths], 1)
+            said = _said(net, heads, shown)
             loss = torch.stack(
-                [F.cross_entropy(s, t) for s, t in zip(said, factors[index].T, strict=True)]
+                [F.cross_entropy(s, t) for s, t in zip(said, targets.T, strict=True)]
             ).sum()
             optimizer.zero_grad()
             loss.backward()
@@ -64,7 +74,7 @@ def main() -> None:
     with torch.inference_mode():
         for side in (SIDE, SIDE // 2):
             small = F.interpolate(images[:held_out].float(), (side, side), mode="area")
-            said = _said(net, heads, resize(small))
+            said = _said(net, heads, resize(small))[: len(AvatarsGlasses.factors)]
             right = [
                 f"{factor.name} {(s.argmax(1) == t).float().mean():.3f}"
                 for factor, s, t in zip(
@@ -89,11 +99,32 @@ def faces(count: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pictures), torch.from_numpy(task.values(avatars)) + 1
 
 
-def _mixed(batch: Tensor) -> Tensor:
-    """Return a batch at 64 px, half of it by way of 32 px."""
+def _shown(batch: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a batch as it is shown, (N, 3, 64, 64), and (N, 2) strengths of blur and noise.
+
+    The first half comes by way of 32 px; of each half a quarter is blurred, another has noise.
+    """
     half = len(batch) // 2
     small = F.interpolate(batch[:half].float(), scale_factor=0.5, mode="area")
-    return torch.cat([resize(small), resize(batch[half:])])
+    parts, strengths = [], []
+    for images in (small, batch[half:].float()):
+        strength = torch.zeros(len(images), 2, dtype=torch.int64)
+        quarter = len(images) // 4
+        strength[:quarter, 0] = torch.randint(1, len(BLUR), (quarter,))
+        strength[quarter : 2 * quarter, 1] = torch.randint(1, len(NOISE), (quarter,))
+        for level, deviation in enumerate(BLUR[1:], 1):
+            at = strength[:, 0] == level
+            images[at] = blur(images[at], deviation)
+        noise = torch.tensor(NOISE)[strength[:, 1]].view(-1, 1, 1, 1)
+        parts.append(resize((images + noise * torch.randn_like(images)).round().clamp(0, 255)))
+        strengths.append(strength)
+    return torch.cat(parts), torch.cat(strengths)
+
+
+def blur(images: Tensor, deviation: float) -> Tensor:
+    """Return float (N, 3, S, S) images after a Gaussian blur of a deviation in pixels."""
+    v2 = compat.torchvision_transforms()
+    return v2.functional.gaussian_blur(images, [9, 9], [deviation, deviation])
 
 
 def _said(net: nn.Module, heads: nn.ModuleList, x: Tensor) -> list[Tensor]:

@@ -24,7 +24,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench.contracts import HIDDEN, PARTS, DataSizes, Domain, Factor, Progress, Task, TaskData, Truth
+from bench.contracts import (
+    HIDDEN,
+    PARTS,
+    DataSizes,
+    Domain,
+    Factor,
+    Progress,
+    Task,
+    TaskData,
+    Truth,
+)
 from bench.seeds import uniform
 
 NONE = "none"
@@ -76,8 +86,19 @@ FACE = (
     Factor("skin", tuple(SKIN)),
     Factor(
         "hair",
-        ("bob", "curvy", "dreads02", "longButNotTooLong", "miaWallace", "shaggyMullet")
-        + ("shortCurly", "shortFlat", "sides", "straight01", *HATS),
+        (
+            "bob",
+            "curvy",
+            "dreads02",
+            "longButNotTooLong",
+            "miaWallace",
+            "shaggyMullet",
+            "shortCurly",
+            "shortFlat",
+            "sides",
+            "straight01",
+            *HATS,
+        ),
     ),
     Factor("hair_color", tuple(HAIR_COLOR)),
     Factor("hat_color", tuple(FABRIC)),
@@ -88,15 +109,33 @@ FACE = (
     ),
     Factor(
         "mouth",
-        ("concerned", "default", "eating", "grimace", "sad", "screamOpen")
-        + ("serious", "smile", "tongue", "twinkle"),
+        (
+            "concerned",
+            "default",
+            "eating",
+            "grimace",
+            "sad",
+            "screamOpen",
+            "serious",
+            "smile",
+            "tongue",
+            "twinkle",
+        ),
     ),
     Factor("beard", (NONE, "beardLight", "beardMajestic", "beardMedium", "moustacheMagnum")),
     Factor("beard_color", tuple(HAIR_COLOR)),
     Factor(
         "clothes",
-        ("blazerAndShirt", "blazerAndSweater", "collarAndSweater", "hoodie", "overall")
-        + ("shirtCrewNeck", "shirtScoopNeck", "shirtVNeck"),
+        (
+            "blazerAndShirt",
+            "blazerAndSweater",
+            "collarAndSweater",
+            "hoodie",
+            "overall",
+            "shirtCrewNeck",
+            "shirtScoopNeck",
+            "shirtVNeck",
+        ),
     ),
     Factor("clothes_color", tuple(FABRIC)),
 )
@@ -282,9 +321,7 @@ def drawn(avatars: list[Avatar], size: int, progress: Progress) -> Iterator[np.n
         yield from _counted(results, len(avatars), progress)
 
 
-def _counted(
-    results: Iterable[np.ndarray], total: int, progress: Progress
-) -> Iterator[np.ndarray]:
+def _counted(results: Iterable[np.ndarray], total: int, progress: Progress) -> Iterator[np.ndarray]:
     done = 0
     for pictures in results:
         done += len(pictures)

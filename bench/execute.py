@@ -1,0 +1,152 @@
+"""A run from its plan to its leaderboard, as the console sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.anchors import ANCHORS
+from bench.board import ARROWS, MAIN, Board, boards, frame, markdown, text
+from bench.cell import Job
+from bench.data import prepare, read
+from bench.display import display, preparing, print_table
+from bench.engines import ENGINES
+from bench.errors import Exit
+from bench.grid import draw_overview
+from bench.plan import COMMITTED, Plan, default_workers, forecast, stale
+from bench.store import Damaged, Store, read_record, write_atomically
+
+
+def execute(
+    console: Console,
+    plan: Plan,
+    jobs: Sequence[Job],
+    store: Store,
+    engine: str,
+    workers: int | None,
+    fresh: bool,
+) -> int:
+    """Do what is left of a plan and print the leaderboard; return the exit code."""
+    to_do = [job for job in jobs if job.todo != "nothing"]
+    if len(to_do) < len(jobs):
+        console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have their record already")
+    for label in stale(plan, store):
+        _say(
+            console,
+            f"stale: the source of {label} has changed since its record was made "
+            "(--existing fresh runs it again)",
+        )
+    for name in dict.fromkeys(job.cell.task for job in to_do):
+        with preparing(console, name) as progress:
+            prepare(
+                plan.tasks[name],
+                plan.profile.sizes,
+                to_do[0].cache,
+                say=lambda line: _say(console, line),
+                progress=progress,
+            )
+    if fresh:
+        for job in to_do:
+            store.forget(job.cell)
+    if to_do:
+        workers = workers or default_workers(to_do[0].cell.device)
+        with display(console, len(to_do)) as shown:
+            ENGINES[engine](to_do, workers, shown)
+        _write_overviews(plan, store, to_do[0].cache)
+    write_leaderboard(console, store, plan)
+    return _exit_code(console, plan, store)
+
+
+def write_leaderboard(console: Console, store: Store, plan: Plan | None = None) -> bool:
+    """Write the leaderboard of a results folder and print it, with a plan only what is its own.
+
+    Returns whether there was any record to show.
+    """
+    records, damaged = store.records()
+    for record in damaged:
+        _say(console, str(record))
+    made = boards(records)
+    if not made:
+        return False
+    write_atomically(store.root / "leaderboard.csv", frame(records).to_csv(index=False))
+    write_atomically(store.root / "leaderboard.md", markdown(made, notes=[str(d) for d in damaged]))
+    here = {(cell.profile, cell.task) for cell in plan.cells} if plan else None
+    for board in made:
+        if here is None or (board.profile, board.task) in here:
+            _print_board(console, board)
+    _say(console, f"wrote {store.root}/leaderboard.csv and .md")
+    return True
+
+
+def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) -> None:
+    """Print what would be done, and what it will take going by earlier records."""
+    store = Store(jobs[0].results)
+    records = store.records()[0] + Store(COMMITTED).records()[0]
+    said = {"nothing": "has its record", "score": "score only", "run": "train and score"}
+    guesses = [forecast(job, records) for job in jobs]
+    rows = [
+        (
+            job.cell.label,
+            job.cell.task,
+            str(job.cell.seed),
+            said[job.todo],
+            "?" if guess.seconds is None else f"{guess.seconds:.0f} s",
+            "?" if guess.megabytes is None else f"{guess.megabytes:.0f} MB",
+        )
+        for job, guess in zip(jobs, guesses, strict=True)
+    ]
+    print_table(console, ("method", "task", "seed", "to do", "time", "disk"), rows)
+    at_a_time = workers or default_workers(jobs[0].cell.device)
+    minutes = sum(guess.seconds or 0 for guess in guesses) / at_a_time / 60
+    megabytes = sum(guess.megabytes or 0 for guess in guesses)
+    line = f"{len(jobs)} cells, {at_a_time} at a time: about {minutes:.1f} minutes"
+    line += f" and {megabytes:.0f} MB"
+    unknown = sum(guess.seconds is None for guess in guesses)
+    if unknown:
+        line += f"; no earlier record tells of {unknown} of them"
+    _say(console, line)
+
+
+def _exit_code(console: Console, plan: Plan, store: Store) -> int:
+    """Return 3 when any cell of the plan has no good record, and say which."""
+    failed = 0
+    for cell in plan.cells:
+        record = read_record(store.record_path(cell))
+        if isinstance(record, Damaged) or record["status"] != "ok":
+            failed += 1
+            reason = str(record) if isinstance(record, Damaged) else record["reason"]
+            _say(console, f"failed: {cell.label} seed {cell.seed}: {reason}")
+    if failed:
+        console.print(f"{failed} of {len(plan.cells)} cells failed; --existing retry tries again")
+    return int(Exit.CELL_FAILED if failed else Exit.FINE)
+
+
+def _write_overviews(plan: Plan, store: Store, cache: Path) -> None:
+    """Put the results of all methods of a plan side by side, a picture for each task."""
+    for name, task in plan.tasks.items():
+        data = read(task, plan.profile.sizes, cache)
+        made = {}
+        for cell in plan.cells:
+            if cell.task == name and cell.method not in ANCHORS and cell.label not in made:
+                artefacts = store.folder(cell).artefacts()
+                if artefacts is not None:
+                    made[cell.label] = artefacts
+        title = f"{name}, profile {plan.profile.name}: adding above, removing below"
+        file = f"overview-{name}-{plan.profile.name.partition('[')[0]}.png"
+        draw_overview(store.root / file, title, made, data)
+
+
+def _print_board(console: Console, board: Board) -> None:
+    metrics = [metric for metric in MAIN if board.has(metric)]
+    heads = ["method", *(f"{m}\n({ARROWS.get(board.better(m), '')})" for m in metrics)]
+    rows = [
+        (method, *(text(board.cell(method, m), interval=False) for m in metrics))
+        for method in board.order
+    ]
+    print_table(console, heads, rows, title=f"{board.task}, profile {board.profile}")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,49 @@
+"""What several test files need."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.contracts import DataSizes
+from bench.data import prepare
+from bench.registry import Registry
+
+REGISTRY = Registry()
+SIZES = DataSizes(size=32, train=64, probe=64, test=32)
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def faces(cache):
+    """The embedded task, small."""
+    return prepare(REGISTRY.find("task", "avatars-glasses").load()(), SIZES, cache)
+
+
+@pytest.fixture
+def bench(cache, tmp_path):
+    """Run `python -m bench ...` as a user does; return what it printed and its exit code."""
+
+    def call(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"CONTENTBENCH_CACHE": str(cache), "COLUMNS": "200"} | variables
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent.parent,
+            env=environment,
+            timeout=300,
+        )
+
+    return call

@@ -1,0 +1,357 @@
+"""The command line, end to end, as a user meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bench.board import COLUMNS
+
+TINY = (
+    "--profile", "smoke",
+    "--set", "profile.budget_tflops=0.01",
+    "--set", "profile.train_images=64",
+    "--set", "profile.probe_images=64",
+    "--set", "profile.test_images=32",
+)  # fmt: skip
+IDS = [
+    *("fd_add", "fd_remove", "z1_domain_acc", "z1_domain_acc_linear"),
+    *("rec_l1_a", "rec_l1_b", "rec_psnr_a", "rec_psnr_b", "rec_ssim_a", "rec_ssim_b"),
+    *("cf_skill_in_add", "cf_skill_in_remove", "cf_harm_out_add", "cf_harm_out_remove"),
+    *("cf_rank_add", "train_images_per_s", "infer_images_per_s", "latency_ms_p50"),
+    *("latency_ms_p95", "peak_memory_mb", "params", "flops_infer"),
+]
+TIMED = ("train_images_per_s", "infer_images_per_s", "latency", "peak_memory_mb")
+
+
+def rows(folder):
+    with (folder / "leaderboard.csv").open() as file:
+        return {(row["method"], row["metric"]): row for row in csv.DictReader(file)}
+
+
+def untimed(folder):
+    return {key: row for key, row in rows(folder).items() if not key[1].startswith(TIMED)}
+
+
+@pytest.fixture(scope="module")
+def finished(cache, tmp_path_factory):
+    """A results folder in which all methods have run."""
+    folder = tmp_path_factory.mktemp("results")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "run", "--methods", "all", *TINY,
+         "--results", folder, "--cache-dir", cache],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    return folder
+
+
+def test_all_methods_leave_records_tables_and_pictures(finished):
+    from PIL import Image
+
+    from .conftest import REGISTRY
+
+    methods = [plugin.name for plugin in REGISTRY.all("method")]
+    anchors = ["ground-truth", "copy-source", "copy-guide"]
+    table = rows(finished)
+    assert list(next(iter(table.values()))) == list(COLUMNS)
+    assert {method for method, _ in table} == {*methods, *anchors}
+    for method in methods:
+        for metric in IDS:
+            assert table[method, metric]["status"] == "ok", table[method, metric]
+    assert table["copy-source", "params"]["status"] == "not_applicable"
+    assert float(table["ground-truth", "cf_skill_in_add"]["value"]) == 1
+    assert float(table["copy-source", "cf_rank_add"]["value"]) == 0.5
+    assert len(list((finished / "records").glob("*.json"))) == len(methods) + len(anchors)
+    for picture in [*finished.glob("grids/*.png"), *finished.glob("overview-*.png")]:
+        with Image.open(picture) as image:
+            assert image.size[0] > 300
+    assert len(list(finished.glob("grids/*.png"))) == len(methods) + len(anchors)
+    assert len(list(finished.glob("overview-*.png"))) == 1
+    text = (finished / "leaderboard.md").read_text()
+    assert "cf_skill_in_add (up)" in text
+    assert "training FLOPs" in text
+
+
+def test_records_say_what_they_ran_on(finished):
+    for path in (finished / "records").glob("press2019*.json"):
+        record = json.loads(path.read_text())
+        assert record["environment"]["torch"]
+        assert "--methods all" in record["environment"]["command"]
+        assert record["identity"]["config"]["sep"] == 25
+        assert (
+            record["facts"]["flops"] == record["facts"]["steps"] * record["facts"]["flops_per_step"]
+        )
+        assert record["facts"]["flops"] <= 0.01e12
+        assert record["sources"]["press2019"]
+
+
+def test_second_run_trains_nothing(finished, bench, cache):
+    before = {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()}
+    done = bench("run", "--methods", "all", *TINY, "--results", finished)
+    assert done.returncode == 0
+    assert "5 of 5 cells have their record already" in done.stdout
+    assert "start" not in done.stdout
+    assert {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()} == before
+
+
+def test_another_folder_and_engine_give_the_same_bits(finished, bench, tmp_path):
+    done = bench("run", "--methods", "all", *TINY, "--results", tmp_path, "--engine", "inline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert untimed(tmp_path) == untimed(finished)
+
+
+def test_a_metric_that_is_missing_is_scored_without_training(bench, tmp_path):
+    first = bench("run", "--methods", "autoencoder", *TINY, "--results", tmp_path,
+                  "--metrics", "reconstruction")  # fmt: skip
+    assert first.returncode == 0, first.stdout + first.stderr
+    (record,) = (tmp_path / "records").glob("*.json")
+    assert set(json.loads(record.read_text())["metrics"]) == {i for i in IDS if "rec_" in i}
+    trained = (tmp_path / "runs" / record.stem / "training.json").stat().st_mtime_ns
+    second = bench("run", "--methods", "autoencoder", *TINY, "--results", tmp_path,
+                   "--metrics", "cf_rank_add,reconstruction")  # fmt: skip
+    assert second.returncode == 0
+    assert (tmp_path / "runs" / record.stem / "training.json").stat().st_mtime_ns == trained
+    assert "cf_rank_add" in json.loads(record.read_text())["metrics"]
+
+
+def test_a_setting_has_its_own_row(finished, bench):
+    done = bench("run", "--methods", "press2019", *TINY, "--results", finished,
+                 "--set", "press2019.confusion_weight=0")  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = rows(finished)
+    assert ("press2019[confusion_weight=0]", "fd_add") in table
+    assert ("press2019", "fd_add") in table
+
+
+FAILING = '''
+from bench.method import Method, BaseConfig
+class Broken(Method):
+    """Fails in its first step."""
+    name = "broken"
+    summary = "fails"
+    paper = "none"
+    guided = False
+    published_steps = 1
+    Config = BaseConfig
+    def __init__(self, spec, config):
+        super().__init__(spec, config)
+        import torch
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+    def optimizers(self):
+        return {}
+    def training_step(self, batch):
+        HOW
+    def encode(self, x, domain): ...
+    def decode(self, codes, domain): ...
+    def add(self, a, guide): ...
+    def remove(self, b): ...
+'''
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "reason"),
+    [
+        ("raise RuntimeError('out of luck')", "failed", "RuntimeError: out of luck"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "lost", "killed by signal 9"),
+        ("return {'loss': self.weight / 0}", "failed", "diverged: loss is not finite"),
+    ],
+)
+def test_a_broken_method_is_a_row_and_the_others_finish(how, status, reason, bench, tmp_path):
+    plugin = tmp_path / "broken.py"
+    plugin.write_text(FAILING.replace("HOW", how))
+    done = bench("run", "--methods", "broken,ground-truth", *TINY, "--plugin", plugin,
+                 "--results", tmp_path)  # fmt: skip
+    assert done.returncode == 3
+    assert reason in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    table = rows(tmp_path)
+    assert table["broken", "fd_add"]["status"] == "failed"
+    assert reason in table["broken", "fd_add"]["reason"]
+    assert table["ground-truth", "fd_add"]["status"] == "ok"
+    record = json.loads(next((tmp_path / "records").glob("broken*")).read_text())
+    assert record["status"] == status
+    again = bench("run", "--methods", "broken", *TINY, "--plugin", plugin, "--results", tmp_path)
+    assert again.returncode == 3
+    assert "start" not in again.stdout
+
+
+def test_workers_die_with_their_parent(cache, tmp_path):
+    import os
+    import signal
+
+    plugin = tmp_path / "broken.py"
+    mark = tmp_path / "alive"
+    how = (
+        f"import time, pathlib; m = pathlib.Path({str(mark)!r})\n        while True:\n"
+        "            m.write_text(str(time.time())); time.sleep(0.05)"
+    )
+    plugin.write_text(FAILING.replace("HOW", how))
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "bench", "run", "--methods", "broken", *TINY, "--plugin", plugin,
+         "--results", tmp_path, "--cache-dir", cache],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.time() + 60
+    while not mark.exists() and time.time() < deadline:
+        time.sleep(0.05)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    time.sleep(1)
+    last = mark.read_text()
+    time.sleep(0.5)
+    assert mark.read_text() == last
+
+
+WRONG = {
+    "method": (["--methods", "pres2019"], "unknown method 'pres2019'; did you mean 'press2019'?"),
+    "task": (["--task", "avatar-glasses"], "unknown task 'avatar-glasses'; did you mean"),
+    "metric": (["--metrics", "fd_ad"], "unknown metric 'fd_ad'; did you mean 'fd_add'?"),
+    "profile": (["--profile", "smal"], "unknown profile 'smal'; did you mean 'small'?"),
+    "seeds": (["--seeds", "x"], "--seeds 'x': expected whole numbers such as 0,1,2 or 0-4"),
+    "empty seeds": (["--seeds", ""], "--seeds '': expected whole numbers"),
+    "seed range": (["--seeds", "4-0"], "the range is empty"),
+    "field": (["--set", "press2019.separate=3"], "unknown field of press2019 'separate'"),
+    "type": (["--set", "press2019.sep=many"], "press2019.sep=many: expected int, got 'many'"),
+    "choice": (["--set", "press2019.confusion=none"], "expected plain | adversarial, got 'none'"),
+    "value": (["--set", "press2019.sep=100000"], "sep is 100000"),
+    "negative": (["--set", "press2019.learning_rate=-1"], "learning rate"),
+    "size": (["--set", "profile.size=48"], "image size 48 does not fit"),
+    "form": (["--set", "press2019"], "expected METHOD.FIELD=VALUE"),
+    "owner": (["--set", "press.sep=3"], "unknown owner of a setting 'press'; did you mean"),
+    "not run": (["--methods", "autoencoder", "--set", "press2019.sep=3"], "not among the methods"),
+    "jobs": (["--jobs", "0"], "0 is not in the range"),
+    "device": (["--device", "gpu"], "unknown device 'gpu'"),
+    "precision": (["--precision", "fp16"], "unknown precision 'fp16'"),
+    "option": (["--method", "all"], "--method"),
+    "fid": (["--metrics", "fid_add"], "give their file with --inception"),
+    "inception": (["--inception", "nowhere.pth"], "no such file"),
+    "plugin": (["--plugin", "nowhere.py"], "no plug-in file nowhere.py"),
+    "existing": (["--existing", "maybe"], "maybe"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_use_is_one_line_and_exit_code_2(case, tmp_path, capfd, monkeypatch):
+    """In this process, because each start of Python and torch takes seconds."""
+    from bench.cli import main
+
+    monkeypatch.setenv("COLUMNS", "200")
+    arguments, expected = WRONG[case]
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", *arguments, "--results", str(tmp_path / "results")])
+    said = capfd.readouterr()
+    assert stopped.value.code == 2
+    lines = said.err.strip().splitlines()
+    assert len(lines) == 1, said.err
+    assert lines[0].startswith("error: ")
+    assert expected in lines[0]
+    assert not (tmp_path / "results").exists()
+
+
+def test_wrong_hash_of_inception(bench, tmp_path):
+    weights = tmp_path / "weights-inception-2015-12-05-6726825d.pth"
+    weights.write_bytes(b"a page that says the quota is used up")
+    done = bench("run", "--inception", weights, "--results", tmp_path)
+    assert done.returncode == 2
+    assert "its sha256 begins with" in done.stderr
+
+
+def test_results_folder_that_is_a_file(bench, tmp_path):
+    file = tmp_path / "results"
+    file.write_text("precious")
+    done = bench("run", "--methods", "ground-truth", *TINY, "--results", file)
+    assert done.returncode == 2
+    assert "is a file: name a folder with --results" in done.stderr
+    assert file.read_text() == "precious"
+
+
+def test_results_folder_that_cannot_be_written(bench, tmp_path):
+    """A read-only mount: permissions do not stop root."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(tmp_path)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        done = bench("run", "--methods", "ground-truth", *TINY, "--results", tmp_path / "r")
+        assert done.returncode == 2
+        assert "cannot write the results folder" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("harm", ["truncate", "text", "keys", "schema", "list"])
+def test_a_damaged_record_is_named_and_left_out(harm, finished, bench, tmp_path):
+    import shutil
+
+    shutil.copytree(finished / "records", tmp_path / "records")
+    victim = next((tmp_path / "records").glob("autoencoder*"))
+    record = json.loads(victim.read_text())
+    victim.write_text(
+        {
+            "truncate": victim.read_text()[:300],
+            "text": "not JSON",
+            "keys": json.dumps({k: v for k, v in record.items() if k != "metrics"}),
+            "schema": json.dumps(record | {"schema": 99}),
+            "list": "[]",
+        }[harm]
+    )
+    done = bench("leaderboard", "--results", tmp_path)
+    assert done.returncode == 0
+    assert f"record {victim} is left out" in done.stdout
+    assert "Traceback" not in done.stderr
+    methods = {method for method, _ in rows(tmp_path)}
+    assert "autoencoder" not in methods
+    assert "ground-truth" in methods
+
+
+def test_leaderboard_without_records(bench, tmp_path):
+    done = bench("leaderboard", "--results", tmp_path)
+    assert done.returncode == 2
+    assert "no records in" in done.stderr
+
+
+def test_dry_run_does_nothing(bench, finished, tmp_path):
+    done = bench("run", "--methods", "all", *TINY, "--dry-run", "--results", tmp_path / "new")
+    assert done.returncode == 0
+    assert "no earlier record tells" in done.stdout
+    assert not (tmp_path / "new").exists()
+    known = bench("run", "--methods", "all", *TINY, "--dry-run", "--results", finished,
+                  "--existing", "fresh")  # fmt: skip
+    assert "5 cells, about" in known.stdout
+    assert "no earlier record" not in known.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "methods"], ["list", "metrics"],
+                                       ["list", "tasks"], ["list", "profiles"], ["run", "--help"],
+                                       ["--version"]])  # fmt: skip
+def test_what_needs_no_torch_imports_none(arguments):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "bench", *arguments],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stdout
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"torch", "pandas", "sklearn", "scipy", "torchvision"}
+
+
+def test_a_folder_of_the_same_name_shadows_nothing(tmp_path):
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "__init__.py").write_text("raise SystemExit('shadowed')")
+    (tmp_path / "metrics.py").write_text("raise SystemExit('shadowed')")
+    code = (
+        "from bench.registry import Registry; r = Registry(); "
+        "print(r.find('method', 'press2019').load().name, r.find('metric', 'cost').load().name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["press2019", "cost"], done.stderr
