@@ -22,12 +22,13 @@ from bench.anchors import ANCHORS
 from bench.config import PUBLISHED, Cell
 from bench.contracts import Artefacts, Metric, Result, Settings, TaskData
 from bench.data import read
+from bench.folder import RunFolder
 from bench.grid import draw_grid
 from bench.images import to_float, to_uint8
 from bench.measure import repeat
 from bench.method import Method
 from bench.registry import Registry
-from bench.store import SCHEMA, RunFolder, Store, Todo, read_record, write_json
+from bench.store import SCHEMA, Store, Todo, read_record, write_json
 from bench.training import (
     Report,
     Training,
@@ -76,7 +77,7 @@ def run(job: Job, show: Show) -> str:
         with threadpool_limits(cell.threads):
             _stages(job, store, record, show)
     except Exception as error:
-        folder = store.folder(cell)
+        folder = RunFolder(store.run_path(cell))
         folder.path.mkdir(parents=True, exist_ok=True)
         with folder.log.open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
@@ -125,7 +126,7 @@ def _now() -> str:
 def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
     cell = job.cell
     registry = Registry(map(Path, cell.plugins))
-    folder = store.folder(cell)
+    folder = RunFolder(store.run_path(cell))
     timings = record["timings"]
     with _timed(timings, "load"):
         data = read(registry.find("task", cell.task).load()(), cell.sizes, job.cache)

@@ -59,13 +59,22 @@ PluginOption = Annotated[
 ]
 
 
-@app.callback()
-def _common(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(f"contentbench {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command(
@@ -119,6 +128,10 @@ def run(
     ] = False,
 ) -> None:
     """Train methods, score them, and print the leaderboard."""
+    if engine is Engine.process and not dry_run:
+        from bench.engines import warm_up
+
+        warm_up()
     from bench.data import default_cache
     from bench.display import console
     from bench.execute import execute, show_forecast
@@ -193,7 +206,7 @@ def list_(
 def leaderboard(results: ResultsOption = DEFAULT_RESULTS) -> None:
     """Write leaderboard.csv and leaderboard.md from the records, and print the main table."""
     from bench.display import console
-    from bench.execute import write_leaderboard
+    from bench.publish import write_leaderboard
     from bench.store import Store
 
     store = Store(results.resolve())

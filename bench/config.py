@@ -53,7 +53,8 @@ class Profile:
         """Return what is part of a cell's identity."""
         left_out = {"name", "description", "seeds", "precision", "methods"}
         fields = (field.name for field in dataclasses.fields(self))
-        return {name: getattr(self, name) for name in fields if name not in left_out}
+        found = {name: getattr(self, name) for name in fields if name not in left_out}
+        return found | {"probes": list(self.probes)}  # as JSON gives it back
 
 
 SETTABLE = ("size", "train_images", "probe_images", "test_images", "budget_tflops")

@@ -80,9 +80,7 @@ class Bars:
         """Replace a bar by a line."""
         self._bars.remove_task(self._ids.pop(job.cell.id))
         self._done += 1
-        self._console.print(
-            ended_line(job, status, reason, seconds, self._done, self._total), markup=False
-        )
+        say(self._console, ended_line(job, status, reason, seconds, self._done, self._total))
 
 
 class Lines:
@@ -100,12 +98,9 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
     def started(self, job: Job) -> None:
         """Print that a cell has begun."""
-        self._print(f"start  {describe(job)}")
+        say(self._console, f"start  {describe(job)}")
         self._last[job.cell.id] = time.monotonic()
 
     def progressed(self, job: Job, stage: str, report: Report | None) -> None:
@@ -113,12 +108,12 @@ class Lines:
         now = time.monotonic()
         if now - self._last[job.cell.id] >= SECONDS_BETWEEN_LINES:
             self._last[job.cell.id] = now
-            self._print(f"  ...  {describe(job)}: {progress_line(stage, report)}")
+            say(self._console, f"  ...  {describe(job)}: {progress_line(stage, report)}")
 
     def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
         """Print how a cell ended."""
         self._done += 1
-        self._print(ended_line(job, status, reason, seconds, self._done, self._total))
+        say(self._console, ended_line(job, status, reason, seconds, self._done, self._total))
 
 
 def ended_line(job: Job, status: str, reason: str, seconds: float, done: int, total: int) -> str:
@@ -149,6 +144,11 @@ def preparing(console: Console, name: str) -> Iterator[Counter]:
             console.print(f"making {total} images of {name}, once for this machine", markup=False)
 
     yield announce
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_table(

@@ -65,10 +65,7 @@ class _Worker:
 
 def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
     """Run jobs in processes of their own, so many at a time; return the status of each."""
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(["bench.preload"])
+    context = warm_up()
     waiting = list(jobs)
     running: list[_Worker] = []
     statuses: dict[str, str] = {}
@@ -90,6 +87,18 @@ def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
             worker.process.kill()
             worker.process.join()
     return [statuses[job.cell.id] for job in jobs]
+
+
+def warm_up() -> Any:
+    """Return the context of workers; where they are forked, their server begins to import torch."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["bench.preload"])
+    forkserver.ensure_running()
+    return context
 
 
 ENGINES: Mapping[str, Callable[[Sequence[Job], int, Display], list[str]]] = {
@@ -146,7 +155,9 @@ def reason_of(job: Job) -> str:
 def _work(job: Job, pipe: Connection) -> None:
     """The main function of a worker."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    log = Store(job.results).folder(job.cell).log
+    from bench.folder import RunFolder
+
+    log = RunFolder(Store(job.results).run_path(job.cell)).log
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
         for stream in (sys.stdout, sys.stderr):

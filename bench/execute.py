@@ -8,15 +8,16 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.anchors import ANCHORS
-from bench.board import ARROWS, MAIN, Board, boards, frame, markdown, text
 from bench.cell import Job
 from bench.data import prepare, read
-from bench.display import display, preparing, print_table
+from bench.display import display, preparing, print_table, say
 from bench.engines import ENGINES
 from bench.errors import Exit
+from bench.folder import RunFolder
 from bench.grid import draw_overview
 from bench.plan import COMMITTED, Plan, default_workers, forecast, stale
-from bench.store import Damaged, Store, read_record, write_atomically
+from bench.publish import write_leaderboard
+from bench.store import Damaged, Store, read_record
 
 
 def execute(
@@ -33,7 +34,7 @@ def execute(
     if len(to_do) < len(jobs):
         console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have their record already")
     for label in stale(plan, store):
-        _say(
+        say(
             console,
             f"stale: the source of {label} has changed since its record was made "
             "(--existing fresh runs it again)",
@@ -44,7 +45,7 @@ def execute(
                 plan.tasks[name],
                 plan.profile.sizes,
                 to_do[0].cache,
-                say=lambda line: _say(console, line),
+                say=lambda line: say(console, line),
                 progress=progress,
             )
     if fresh:
@@ -55,29 +56,8 @@ def execute(
         with display(console, len(to_do)) as shown:
             ENGINES[engine](to_do, workers, shown)
         _write_overviews(plan, store, to_do[0].cache)
-    write_leaderboard(console, store, plan)
+    write_leaderboard(console, store, {(c.profile, c.task) for c in plan.cells})
     return _exit_code(console, plan, store)
-
-
-def write_leaderboard(console: Console, store: Store, plan: Plan | None = None) -> bool:
-    """Write the leaderboard of a results folder and print it, with a plan only what is its own.
-
-    Returns whether there was any record to show.
-    """
-    records, damaged = store.records()
-    for record in damaged:
-        _say(console, str(record))
-    made = boards(records)
-    if not made:
-        return False
-    write_atomically(store.root / "leaderboard.csv", frame(records).to_csv(index=False))
-    write_atomically(store.root / "leaderboard.md", markdown(made, notes=[str(d) for d in damaged]))
-    here = {(cell.profile, cell.task) for cell in plan.cells} if plan else None
-    for board in made:
-        if here is None or (board.profile, board.task) in here:
-            _print_board(console, board)
-    _say(console, f"wrote {store.root}/leaderboard.csv and .md")
-    return True
 
 
 def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) -> None:
@@ -106,7 +86,7 @@ def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) ->
     unknown = sum(guess.seconds is None for guess in guesses)
     if unknown:
         line += f"; no earlier record tells of {unknown} of them"
-    _say(console, line)
+    say(console, line)
 
 
 def _exit_code(console: Console, plan: Plan, store: Store) -> int:
@@ -117,7 +97,7 @@ def _exit_code(console: Console, plan: Plan, store: Store) -> int:
         if isinstance(record, Damaged) or record["status"] != "ok":
             failed += 1
             reason = str(record) if isinstance(record, Damaged) else record["reason"]
-            _say(console, f"failed: {cell.label} seed {cell.seed}: {reason}")
+            say(console, f"failed: {cell.label} seed {cell.seed}: {reason}")
     if failed:
         console.print(f"{failed} of {len(plan.cells)} cells failed; --existing retry tries again")
     return int(Exit.CELL_FAILED if failed else Exit.FINE)
@@ -130,23 +110,9 @@ def _write_overviews(plan: Plan, store: Store, cache: Path) -> None:
         made = {}
         for cell in plan.cells:
             if cell.task == name and cell.method not in ANCHORS and cell.label not in made:
-                artefacts = store.folder(cell).artefacts()
+                artefacts = RunFolder(store.run_path(cell)).artefacts()
                 if artefacts is not None:
                     made[cell.label] = artefacts
         title = f"{name}, profile {plan.profile.name}: adding above, removing below"
         file = f"overview-{name}-{plan.profile.name.partition('[')[0]}.png"
         draw_overview(store.root / file, title, made, data)
-
-
-def _print_board(console: Console, board: Board) -> None:
-    metrics = [metric for metric in MAIN if board.has(metric)]
-    heads = ["method", *(f"{m}\n({ARROWS.get(board.better(m), '')})" for m in metrics)]
-    rows = [
-        (method, *(text(board.cell(method, m), interval=False) for m in metrics))
-        for method in board.order
-    ]
-    print_table(console, heads, rows, title=f"{board.task}, profile {board.profile}")
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -12,19 +12,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-
 from bench.config import Cell
-from bench.contracts import Artefacts
 from bench.errors import UserError
-from bench.training import Training
 
 SCHEMA = 1
 Existing = Literal["resume", "retry", "fresh"]
@@ -63,53 +57,6 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
-class RunFolder:
-    """What the stages of one cell leave; a stage is done when its JSON file is there."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def log(self) -> Path:
-        """The file that a cell's output and traceback go to."""
-        return self.path / "log.txt"
-
-    def save_training(self, weights: Mapping[str, torch.Tensor], training: Training) -> None:
-        """Keep the trained weights and what training cost."""
-        self._save(self.path / "weights.safetensors", weights)
-        write_json(self.path / "training.json", asdict(training))
-
-    def training(self) -> tuple[dict[str, torch.Tensor], Training] | None:
-        """Return what `save_training` kept, or None when it is missing or damaged."""
-        try:
-            facts = json.loads((self.path / "training.json").read_text("utf-8"))
-            return load_file(self.path / "weights.safetensors"), Training(**facts)
-        except (OSError, ValueError, TypeError, SafetensorError):
-            return None
-
-    def save_artefacts(self, artefacts: Artefacts) -> None:
-        """Keep all that metrics see."""
-        self._save(self.path / "artefacts.safetensors", artefacts.tensors)
-        facts = {"measured": artefacts.measured, "absent": artefacts.absent}
-        write_json(self.path / "artefacts.json", facts)
-
-    def artefacts(self) -> Artefacts | None:
-        """Return what `save_artefacts` kept, or None when it is missing or damaged."""
-        try:
-            facts = json.loads((self.path / "artefacts.json").read_text("utf-8"))
-            with safe_open(self.path / "artefacts.safetensors", framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return Artefacts(tensors, facts["measured"], facts["absent"])
-        except (OSError, ValueError, KeyError, SafetensorError):
-            return None
-
-    def _save(self, path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary)
-        os.replace(temporary, path)
-
-
 class Store:
     """A results folder."""
 
@@ -136,9 +83,9 @@ class Store:
                 "name another with --results"
             ) from error
 
-    def folder(self, cell: Cell) -> RunFolder:
-        """Return the run folder of a cell."""
-        return RunFolder(self.root / "runs" / cell.name)
+    def run_path(self, cell: Cell) -> Path:
+        """Return the folder that the stages of a cell write to (see `bench.folder`)."""
+        return self.root / "runs" / cell.name
 
     def record_path(self, cell: Cell) -> Path:
         """Return where the record of a cell is, or will be."""
@@ -179,7 +126,7 @@ class Store:
     def forget(self, cell: Cell) -> None:
         """Remove all that a cell left."""
         self.record_path(cell).unlink(missing_ok=True)
-        shutil.rmtree(self.folder(cell).path, ignore_errors=True)
+        shutil.rmtree(self.run_path(cell), ignore_errors=True)
 
 
 def read_record(path: Path) -> dict[str, Any] | Damaged:
@@ -224,8 +171,3 @@ stage and metric family. sources: the hash of each plug-in that took part.
 """
 
 METRIC_KEYS = {"value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better"}
-
-
-def parts(records: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Yield each (profile, task) that records speak of, once, in order."""
-    yield from dict.fromkeys((r["identity"]["profile"], r["identity"]["task"]) for r in records)

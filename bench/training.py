@@ -96,7 +96,13 @@ def flops_of_step(method: Method) -> int:
 
 
 def steps_for(budget_flops: float, flops_per_step: int) -> int:
-    """Return the whole number of steps that a budget of training FLOPs pays for, at least one."""
+    """Return the whole number of steps that a budget of training FLOPs pays for, at least one.
+
+    Raises:
+        ValueError: a step costs nothing that is counted, so no budget would end it.
+    """
+    if flops_per_step <= 0:
+        raise ValueError("a training step without convolutions or matrix products has no FLOPs")
     return max(1, math.floor(budget_flops / flops_per_step))
 
 

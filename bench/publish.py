@@ -1,0 +1,49 @@
+"""Writes and prints the leaderboard of a results folder. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rich.console import Console
+
+from bench.board import ARROWS, MAIN, Board, boards, frame, markdown, text
+from bench.display import print_table, say
+from bench.store import Store, write_atomically
+
+
+def write_leaderboard(
+    console: Console, store: Store, only: Collection[tuple[str, str]] | None = None
+) -> bool:
+    """Write the leaderboard of a results folder and print it.
+
+    Args:
+        console: where to print.
+        store: the results folder.
+        only: the (profile, task) pairs to print; all are written.
+
+    Returns:
+        Whether there was any record to show.
+    """
+    records, damaged = store.records()
+    for record in damaged:
+        say(console, str(record))
+    made = boards(records)
+    if not made:
+        return False
+    write_atomically(store.root / "leaderboard.csv", frame(records).to_csv(index=False))
+    write_atomically(store.root / "leaderboard.md", markdown(made, notes=[str(d) for d in damaged]))
+    for board in made:
+        if only is None or (board.profile, board.task) in only:
+            _print_board(console, board)
+    say(console, f"wrote {store.root}/leaderboard.csv and .md")
+    return True
+
+
+def _print_board(console: Console, board: Board) -> None:
+    metrics = [metric for metric in MAIN if board.has(metric)]
+    heads = ["method", *(f"{m}\n({ARROWS.get(board.better(m), '')})" for m in metrics)]
+    rows = [
+        (method, *(text(board.cell(method, m), interval=False) for m in metrics))
+        for method in board.order
+    ]
+    print_table(console, heads, rows, title=f"{board.task}, profile {board.profile}")
