@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +26,8 @@ from bench.grid import draw_grid
 from bench.images import to_float, to_uint8
 from bench.measure import repeat
 from bench.method import Method
-from bench.registry import Registry
-from bench.store import SCHEMA, Store, Todo, read_record, write_json
+from bench.registry import Plugin, Registry
+from bench.store import SCHEMA, Store, Todo, is_scored, read_record, write_json
 from bench.training import (
     Report,
     Training,
@@ -71,19 +70,18 @@ def run(job: Job, show: Show) -> str:
     record = _new_record(job)
     if job.todo == "run":
         store.record_path(cell).unlink(missing_ok=True)
+    else:
+        earlier = read_record(store.record_path(cell))
+        if isinstance(earlier, dict):
+            kept = ("metrics", "timings", "sources", "environment")
+            record |= {key: earlier[key] for key in kept}
     torch.set_num_threads(cell.threads)
     torch.set_flush_denormal(True)
     try:
         with threadpool_limits(cell.threads):
             _stages(job, store, record, show)
     except Exception as error:
-        folder = RunFolder(store.run_path(cell))
-        folder.path.mkdir(parents=True, exist_ok=True)
-        with folder.log.open("a", encoding="utf-8") as log:
-            traceback.print_exc(file=log)
-        said = str(error).strip().splitlines()
-        reason = f"{type(error).__name__}: {said[0] if said else ''} (log: {folder.log})"
-        write_gap(job, "failed", reason)
+        write_gap(job, "failed", RunFolder(store.run_path(cell)).log_error(error))
         return "failed"
     write_json(store.record_path(cell), record | {"finished": _now()})
     return "ok"
@@ -138,51 +136,73 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
         artefacts = ANCHORS[cell.method](data)
     else:
         plugin = registry.find("method", cell.method)
-        record["sources"][cell.method] = plugin.source_hash()
-        record["facts"] |= {k: plugin.load().__dict__.get(k) for k in ("paper", "guided")}
-        artefacts = _from_method(cell, plugin.load(), data, folder, timings, show)
+        artefacts = _from_method(job, plugin, data, folder, timings, show)
+        record["sources"][cell.method] = artefacts.measured["source"]
+        record["facts"] |= {key: plugin.facts.get(key) for key in ("paper", "guided")}
         record["facts"] |= _training_facts(artefacts)
 
     show("scoring", None)
-    earlier = read_record(store.record_path(cell)) if job.todo == "score" else None
-    scored = dict(earlier["metrics"]) if isinstance(earlier, dict) else {}
     settings = Settings(tuple(cell.numbers["probes"]), job.inception)
     for plugin in registry.all("metric"):
         family: Metric = plugin.load()()
-        wanted = [name for name in family.numbers if name in job.metrics]
-        if not wanted or all(
-            name in scored and scored[name]["version"] == family.version for name in wanted
-        ):
+        wanted = [
+            name
+            for name in family.numbers
+            if name in job.metrics and not is_scored(record["metrics"].get(name), family.version)
+        ]
+        if not wanted:
             continue
         record["sources"][plugin.name] = plugin.source_hash()
         with _timed(timings, f"score:{plugin.name}"):
-            results = family.score(wanted, artefacts, data, settings)
-        scored |= {name: _entry(family, name, result) for name, result in results.items()}
-    record["metrics"] = scored
+            results = _score(family, wanted, artefacts, data, settings, folder)
+        record["metrics"] |= {
+            name: _entry(family, name, result) for name, result in results.items()
+        }
     if folder.path.exists():
         used = sum(path.stat().st_size for path in folder.path.iterdir())
         record["facts"]["disk_mb"] = used / 1e6
     draw_grid(store.grid_path(cell), cell.label, artefacts, data)
 
 
+def _score(
+    family: Metric,
+    wanted: Sequence[str],
+    artefacts: Artefacts,
+    data: TaskData,
+    settings: Settings,
+    folder: RunFolder,
+) -> dict[str, Result]:
+    """Return the results of a family; one that crashes loses its own numbers and no others."""
+    try:
+        return family.score(wanted, artefacts, data, settings)
+    except Exception as error:
+        gap = Result(status="failed", reason=folder.log_error(error))
+        return dict.fromkeys(wanted, gap)
+
+
 def _from_method(
-    cell: Cell,
-    method_class: type[Method],
+    job: Job,
+    plugin: Plugin,
     data: TaskData,
     folder: RunFolder,
     timings: dict[str, float],
     show: Show,
 ) -> Artefacts:
-    """Return the artefacts of a method: those on disk, or new ones from its trained weights."""
+    """Return the artefacts of a method: those on disk, or new ones from its trained weights.
+
+    What a run that did not end has left is used only if the method's source is still the same.
+    """
+    cell, source = job.cell, plugin.source_hash()
+    method_class: type[Method] = plugin.load()
     kept = folder.artefacts()
-    if kept is not None:
+    if kept is not None and (job.todo == "score" or kept.measured["source"] == source):
         return kept
     if cell.device == "cuda":
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
     config = method_class.Config(**cell.config)
     method = build(method_class, data.spec, config, cell.seed).to(cell.device)
-    trained = folder.training()
+    trained = folder.training(source)
     if trained is None:
         show("training", None)
         with _timed(timings, "train"):
@@ -194,13 +214,14 @@ def _from_method(
                 precision=cell.precision,
                 show=lambda report: show("training", report),
             )
-        folder.save_training(method.state_dict(), training)
+        folder.save_training(method.state_dict(), training, source)
     else:
         weights, training = trained
         method.load_state_dict(weights)
     show("artefacts", None)
     with _timed(timings, "artefacts"):
         artefacts = make_artefacts(method, data, training, cell)
+    artefacts = dataclasses.replace(artefacts, measured={"source": source, **artefacts.measured})
     folder.save_artefacts(artefacts)
     return artefacts
 

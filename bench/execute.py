@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -94,13 +95,23 @@ def _exit_code(console: Console, plan: Plan, store: Store) -> int:
     failed = 0
     for cell in plan.cells:
         record = read_record(store.record_path(cell))
-        if isinstance(record, Damaged) or record["status"] != "ok":
+        reason = _failure(record)
+        if reason:
             failed += 1
-            reason = str(record) if isinstance(record, Damaged) else record["reason"]
             say(console, f"failed: {cell.label} seed {cell.seed}: {reason}")
     if failed:
         console.print(f"{failed} of {len(plan.cells)} cells failed; --existing retry tries again")
     return int(Exit.CELL_FAILED if failed else Exit.FINE)
+
+
+def _failure(record: dict[str, Any] | Damaged) -> str:
+    """Return why a record does not count as good, or ''."""
+    if isinstance(record, Damaged):
+        return str(record)
+    if record["status"] != "ok":
+        return str(record["reason"])
+    broken = (entry for entry in record["metrics"].values() if entry["status"] == "failed")
+    return next((str(entry["reason"]) for entry in broken), "")
 
 
 def _write_overviews(plan: Plan, store: Store, cache: Path) -> None:
@@ -113,6 +124,6 @@ def _write_overviews(plan: Plan, store: Store, cache: Path) -> None:
                 artefacts = RunFolder(store.run_path(cell)).artefacts()
                 if artefacts is not None:
                     made[cell.label] = artefacts
-        title = f"{name}, profile {plan.profile.name}: adding above, removing below"
+        title = f"{name}, profile {plan.profile.name}: adding on the left, removing on the right"
         file = f"overview-{name}-{plan.profile.name.partition('[')[0]}.png"
         draw_overview(store.root / file, title, made, data)

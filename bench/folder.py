@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -28,17 +29,29 @@ class RunFolder:
         """The file that a cell's output and traceback go to."""
         return self.path / "log.txt"
 
-    def save_training(self, weights: Mapping[str, torch.Tensor], training: Training) -> None:
-        """Keep the trained weights and what training cost."""
-        self._save(self.path / "weights.safetensors", weights)
-        write_json(self.path / "training.json", asdict(training))
+    def log_error(self, error: Exception) -> str:
+        """Append a traceback to the log; return the error in one line, with the log's path."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a", encoding="utf-8") as log:
+            traceback.print_exception(error, file=log)
+        said = str(error).strip().splitlines()
+        return f"{type(error).__name__}: {said[0] if said else ''} (log: {self.log})"
 
-    def training(self) -> tuple[dict[str, torch.Tensor], Training] | None:
-        """Return what `save_training` kept, or None when it is missing or damaged."""
+    def save_training(
+        self, weights: Mapping[str, torch.Tensor], training: Training, source: str
+    ) -> None:
+        """Keep the trained weights, what training cost, and the hash of the method's source."""
+        self._save(self.path / "weights.safetensors", weights)
+        write_json(self.path / "training.json", asdict(training) | {"source": source})
+
+    def training(self, source: str) -> tuple[dict[str, torch.Tensor], Training] | None:
+        """Return what was kept, or None when it is missing, damaged or of another source."""
         try:
             facts = json.loads((self.path / "training.json").read_text("utf-8"))
+            if facts.pop("source") != source:
+                return None
             return load_file(self.path / "weights.safetensors"), Training(**facts)
-        except (OSError, ValueError, TypeError, SafetensorError):
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
 
     def save_artefacts(self, artefacts: Artefacts) -> None:

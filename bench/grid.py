@@ -13,7 +13,7 @@ from torch import Tensor
 from bench import compat
 from bench.contracts import Artefacts, TaskData
 
-ROWS = 8
+ROWS, OVERVIEW_ROWS = 8, 6
 CELL = 96  # pixels a picture takes at least: small ones are enlarged by whole factors
 GAP = 4
 TITLE, HEAD = 30, 22
@@ -21,47 +21,45 @@ INK, PAPER = "#1c1c1c", "#ffffff"
 MISSING = torch.full((1,), 235, dtype=torch.uint8)
 
 
+Column = tuple[str, Tensor | None]
+"""A label and its uint8 (n, 3, S, S) pictures, or None where there are none."""
+
+
 def draw_grid(path: Path, title: str, artefacts: Artefacts, data: TaskData) -> None:
     """Write the grid of one cell as PNG: the first test pairs, a column for each step."""
     a, b = (domain.images[:ROWS] for domain in data.domains["test"])
     made = {name: images[:ROWS] for name, images in artefacts.tensors.items()}
-    columns: dict[str, Tensor | None] = {"source a": a, "guide b": b, "added": made.get("add")}
+    columns: list[Column] = [("source a", a), ("guide b", b), ("added", made.get("add"))]
     if data.truth is not None:
-        columns["truth (add)"] = data.truth.add[:ROWS]
-    columns |= {"b": b, "removed": made.get("remove")}
+        columns.append(("truth (add)", data.truth.add[:ROWS]))
+    columns += [("b", b), ("removed", made.get("remove"))]
     if data.truth is not None:
-        columns["truth (remove)"] = data.truth.remove[:ROWS]
+        columns.append(("truth (remove)", data.truth.remove[:ROWS]))
     if "rec_a" in made:
-        columns |= {"a again": made["rec_a"], "b again": made["rec_b"]}
+        columns += [("a again", made["rec_a"]), ("b again", made["rec_b"])]
     save_columns(path, title, columns)
 
 
-def draw_overview(
-    path: Path, title: str, made: Mapping[str, Artefacts], data: TaskData, rows: int = 5
-) -> None:
-    """Write one picture with a column for each method: adding above, removing below."""
-    a, b = (domain.images[:rows] for domain in data.domains["test"])
-    blank = torch.full_like(a, 255)
-    columns: dict[str, Tensor | None] = {
-        "source": torch.cat([a, b]),
-        "guide": torch.cat([b, blank]),
-    }
+def draw_overview(path: Path, title: str, made: Mapping[str, Artefacts], data: TaskData) -> None:
+    """Write one picture with a column for each method: adding on the left, removing right."""
+    a, b = (domain.images[:OVERVIEW_ROWS] for domain in data.domains["test"])
+    left: list[Column] = [("a", a), ("guide", b)]
+    right: list[Column] = [("", torch.full_like(a, 255)), ("b", b)]
     if data.truth is not None:
-        columns["truth"] = torch.cat([data.truth.add[:rows], data.truth.remove[:rows]])
+        left.append(("truth", data.truth.add[:OVERVIEW_ROWS]))
+        right.append(("truth", data.truth.remove[:OVERVIEW_ROWS]))
     for label, artefacts in made.items():
-        added, removed = (artefacts.tensors[name][:rows] for name in ("add", "remove"))
-        columns[label] = torch.cat([added, removed])
-    save_columns(path, title, columns)
+        left.append((label, artefacts.tensors["add"][:OVERVIEW_ROWS]))
+        right.append((label, artefacts.tensors["remove"][:OVERVIEW_ROWS]))
+    save_columns(path, title, left + right)
 
 
-def save_columns(path: Path, title: str, columns: Mapping[str, Tensor | None]) -> None:
-    """Write named columns of uint8 (n, 3, S, S) pictures as a PNG; a missing one is gray."""
-    first = next(images for images in columns.values() if images is not None)
-    filled: Sequence[Tensor] = [
-        images if images is not None else MISSING.expand_as(first) for images in columns.values()
-    ]
+def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
+    """Write labelled columns of pictures as a PNG; a missing column is gray."""
+    first = next(images for _, images in columns if images is not None)
+    filled = [images if images is not None else MISSING.expand_as(first) for _, images in columns]
     zoom = max(1, -(-CELL // first.shape[-1]))
-    pictures = torch.stack(list(filled), 1).flatten(0, 1)
+    pictures = torch.stack(filled, 1).flatten(0, 1)
     pictures = pictures.repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
     make_grid = compat.torchvision().utils.make_grid
     grid = make_grid(pictures, nrow=len(columns), padding=GAP, pad_value=255)
@@ -72,7 +70,7 @@ def save_columns(path: Path, title: str, columns: Mapping[str, Tensor | None]) -
     pen = ImageDraw.Draw(sheet)
     pen.text((GAP, 7), title, fill=INK, font=ImageFont.load_default(16))
     font = ImageFont.load_default(12)
-    for at, label in enumerate(columns):
+    for at, (label, _) in enumerate(columns):
         while font.getlength(label) > side and len(label) > 4:
             label = label[:-2].rstrip(".") + "."
         pen.text((GAP + at * side, TITLE + 3), label, fill=INK, font=font)

@@ -154,7 +154,8 @@ def _module(kind: Kind, path: Path) -> ModuleType:
             _execute(package, path.parent / "__init__.py", search=[str(path.parent)])
     elif kind == "task" and path.parent == FOLDERS[kind]:
         return importlib.import_module(f"bench.tasks.{path.stem}")
-    name = f"{package}.{path.stem}" if package else f"_contentbench_plugin_{path.stem}"
+    digest = hashlib.blake2b(str(path).encode(), digest_size=4).hexdigest()
+    name = f"{package}.{path.stem}" if package else f"_contentbench_{path.stem}_{digest}"
     return sys.modules.get(name) or _execute(name, path)
 
 

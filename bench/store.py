@@ -117,16 +117,23 @@ class Store:
         if record["status"] != "ok":
             return "run" if existing == "retry" else "nothing"
         scored = record["metrics"]
-        fresh = all(
-            name in scored and scored[name]["version"] == version
+        done = all(
+            is_scored(scored.get(name), version, again=existing == "retry")
             for name, version in versions.items()
         )
-        return "nothing" if fresh else "score"
+        return "nothing" if done else "score"
 
     def forget(self, cell: Cell) -> None:
         """Remove all that a cell left."""
         self.record_path(cell).unlink(missing_ok=True)
         shutil.rmtree(self.run_path(cell), ignore_errors=True)
+
+
+def is_scored(entry: Mapping[str, Any] | None, version: int, again: bool = True) -> bool:
+    """Return whether a record's entry of a metric stands, with again also one that failed not."""
+    if entry is None or entry["version"] != version:
+        return False
+    return not (again and entry["status"] == "failed")
 
 
 def read_record(path: Path) -> dict[str, Any] | Damaged:
@@ -170,4 +177,7 @@ facts: steps, images, FLOPs and so on of the training ({} for an anchor). timing
 stage and metric family. sources: the hash of each plug-in that took part.
 """
 
-METRIC_KEYS = {"value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better"}
+METRIC_KEYS = {
+    *("value", "lo", "hi", "n", "status", "reason", "extractor"),
+    *("unit", "better", "meaning", "version"),
+}

@@ -48,8 +48,9 @@ def inside(cache, capfd, monkeypatch):
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setenv("CONTENTBENCH_CACHE", str(cache))
         capfd.readouterr()
+        inline = ("--engine", "inline") if arguments[0] == "run" else ()
         with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
+            main([str(argument) for argument in (*arguments, *inline)])
         said = capfd.readouterr()
         return SimpleNamespace(returncode=int(stopped.value.code), stdout=said.out, stderr=said.err)
 
@@ -111,7 +112,7 @@ def test_records_say_what_they_ran_on(finished):
 
 def test_second_run_trains_nothing(finished, inside, cache):
     before = {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()}
-    done = inside("run", "--engine", "inline", "--methods", "all", *TINY, "--results", finished)
+    done = inside("run", "--methods", "all", *TINY, "--results", finished)
     assert done.returncode == 0
     assert "5 of 5 cells have their record already" in done.stdout
     assert "start" not in done.stdout
@@ -119,19 +120,19 @@ def test_second_run_trains_nothing(finished, inside, cache):
 
 
 def test_another_folder_and_engine_give_the_same_bits(finished, inside, tmp_path):
-    done = inside("run", "--engine", "inline", "--methods", "all", *TINY, "--results", tmp_path)
+    done = inside("run", "--methods", "all", *TINY, "--results", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert untimed(tmp_path) == untimed(finished)
 
 
 def test_a_metric_that_is_missing_is_scored_without_training(inside, tmp_path):
-    first = inside("run", "--engine", "inline", "--methods", "autoencoder", *TINY, "--results", tmp_path,
+    first = inside("run", "--methods", "autoencoder", *TINY, "--results", tmp_path,
                   "--metrics", "reconstruction")  # fmt: skip
     assert first.returncode == 0, first.stdout + first.stderr
     (record,) = (tmp_path / "records").glob("*.json")
     assert set(json.loads(record.read_text())["metrics"]) == {i for i in IDS if "rec_" in i}
     trained = (tmp_path / "runs" / record.stem / "training.json").stat().st_mtime_ns
-    second = inside("run", "--engine", "inline", "--methods", "autoencoder", *TINY, "--results", tmp_path,
+    second = inside("run", "--methods", "autoencoder", *TINY, "--results", tmp_path,
                    "--metrics", "cf_rank_add,reconstruction")  # fmt: skip
     assert second.returncode == 0
     assert (tmp_path / "runs" / record.stem / "training.json").stat().st_mtime_ns == trained
@@ -139,12 +140,80 @@ def test_a_metric_that_is_missing_is_scored_without_training(inside, tmp_path):
 
 
 def test_a_setting_has_its_own_row(finished, inside):
-    done = inside("run", "--engine", "inline", "--methods", "press2019", *TINY, "--results", finished,
+    done = inside("run", "--methods", "press2019", *TINY, "--results", finished,
                  "--set", "press2019.confusion_weight=0")  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     table = rows(finished)
     assert ("press2019[confusion_weight=0]", "fd_add") in table
     assert ("press2019", "fd_add") in table
+
+
+def test_retry_and_fresh_do_again_what_they_say(inside, cache, tmp_path):
+    """The whole table: a record that is good, failed, or missing, under each policy."""
+    plugin = tmp_path / "broken.py"
+    plugin.write_text(FAILING.replace("HOW", "raise RuntimeError('out of luck')"))
+    methods = ("run", "--methods", "broken,copy-source", *TINY, "--plugin", plugin)
+    where = ("--results", tmp_path / "results")
+    expected = [("resume", 2), ("resume", 0), ("retry", 1), ("fresh", 2)]
+    for existing, started in expected:
+        done = inside(*methods, *where, "--existing", existing)
+        assert done.returncode == 3
+        assert done.stdout.count("start ") == started, (existing, done.stdout)
+
+
+def test_a_changed_source_is_said_and_not_mixed_in(inside, cache, tmp_path):
+    from bench.registry import FOLDERS
+
+    source = (FOLDERS["method"] / "autoencoder.py").read_text()
+    helpers = (FOLDERS["method"] / "_blocks.py").read_text()
+    (tmp_path / "_blocks.py").write_text(helpers)
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        source.replace('name = "autoencoder"', 'name = "mine"').replace(
+            "from ._blocks", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom _blocks"
+        )
+    )
+    arguments = ("run", "--methods", "mine", *TINY, "--plugin", plugin, "--results", tmp_path / "r")
+    arguments += ("--metrics", "reconstruction")
+    assert inside(*arguments).returncode == 0
+    plugin.write_text(plugin.read_text() + "\n# changed\n")
+    again = inside(*arguments)
+    assert again.returncode == 0
+    assert "stale: the source of mine has changed" in again.stdout
+    assert "start" not in again.stdout
+    before = json.loads(next((tmp_path / "r" / "records").iterdir()).read_text())
+    assert inside(*arguments[:-1], "reconstruction,cf_rank_add").returncode == 0
+    after = json.loads(next((tmp_path / "r" / "records").iterdir()).read_text())
+    assert after["sources"]["mine"] == before["sources"]["mine"]
+    assert "cf_rank_add" in after["metrics"]
+    fresh = inside(*arguments, "--existing", "fresh")
+    assert "stale" in fresh.stdout
+    assert "stale" not in inside(*arguments).stdout
+
+
+BROKEN_METRIC = """
+from bench.contracts import Metric
+class Broken(Metric):
+    name = "broken"
+    summary = "fails"
+    version = 1
+    numbers = {"broken": {"unit": "", "better": "lower", "meaning": "none"}}
+    def compute(self, wanted, artefacts, data, settings):
+        raise ArithmeticError("no luck")
+"""
+
+
+def test_a_metric_that_crashes_loses_no_other_number(inside, tmp_path):
+    plugin = tmp_path / "metric.py"
+    plugin.write_text(BROKEN_METRIC)
+    arguments = ("run", "--methods", "copy-source", *TINY, "--results", tmp_path / "results")
+    assert inside(*arguments).returncode == 0
+    done = inside(*arguments, "--plugin", plugin)
+    assert done.returncode == 3
+    assert "ArithmeticError: no luck" in done.stdout
+    table = rows(tmp_path / "results")
+    assert table["copy-source", "broken"]["status"] == "failed"
+    assert table["copy-source", "cf_rank_add"]["status"] == "ok"
 
 
 FAILING = '''
@@ -177,7 +246,11 @@ class Broken(Method):
     [
         ("raise RuntimeError('out of luck')", "failed", "RuntimeError: out of luck"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "lost", "killed by signal 9"),
-        ("return {'loss': (self.weight[None] @ self.weight / 0).sum()}", "failed", "diverged: loss is not finite"),
+        (
+            "return {'loss': (self.weight[None] @ self.weight[None] / 0).sum()}",
+            "failed",
+            "diverged: loss is not finite",
+        ),
     ],
 )
 def test_a_broken_method_is_a_row_and_the_others_finish(
@@ -259,7 +332,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_use_is_one_line_and_exit_code_2(case, tmp_path, inside):
     arguments, expected = WRONG[case]
-    done = inside("run", "--engine", "inline", *arguments, "--results", tmp_path / "results")
+    done = inside("run", *arguments, "--results", tmp_path / "results")
     assert done.returncode == 2
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -271,7 +344,7 @@ def test_wrong_use_is_one_line_and_exit_code_2(case, tmp_path, inside):
 def test_wrong_hash_of_inception(inside, tmp_path):
     weights = tmp_path / "weights-inception-2015-12-05-6726825d.pth"
     weights.write_bytes(b"a page that says the quota is used up")
-    done = inside("run", "--engine", "inline", "--inception", weights, "--results", tmp_path)
+    done = inside("run", "--inception", weights, "--results", tmp_path)
     assert done.returncode == 2
     assert "its sha256 begins with" in done.stderr
 
@@ -279,9 +352,7 @@ def test_wrong_hash_of_inception(inside, tmp_path):
 def test_results_folder_that_is_a_file(inside, tmp_path):
     file = tmp_path / "results"
     file.write_text("precious")
-    done = inside(
-        "run", "--engine", "inline", "--methods", "ground-truth", *TINY, "--results", file
-    )
+    done = inside("run", "--methods", "ground-truth", *TINY, "--results", file)
     assert done.returncode == 2
     assert "is a file: name a folder with --results" in done.stderr
     assert file.read_text() == "precious"
@@ -358,7 +429,7 @@ def test_dry_run_does_nothing(inside, finished, tmp_path):
     assert done.returncode == 0
     assert "no earlier record tells" in done.stdout
     assert not (tmp_path / "new").exists()
-    known = inside("run", "--engine", "inline", "--methods", "all", *TINY, "--dry-run", "--results", finished,
+    known = inside("run", "--methods", "all", *TINY, "--dry-run", "--results", finished,
                   "--existing", "fresh")  # fmt: skip
     assert "5 cells, " in known.stdout
     assert "no earlier record" not in known.stdout

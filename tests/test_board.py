@@ -1,0 +1,126 @@
+"""The leaderboard: what is put together, what is not, and what stands in a gap."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench.board import COLUMNS, boards, frame, markdown, mean_ranks, seed_interval
+
+
+def record(label="m", seed=0, method=None, status="ok", **values):
+    identity = {
+        "method": method or label, "task": "faces", "profile": "small", "seed": seed,
+        "config": {"width": 8}, "numbers": {"size": 32}, "precision": "fp32",
+    }  # fmt: skip
+    entries = {
+        metric: {
+            "value": value, "lo": None if value is None else value - 1,
+            "hi": None if value is None else value + 1, "n": 50,
+            "status": "ok" if value is not None else "failed",
+            "reason": "" if value is not None else "it broke",
+            "extractor": "net@1" if metric.startswith("fd") and value is not None else "",
+            "unit": "", "better": "lower" if metric.startswith(("fd", "z1", "rec")) else "higher",
+            "meaning": f"what {metric} means",
+        }
+        for metric, value in values.items()
+    }  # fmt: skip
+    return {"label": label, "identity": identity, "status": status, "reason": "",
+            "metrics": entries, "facts": {}}  # fmt: skip
+
+
+def row(table, method, metric):
+    (found,) = table[(table["method"] == method) & (table["metric"] == metric)].to_dict("records")
+    return found
+
+
+def test_one_seed_keeps_the_interval_over_items():
+    found = row(frame([record(fd_add=5.0)]), "m", "fd_add")
+    assert (found["value"], found["lo"], found["hi"]) == (5, 4, 6)
+    assert (found["n_seeds"], found["n_items"], found["extractor"]) == (1, 50, "net@1")
+    assert list(frame([record(fd_add=5.0)]).columns) == list(COLUMNS)
+
+
+def test_seeds_give_students_interval():
+    values = [0.2, 0.4, 0.9]
+    table = frame([record(seed=i, cf_rank_add=v) for i, v in enumerate(values)])
+    found = row(table, "m", "cf_rank_add")
+    lo, hi = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert (found["value"], found["lo"], found["hi"]) == pytest.approx((0.5, lo, hi))
+    assert found["n_seeds"] == 3
+
+
+def test_distances_spread_on_the_log_scale():
+    lo, hi = seed_interval(np.array([1.0, 10.0, 100.0]), relative=True)
+    assert lo > 0
+    assert lo * hi == pytest.approx(100)
+    assert seed_interval(np.array([2.0, 2.0]), relative=True) == (2, 2)
+
+
+def test_a_gap_is_shown_and_never_averaged():
+    records = [record(seed=0, fd_add=5.0), record(seed=1, fd_add=None, status="failed")]
+    found = row(frame(records), "m", "fd_add")
+    assert found["status"] == "incomplete"
+    assert math.isnan(found["value"])
+    assert found["reason"] == "1/2 seeds; seed 1: it broke"
+
+
+def test_order_of_records_does_not_matter():
+    records = [record(seed=i, label=m, fd_add=float(i)) for i in range(3) for m in "ab"]
+    assert frame(records).equals(frame(records[::-1]))
+
+
+def test_unlike_cells_are_never_put_together():
+    other = record(seed=1, fd_add=7.0)
+    other["identity"]["precision"] = "bf16"
+    other["identity"]["config"] = {"width": 9}
+    table = frame([record(fd_add=5.0), other])
+    assert sorted(table["method"]) == [
+        "m{precision=bf16,width=9}", "m{precision=fp32,width=8}",
+    ]  # fmt: skip
+
+
+def test_unlike_extractors_are_rows_of_their_own():
+    other = record(seed=1, fd_add=7.0)
+    other["metrics"]["fd_add"]["extractor"] = "net@2"
+    assert len(frame([record(fd_add=5.0), other])) == 2
+
+
+def test_ranks_average_ties_and_leave_out_the_incomplete():
+    records = [
+        record("good", z1_domain_acc=0.5, cf_skill_in_add=0.9),
+        record("tied", z1_domain_acc=0.6, cf_skill_in_add=0.9),
+        record("half", z1_domain_acc=0.4, cf_skill_in_add=None),
+    ]
+    assert mean_ranks(frame(records)) == {"good": 1.25, "tied": 1.75}
+
+
+def test_anchors_stand_below_and_are_not_ranked():
+    records = [
+        record("copy-source", cf_skill_in_add=0.0),
+        record("ground-truth", cf_skill_in_add=1.0),
+        record("worse", cf_skill_in_add=0.1),
+        record("better", cf_skill_in_add=0.7),
+    ]
+    (board,) = boards(records)
+    assert board.order == ["better", "worse", "ground-truth", "copy-source"]
+    assert set(board.ranks) == {"better", "worse"}
+    text = markdown([board])
+    assert "what cf_skill_in_add means" in text
+    assert "cf_skill_in_add (up)" in text
+
+
+def test_identity_knows_what_matters_and_nothing_else():
+    from dataclasses import replace
+
+    from bench.config import Cell
+
+    cell = Cell("m", "m", {"a": 1, "b": 2.0}, "t", "f", "p", {"size": 32}, 0, "cpu", "fp32")
+    same = replace(cell, label="other", plugins=("x",), config={"b": 2.0, "a": 1})
+    assert same.id == cell.id
+    for change in ({"seed": 1}, {"config": {"a": 2, "b": 2.0}}, {"precision": "bf16"},
+                   {"threads": 2}, {"fingerprint": "g"}, {"numbers": {"size": 64}}):  # fmt: skip
+        assert replace(cell, **change).id != cell.id
