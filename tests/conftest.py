@@ -14,6 +14,9 @@ from bench.contracts import DataSizes
 from bench.data import prepare
 from bench.registry import Registry
 
+pytest.register_assert_rewrite(
+    *(f"{__package__}.parity_{method}" for method in ("drit", "press2019", "ufdn"))
+)
 REGISTRY = Registry()
 SIZES = DataSizes(size=32, train=64, probe=64, test=32)
 

@@ -1,0 +1,409 @@
+"""A Unified Feature Disentangler for Multi-Domain Image Translation and Manipulation.
+
+Liu, Liu, Yeh, Wang, NeurIPS 2018. A variational autoencoder whose decoder is told the domain. A
+discriminator D_v on the latent tries to name the domain and the encoder is trained towards the
+inverted answer, so that the latent holds what all domains share; a critic D_x with a domain head
+judges translated images. The domain is all that a decoder can be told: every image of B gets the
+same extra content, whatever the guide.
+
+Follows the released code (Alexander-H-Liu/UFDN, MIT), slips included: the scale of batch norms
+begins at N(0, 0.02) instead of N(1, 0.02), and the gradient penalty takes its norm over channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.contracts import Spec
+from bench.method import BaseConfig, Codes, Method
+
+SLOPE = 0.2
+
+
+class VAE(nn.Module):
+    """Encoder to a 1x1 map, and a decoder that gets the domain vector with the latent.
+
+    Every step is a 4x4 convolution of stride 2; all but the last of each side are followed by batch
+    norm and leaky ReLU.
+    """
+
+    def __init__(self, channels: int, widths: list[int], latent: int, domains: int) -> None:
+        super().__init__()
+        outward = [latent + domains, *reversed(widths)]
+        blocks = [
+            (nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.LeakyReLU(SLOPE))
+            for a, b in pairwise([channels, *widths])
+        ]
+        self.encoder = nn.Sequential(*(layer for block in blocks for layer in block))
+        self.mu = nn.Conv2d(widths[-1], latent, 4, 2, 1)
+        self.logvar = nn.Conv2d(widths[-1], latent, 4, 2, 1)
+        turned = [
+            (nn.ConvTranspose2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.LeakyReLU(SLOPE))
+            for a, b in pairwise(outward)
+        ]
+        self.decoder = nn.Sequential(
+            *(layer for block in turned for layer in block),
+            nn.ConvTranspose2d(widths[0], channels, 4, 2, 1),
+            nn.Tanh(),
+        )
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance, (N, Z) each, of (N, C, S, S) images."""
+        h = self.encoder(x)
+        return self.mu(h).flatten(1), self.logvar(h).flatten(1)
+
+    def decode(self, z: Tensor, code: Tensor) -> Tensor:
+        """Return (N, C, S, S) images of latents (N, Z) with domain vectors (N, K)."""
+        return self.decoder(torch.cat([z, code.to(z.dtype)], 1)[:, :, None, None])
+
+
+class PixelCritic(nn.Module):
+    """D_x: a critic's score (N, 1) and domain logits (N, K) of images; no norm anywhere."""
+
+    def __init__(self, channels: int, size: int, widths: list[int], hidden: int, k: int) -> None:
+        super().__init__()
+        blocks = [
+            (nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(SLOPE))
+            for a, b in pairwise([channels, *widths])
+        ]
+        side = size >> len(widths)
+        self.trunk = nn.Sequential(
+            *(layer for block in blocks for layer in block),
+            nn.Flatten(),
+            nn.Linear(widths[-1] * side * side, hidden),
+            nn.LeakyReLU(SLOPE),
+        )
+        self.adversarial = nn.Linear(hidden, 1)
+        self.domain = nn.Linear(hidden, k)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return score and domain logits."""
+        h = self.trunk(x)
+        return self.adversarial(h), self.domain(h)
+
+
+def perceptron(widths: list[int]) -> nn.Sequential:
+    """Return linear layers with leaky ReLU between them: D_v, with logits at its end."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        layers += [nn.Linear(a, b), nn.LeakyReLU(SLOPE)]
+    return nn.Sequential(*layers[:-1])
+
+
+def initialise(net: nn.Module) -> None:
+    """Initialise as the released code does: N(0, 0.02) weights, batch norm's scale too."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.zeros_(module.bias)
+
+
+def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Return KL(N(mu, exp(logvar)) || N(0, 1)), summed over batch and dimensions."""
+    mu, logvar = mu.to(logvar.dtype), logvar
+    return -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum()
+
+
+class UFDN(Method):
+    """Both configurations of the released code; `Config.digits` gives the second."""
+
+    name = "ufdn"
+    summary = "one latent for all domains, a decoder that is told the domain; no guide"
+    paper = "Liu, Liu, Yeh, Wang, NeurIPS 2018"
+    guided = False
+    published_steps = 250_000
+
+    @dataclass(frozen=True)
+    class Config(BaseConfig):
+        """The values of the released configuration for faces.
+
+        width: channels of the first block, doubled in each up to 16 times. widths, latent,
+        critic_widths: other channels than the rule gives (latent 0 = 16 widths; D_v halves the
+        latent four times; D_x begins at critic_width). A weight goes from its start to its value
+        in equal steps over its ramp. penalty: the gradient penalty's norm over the "channel" axis
+        of each pixel (released code) or over each "sample" (WGAN-GP).
+        pixel: whether there is a D_x. classes: of the digit classifier, 0 for none.
+        invert: domains whose images are inverted at every odd step.
+        """
+
+        learning_rate: float = 1e-4
+        beta1: float = 0.5
+        beta2: float = 0.999
+        width: int = 64
+        widths: tuple[int, ...] = ()
+        latent: int = 0
+        feature_widths: tuple[int, ...] = ()
+        pixel: bool = True
+        critic_width: int = 16
+        critic_hidden: int = 512
+        classes: int = 0
+        invert: tuple[int, ...] = ()
+        penalty: Literal["channel", "sample"] = "channel"
+        reconstruction_start: float = 100.0
+        reconstruction_weight: float = 1.0
+        reconstruction_ramp: int = 1000
+        kl_weight: float = 1e-6
+        feature_start: float = 0.0
+        feature_weight: float = 1.0
+        feature_ramp: int = 10_000
+        penalty_weight: float = 100.0
+        pixel_start: float = 0.0
+        pixel_weight: float = 1e-6
+        pixel_class_weight: float = 1e-6
+        pixel_ramp: int = 10_000
+
+        @classmethod
+        def digits(cls, **changes: object) -> UFDN.Config:
+            """Return the released configuration for digits: a classifier on z, and no D_x."""
+            values: dict[str, object] = {
+                "batch_size": 16,
+                "width": 128,
+                "feature_widths": (1024, 256),
+                "pixel": False,
+                "classes": 10,
+                "invert": (1,),
+                "reconstruction_start": 1.0,
+                "kl_weight": 1e-7,
+                "feature_start": 0.1,
+                "feature_weight": 0.1,
+            }
+            return cls(**values | changes)  # type: ignore[arg-type]
+
+    step: Tensor
+    weights: Tensor
+
+    def __init__(self, spec: Spec, config: Config) -> None:
+        super().__init__(spec, config)
+        stages = spec.size.bit_length() - 1
+        if spec.size != 1 << stages or stages < 3:
+            raise ValueError(f"image size {spec.size} does not fit: use a power of two from 8 on")
+        widths = list(config.widths) or [config.width << min(k, 4) for k in range(stages - 1)]
+        latent = config.latent or 16 * config.width
+        feature = list(config.feature_widths) or [max(latent >> k, 2) for k in (1, 2, 3, 4)]
+        self.vae = VAE(spec.channels, widths, latent, spec.domains)
+        self.feature = perceptron([latent, *feature, spec.domains])
+        nets: list[nn.Module] = [self.vae, self.feature]
+        trained = list(self.vae.parameters())
+        if config.pixel:
+            critic = [config.critic_width << k for k in range(stages - 1)]
+            self.critic = PixelCritic(
+                spec.channels, spec.size, critic, config.critic_hidden, spec.domains
+            )
+            nets.append(self.critic)
+        if config.classes:
+            self.classifier = nn.Linear(latent, config.classes)
+            trained += self.classifier.parameters()
+        for net in nets:
+            initialise(net)
+
+        def adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+            betas = (config.beta1, config.beta2)
+            return torch.optim.Adam(parameters, config.learning_rate, betas, fused=True)
+
+        self._optimizers = {"feature": adam(list(self.feature.parameters()))}
+        if config.pixel:
+            self._optimizers["critic"] = adam(list(self.critic.parameters()))
+        self._optimizers["main"] = adam(trained)
+
+        # start, end, ramp of: reconstruction, KL, feature, penalty, pixel, pixel class
+        c = config
+        self._schedule = torch.tensor(
+            [
+                [c.reconstruction_start, c.reconstruction_weight, c.reconstruction_ramp],
+                [c.kl_weight, c.kl_weight, 1],
+                [c.feature_start, c.feature_weight, c.feature_ramp],
+                [c.penalty_weight, c.penalty_weight, 1],
+                [c.pixel_start, c.pixel_weight, c.pixel_ramp],
+                [c.pixel_start, c.pixel_class_weight, c.pixel_ramp],
+            ],
+            dtype=torch.float64,
+            device="cpu",
+        )
+        self.register_buffer("weights", self._schedule[:, 0].clone())
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the optimisers of D_v, of D_x where there is one, and of the autoencoder."""
+        return self._optimizers
+
+    def training_step(self, batch: list[Tensor], labels: Tensor | None = None) -> dict[str, Tensor]:
+        """Update D_v, then D_x, then encoder and decoder by the sum of their three losses.
+
+        labels: (N,) classes of the first domain's images, for the digit classifier.
+        """
+        x, code = self._joined(batch)
+        others = 1 - code
+        w_reconstruction, w_kl, w_feature, w_penalty, w_pixel, w_class = self.weights.tolist()
+        logs: dict[str, Tensor] = {}
+
+        with torch.no_grad():
+            z = self._sample(x)[0]
+        logs["feature_discriminator"] = F.binary_cross_entropy_with_logits(
+            self.feature(z).to(code.dtype), code
+        )
+        self._update("feature", logs["feature_discriminator"])
+        if self.config.pixel:
+            target = self._target(code, len(batch))
+            logs |= self._update_critic(x, code, target, w_penalty)
+
+        main = self._optimizers["main"]
+        main.zero_grad()
+        z, mu, logvar = self._sample(x)
+        output = self.vae.decode(z, code)
+        logs["reconstruction"] = F.mse_loss(output.to(x.dtype), x)
+        logs["kl"] = kl_divergence(mu, logvar.to(x.dtype))
+        (w_reconstruction * logs["reconstruction"] + w_kl * logs["kl"]).backward()
+
+        logs["confusion"] = F.binary_cross_entropy_with_logits(
+            self.feature(self._sample(x)[0]).to(code.dtype), others
+        )
+        (w_feature * logs["confusion"]).backward()
+
+        if self.config.pixel:
+            with torch.no_grad():
+                z = self._sample(x)[0]
+            fake = self.vae.decode(z, target)
+            with torch.no_grad():
+                self._sample(fake)  # the released code throws this away; batch norms remember it
+            score, said = self.critic(fake)
+            logs["translated_score"] = score.to(code.dtype).mean()
+            logs["translated_domain"] = F.binary_cross_entropy_with_logits(
+                said.to(code.dtype), target
+            )
+            (w_class * logs["translated_domain"] - w_pixel * logs["translated_score"]).backward()
+        if self.config.classes and labels is not None:
+            said = self.classifier(self._sample(x)[0][: len(labels)])
+            logs["classifier"] = F.cross_entropy(said.to(x.dtype), labels)
+            logs["classifier"].backward()
+        main.step()
+
+        self._advance()
+        return {name: value.detach() for name, value in logs.items()}
+
+    def _joined(self, batch: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return all images of a step and their one-hot domain vectors."""
+        odd = int(self.step) % 2 == 1
+        parts = [-x if odd and at in self.config.invert else x for at, x in enumerate(batch)]
+        of_domain = [self.domain_vector(len(x), at, like=x) for at, x in enumerate(batch)]
+        return torch.cat(parts), torch.cat(of_domain)
+
+    def _target(self, code: Tensor, domains: int) -> Tensor:
+        """Return the domains to translate to: the next one at even steps, the one before at odd."""
+        n = len(code) // domains
+        return code.roll(-n if int(self.step) % 2 == 0 else n, 0)
+
+    def _update_critic(
+        self, x: Tensor, code: Tensor, target: Tensor, w_penalty: float
+    ) -> dict[str, Tensor]:
+        real, said = self.critic(x)
+        with torch.no_grad():
+            fake = self.vae.decode(self._sample(x)[0], target).to(x.dtype)
+        logs = {
+            "critic_domain": F.binary_cross_entropy_with_logits(said.to(code.dtype), code),
+            "critic_real": real.to(code.dtype).mean(),
+            "critic_fake": self.critic(fake)[0].to(code.dtype).mean(),
+            "penalty": self.gradient_penalty(x, fake),
+        }
+        loss = logs["critic_domain"] + logs["critic_fake"] - logs["critic_real"]
+        self._update("critic", loss + w_penalty * logs["penalty"])
+        return logs
+
+    def gradient_penalty(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the mean of (|gradient of D_x| - 1)^2 between real and generated images."""
+        alpha = self._uniform(real)
+        between = (alpha * real + (1 - alpha) * fake).detach().requires_grad_()
+        score = self.critic(between)[0].sum()
+        (gradient,) = torch.autograd.grad(score, between, create_graph=True)
+        axes = 1 if self.config.penalty == "channel" else (1, 2, 3)
+        return (gradient.norm(dim=axes) - 1).square().mean()
+
+    def _update(self, name: str, loss: Tensor) -> None:
+        self._optimizers[name].zero_grad()
+        loss.backward()
+        self._optimizers[name].step()
+
+    def _advance(self) -> None:
+        """Move every weight a step along its ramp; rounding may carry one a step too far."""
+        start, end, ramp = (column.to(self.weights.device) for column in self._schedule.T)
+        move = (end - start) / ramp
+        self.weights += torch.where(move * self.weights < move * end, move, 0)
+        self.step += 1
+
+    def _sample(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a draw of z with its mean and log variance, (N, Z) each."""
+        mu, logvar = self.vae.encode(x)
+        return mu + self._normal(mu) * (0.5 * logvar).exp(), mu, logvar
+
+    def _normal(self, like: Tensor) -> Tensor:
+        return torch.randn_like(like)
+
+    def _uniform(self, like: Tensor) -> Tensor:
+        return torch.rand(len(like), 1, 1, 1, device=like.device, dtype=like.dtype)
+
+    def domain_vector(self, n: int, domain: int, like: Tensor) -> Tensor:
+        """Return (n, K) one-hot vectors of a domain."""
+        return F.one_hot(torch.full((n,), domain, device=like.device), self.spec.domains).to(
+            like.dtype
+        )
+
+    def encode(self, x: Tensor, domain: int) -> Codes:
+        """Return the latent's mean as common code; all that is separate is the domain's name."""
+        return Codes(self.vae.encode(x)[0], self.domain_vector(len(x), domain, x))
+
+    def decode(self, codes: Codes, domain: int) -> Tensor:
+        """Return images of a latent in the domain that its separate code names, or `domain`."""
+        code = codes.separate
+        if code is None:
+            code = self.domain_vector(len(codes.common), domain, codes.common)
+        return self.vae.decode(codes.common, code)
+
+    def add(self, a: Tensor, guide: Tensor) -> Tensor:
+        """Return a translated to B: the same for every guide."""
+        return self.decode(Codes(self.vae.encode(a)[0]), 1)
+
+    def remove(self, b: Tensor) -> Tensor:
+        """Return b translated to A."""
+        return self.decode(Codes(self.vae.encode(b)[0]), 0)
+
+
+def interpolation(
+    model: UFDN, images: list[Tensor], points: int, columns: Tensor, latents: int
+) -> Tensor:
+    """Return a sheet of pictures, (rows * S, columns * S, C): latents down, domain vectors across.
+
+    Between each image and the next (with three or more, the last and the first too) lie so many
+    latents, the two ends among them; columns is (points, K).
+    """
+    means = [model.vae.encode(image[None])[0][0] for image in images]
+    ends = list(pairwise(means)) if len(means) == 2 else list(pairwise([*means, means[0]]))
+    rows = [p + i * (q - p) / (latents - 1) for p, q in ends for i in range(latents)]
+    z = torch.stack(rows).repeat_interleave(points, 0)
+    pictures = model.vae.decode(z, columns.repeat(len(rows), 1))
+    grid = pictures.unflatten(0, (len(rows), points))
+    return grid.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+
+
+def two_domain_columns(reach: float) -> Tensor:
+    """Return 7 domain vectors from [reach, 1 - reach] to [1 - reach, reach]."""
+    alpha = torch.linspace(1 - reach, reach, 7)
+    return torch.stack([1 - alpha, alpha], 1)
+
+
+def three_domain_columns() -> Tensor:
+    """Return 12 domain vectors round the triangle of three domains."""
+    alpha = torch.linspace(0, 1, 5)
+    zero = torch.zeros(5)
+    return torch.cat(
+        [
+            torch.stack([1 - alpha, zero, alpha], 1),
+            torch.stack([zero, alpha, 1 - alpha], 1)[1:],
+            torch.stack([alpha, 1 - alpha, zero], 1)[1:-1],
+        ]
+    )

@@ -1,0 +1,171 @@
+"""The ICLR'19 content-addition model against `press2019.json`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bench.contracts import Spec
+from bench.method import Codes
+
+from .conftest import REGISTRY
+from .golden_scheme import GOLDEN, deviation, drawn, fill, golden
+
+FORWARD = 1e-5  # float32 forward passes lie within 2e-6 of float64 ones
+TRACE = 1e-7  # float64 traces move by less than 2e-10 under other kernels
+FIRST_STEP = 1e-5  # float32 losses before the first update
+
+
+class Press:
+    """The ICLR'19 model under the names of its golden file."""
+
+    file = golden("press2019")
+
+    def __init__(self, block: dict, **config):
+        method = REGISTRY.find("method", "press2019").load()
+        self.model = method(Spec(block["resize"]), method.Config(sep=block["sep"], **config))
+        self.nets = {
+            "E1": self.model.e1,
+            "E2": self.model.e2,
+            "Decoder": self.model.decoder,
+            "Disc": self.model.discriminator,
+        }
+        for name, net in self.nets.items():
+            fill(net, self.file["scheme"]["network_seed_base"][name])
+
+    def composed(self, without: torch.Tensor, with_: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return every recorded composition of the networks."""
+        m = self.model
+        codes_a, codes_b = m.encode(without, 0), m.encode(with_, 1)
+        return {
+            "z1_with": codes_b.common.flatten(1),
+            "z1_without": codes_a.common.flatten(1),
+            "z2_with": codes_b.separate.flatten(1),
+            "recon_with": m.reconstruct(with_, 1),
+            "recon_without": m.reconstruct(without, 0),
+            "addition": m.add(without, with_),
+            "removal": m.remove(with_),
+            "disc_with": m.discriminator(codes_b.common),
+            "disc_without": m.discriminator(codes_a.common),
+        }
+
+
+def press_forward_blocks():
+    file = Press.file
+    blocks = ([file["forward"]] if "forward" in file else []) + file.get("forward_variants", [])
+    return [pytest.param(b, id=f"sep{b['sep']}-{b['resize']}px") for b in blocks]
+
+
+def press_traces():
+    return [
+        pytest.param(trace, kind, id=f"weight{trace['discweight']:g}-{kind}-{i}")
+        for i, trace in enumerate(Press.file.get("traces", []))
+        for kind in ("float64", "float32")
+        if kind in trace
+    ]
+
+
+@pytest.mark.skipif(not Press.file, reason=f"no press2019.json in {GOLDEN}")
+class TestPress2019:
+    def test_parameters(self):
+        sep = Press.file["forward"]["sep"]
+        press = Press(Press.file["forward"])
+        counts = Press.file["param_counts"]
+        for name, net in press.nets.items():
+            assert sum(p.numel() for p in net.parameters()) == counts[name], (name, sep)
+            recorded = [tuple(entry["shape"]) for entry in Press.file["params"][name]]
+            assert [tuple(p.shape) for p in net.parameters()] == recorded
+
+    @pytest.mark.parametrize("block", press_forward_blocks())
+    def test_forward(self, block):
+        press = Press(block)
+        seeds, shapes = block["seeds"], block["input_shapes"]
+        with_, without = (drawn(seeds[name], shapes["x"]) for name in ("x_with", "x_without"))
+        with torch.no_grad():
+            decoded = press.nets["Decoder"](
+                drawn(seeds["decoder_input"], shapes["decoder_input"]).unflatten(
+                    1, (-1, block["size"], block["size"])
+                )
+            )
+            said = press.nets["Disc"](drawn(seeds["disc_input"], shapes["disc_input"]))
+            alone = {
+                "E1": press.nets["E1"](with_).flatten(1),
+                "E2": press.nets["E2"](with_).flatten(1),
+                "Decoder": decoded,
+                "Disc": said,
+            }
+            composed = press.composed(without, with_)
+        largest = {}
+        for group, values in (("networks_alone", alone), ("composed", composed)):
+            for name, expected in block[group].items():
+                largest[name] = deviation(values[name], expected)
+        print(f"forward: largest deviation {max(largest.values()):.1e}")
+        assert max(largest.values()) < FORWARD, largest
+
+    @pytest.mark.parametrize(("trace", "kind"), press_traces())
+    def test_trace(self, trace, kind):
+        block = trace[kind]
+        press = Press(
+            block,
+            batch_size=block["batch_per_domain"],
+            confusion_weight=block["discweight"],
+            learning_rate=block["lr"],
+            discriminator_learning_rate=block["disclr"],
+        )
+        dtype = getattr(torch, kind)
+        press.model.to(dtype)
+        shape = (block["batch_per_domain"], 3, block["resize"], block["resize"])
+        with_, without = (
+            drawn(block["seeds"][name], shape, dtype) for name in ("x_with", "x_without")
+        )
+        largest = {}
+        for recorded in block["per_step"]:
+            logs = press.model.training_step([without, with_])
+            found = {
+                "mse_with": logs["reconstruction_b"],
+                "mse_without": logs["reconstruction_a"],
+                "bce_enc_with": logs["confusion_b"],
+                "bce_enc_without": logs["confusion_a"],
+                "ae_grad_norm_before_clip": logs["gradient_norm"],
+                "bce_disc_with": logs["discriminator_b"],
+                "bce_disc_without": logs["discriminator_a"],
+                "loss_disc": logs["discriminator_a"] + logs["discriminator_b"],
+            }
+            if kind == "float32":
+                # after an update Adam turns rounding noise into moves of the size of the rate
+                for name in ("mse_with", "mse_without", "bce_enc_with", "bce_enc_without"):
+                    assert abs(found[name].item() - recorded[name]) < FIRST_STEP
+                return
+            for name, value in found.items():
+                relative = abs(value.item() - recorded[name]) / max(1, abs(recorded[name]))
+                largest[f"step {recorded['step']} {name}"] = relative
+
+        with torch.no_grad():
+            composed = press.composed(without, with_)
+        for name, expected in block["after_last_step"].items():
+            largest[name] = deviation(composed[name], expected)
+        for name, expected in block["weights_after_last_step"].items():
+            largest[name] = deviation(self._parameter(press, name), expected)
+        print(f"trace: largest deviation {max(largest.values()):.1e}")
+        assert max(largest.values()) < TRACE, {k: v for k, v in largest.items() if v >= TRACE}
+
+    @staticmethod
+    def _parameter(press: Press, name: str) -> torch.Tensor:
+        """Return the parameter that a recorded name such as `E1.param[last weight]` means."""
+        net, which = name.split(".param[")
+        parameters = list(press.nets[net].parameters())
+        which = which.split("]")[0]
+        if which == "last weight":
+            return parameters[-2]
+        return parameters[-1] if which == "last bias" else parameters[int(which)]
+
+    def test_decode_joins_common_first(self):
+        """[z1 | z2]: the order in which the reference joins its flat codes."""
+        press = Press(Press.file["forward"])
+        side = Press.file["forward"]["size"]
+        flat = drawn(7, (1, 512 * side * side))
+        maps = flat.unflatten(1, (512, side, side))
+        common = 512 - press.model.config.sep
+        with torch.no_grad():
+            joined = press.model.decode(Codes(maps[:, :common], maps[:, common:]), 1)
+            assert torch.equal(joined, press.nets["Decoder"](maps))
