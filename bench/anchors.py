@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from bench.contracts import Artefacts, TaskData
 from bench.errors import UserError
+from bench.images import of_neighbours
 
 _NO_MODEL = "an anchor is no model: it has no {}"
 _ABSENT = {
@@ -30,9 +31,8 @@ def copy_source(data: TaskData) -> Artefacts:
 def copy_guide(data: TaskData) -> Artefacts:
     """Return the guide instead of the source: perfect content, another face."""
     b = data.domains["test"][1].images
-    neighbour = b.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
     absent = _ABSENT | {"remove": "removing has no guide to copy"}
-    return Artefacts({"add": b, "other": neighbour}, absent=absent)
+    return Artefacts({"add": b, "other": of_neighbours(b)}, absent=absent)
 
 
 def ground_truth(data: TaskData) -> Artefacts:

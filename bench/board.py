@@ -87,6 +87,10 @@ ARROWS = {"higher": "up", "lower": "down"}
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one row per (profile, task, method, metric, extractor), seeds put together."""
     labels = _labels(records)
+    newest: dict[str, int] = {}
+    for record in records:
+        for metric, entry in record["metrics"].items():
+            newest[metric] = max(newest.get(metric, 0), entry["version"])
     entries = [
         {
             "profile": record["identity"]["profile"],
@@ -94,7 +98,7 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "method": labels[at],
             "metric": metric,
             "seed": record["identity"]["seed"],
-            **{key: entry[key] for key in _ENTRY},
+            **_current(entry, newest[metric]),
         }
         for at, record in enumerate(records)
         for metric, entry in record["metrics"].items()
@@ -118,6 +122,15 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 _ENTRY = ("value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better")
 
 
+def _current(entry: Mapping[str, Any], newest: int) -> dict[str, Any]:
+    """Return what the frame takes of an entry; a value of an older version of it is a gap."""
+    found = {key: entry[key] for key in _ENTRY}
+    if entry["version"] < newest and entry["status"] == "ok":
+        reason = f"scored by version {entry['version']}, others by {newest}: run it again"
+        found |= {"value": None, "lo": None, "hi": None, "status": "outdated", "reason": reason}
+    return found
+
+
 def _one_name(extractors: pd.Series) -> pd.Series:
     """Give gaps the extractor of their neighbours, so that they stand in one row with them."""
     names = [name for name in extractors.unique() if name]
@@ -125,7 +138,10 @@ def _one_name(extractors: pd.Series) -> pd.Series:
 
 
 def _over_seeds(metric: str, group: pd.DataFrame) -> dict[str, Any]:
-    """Return the row of one metric: the mean over seeds, or why there is none."""
+    """Return the row of one metric: the mean over seeds, or why there is none.
+
+    For what spreads on the log scale it is the geometric mean.
+    """
     row = {
         "unit": next((u for u in group["unit"] if u), ""),
         "better": next((b for b in group["better"] if b), ""),
@@ -147,25 +163,26 @@ def _over_seeds(metric: str, group: pd.DataFrame) -> dict[str, Any]:
             row["reason"] = f"{len(good)}/{len(group)} seeds; seed {bad['seed']}: {bad['reason']}"
         return row
     values = good["value"].to_numpy(dtype=float)
-    row["value"] = float(values.mean())
+    relative = metric.startswith(LOG_SCALE) and bool((values > 0).all())
+    row["value"] = float(np.exp(np.log(values).mean()) if relative else values.mean())
     if len(values) == 1:
+        row["value"] = float(values[0])
         row["lo"], row["hi"] = (
             float(good[key].iloc[0]) if good[key].iloc[0] is not None else math.nan
             for key in ("lo", "hi")
         )
         return row
-    row["lo"], row["hi"] = seed_interval(values, metric.startswith(LOG_SCALE))
+    row["lo"], row["hi"] = seed_interval(values, relative)
     return row
 
 
 def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
     """Return Student's 95 % interval of the mean over seeds, (k,) values, k >= 2.
 
-    With relative, on the log scale; a percentile bootstrap of three seeds would cover 75 %.
+    With relative, of the geometric mean; a percentile bootstrap of three seeds would cover 75 %.
     """
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
-    relative = relative and bool((values > 0).all())
     points = np.log(values) if relative else values
     reach = stats.t.ppf(0.975, len(points) - 1) * points.std(ddof=1) / np.sqrt(len(points))
     ends = points.mean() - reach, points.mean() + reach
@@ -173,33 +190,46 @@ def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
     return float(lo), float(hi)
 
 
-def _labels(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the label of each record, with the difference where it stands for unlike cells.
+CONDITIONS = ("device", "precision", "threads", "fingerprint")
+"""What must be equal for values to stand in one column without a word."""
 
-    Cells that differ in more than their seed (a precision, a device, an older configuration) are
-    never put together.
+
+def _labels(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the label of each record, with the difference where unlike cells would share it.
+
+    Cells of one label that differ in more than their seed are never put together; and where a
+    condition differs anywhere on a board, every row of the board says its own.
     """
-    groups: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
-    keys = []
-    for record in records:
-        identity = {k: v for k, v in record["identity"].items() if k != "seed"}
-        flat = {k: v for k, v in identity.items() if not isinstance(v, dict)}
-        for part in ("config", "numbers"):
-            flat |= {k: str(v) for k, v in identity.get(part, {}).items()}
-        name = (identity["profile"], identity["task"], record["label"])
-        variant = str(sorted(flat.items()))
-        groups.setdefault(name, {})[variant] = flat
-        keys.append((name, variant))
-    labels = []
-    for name, variant in keys:
-        variants = groups[name]
-        flat = variants[variant]
-        differ = sorted(
-            key for key in flat if len({str(other.get(key)) for other in variants.values()}) > 1
-        )
-        inside = ",".join(f"{key}={flat[key]}" for key in differ)
-        labels.append(f"{name[2]}{{{inside}}}" if inside else name[2])
+    flat = [_flat(record["identity"]) for record in records]
+    boards_of: dict[tuple[str, str], list[int]] = {}
+    for at, record in enumerate(records):
+        if record["identity"]["method"] not in ANCHORS:
+            place = (record["identity"]["profile"], record["identity"]["task"])
+            boards_of.setdefault(place, []).append(at)
+    labels = [str(record["label"]) for record in records]
+    for board in boards_of.values():
+        differ = _differing([flat[at] for at in board]) & set(CONDITIONS)
+        by_label: dict[str, list[int]] = {}
+        for at in board:
+            by_label.setdefault(str(records[at]["label"]), []).append(at)
+        for label, same in by_label.items():
+            keys = sorted(differ | _differing([flat[at] for at in same]))
+            for at in same:
+                inside = ",".join(f"{key}={flat[at].get(key)}" for key in keys)
+                labels[at] = f"{label}{{{inside}}}" if inside else label
     return labels
+
+
+def _differing(identities: Sequence[Mapping[str, str]]) -> set[str]:
+    """Return the keys whose values are not all equal."""
+    keys = {key for identity in identities for key in identity}
+    return {key for key in keys if len({identity.get(key) for identity in identities}) > 1}
+
+
+def _flat(identity: Mapping[str, Any]) -> dict[str, str]:
+    """Return an identity without its seed as text, with configuration and numbers on one level."""
+    found = {k: v for k, v in identity.items() if k not in ("seed", "config", "numbers")}
+    return {k: str(v) for k, v in (found | identity["config"] | identity["numbers"]).items()}
 
 
 @dataclass(frozen=True)
@@ -219,9 +249,10 @@ class Board:
         found = self.rows[(self.rows["method"] == method) & (self.rows["metric"] == metric)]
         return dict(found.iloc[0]) if len(found) else None
 
-    def has(self, metric: str) -> bool:
-        """Return whether any method has this metric."""
-        return bool((self.rows["metric"] == metric).any())
+    def columns(self, wanted: Sequence[str]) -> list[str]:
+        """Return the columns that there are of the wanted metrics."""
+        found = list(dict.fromkeys(self.rows["metric"]))
+        return [name for metric in wanted for name in found if name.split(" [")[0] == metric]
 
     def better(self, metric: str) -> str:
         """Return the direction of a metric."""
@@ -237,7 +268,7 @@ def boards(records: Sequence[Mapping[str, Any]]) -> list[Board]:
     for profile, task in dict.fromkeys(
         (r["identity"]["profile"], r["identity"]["task"]) for r in records
     ):
-        rows = table[(table["profile"] == profile) & (table["task"] == task)]
+        rows = _apart(table[(table["profile"] == profile) & (table["task"] == task)])
         here = [
             (record, label)
             for record, label in zip(records, labels, strict=True)
@@ -254,6 +285,15 @@ def boards(records: Sequence[Mapping[str, Any]]) -> list[Board]:
     return made
 
 
+def _apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """Give each extractor a column of its own where a metric has several: they share no scale."""
+    named = rows["extractor"] != ""
+    several = rows[named].groupby("metric")["extractor"].nunique()
+    mixed = rows["metric"].isin(several[several > 1].index) & named
+    names = rows["metric"].where(~mixed, rows["metric"] + " [" + rows["extractor"] + "]")
+    return rows.assign(metric=names)
+
+
 def mean_ranks(rows: pd.DataFrame) -> dict[str, float]:
     """Return the mean rank of each method over `RANKED`, ties averaged; only complete methods."""
     ranked = [metric for metric in RANKED if (rows["metric"] == metric).any()]
@@ -263,6 +303,8 @@ def mean_ranks(rows: pd.DataFrame) -> dict[str, float]:
         return {}
     for metric in wide.columns:
         better = rows.loc[(rows["metric"] == metric) & (rows["better"] != ""), "better"].iloc[0]
+        if metric == "z1_domain_acc":
+            wide[metric] = wide[metric].clip(lower=0.5)  # below chance is chance
         wide[metric] = wide[metric].rank(ascending=better == "lower", method="average")
     return {str(method): float(rank) for method, rank in wide.mean(axis=1).items()}
 
@@ -324,9 +366,9 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
     parts = ["# Leaderboard", *(f"> {note}" for note in notes)]
     for board in made:
         parts.append(f"## {board.task}, profile `{board.profile}`")
-        main = [metric for metric in MAIN if board.has(metric)]
+        main = board.columns(MAIN)
         parts.append(_table(board, main, ranked=True))
-        rest = [metric for metric in QUALITY if metric not in main and board.has(metric)]
+        rest = board.columns([metric for metric in QUALITY if metric not in MAIN])
         if rest:
             parts.append(_table(board, rest))
         parts.append(_cost_table(board))
@@ -361,7 +403,7 @@ def _table(board: Board, metrics: Sequence[str], ranked: bool = False) -> str:
 
 
 def _cost_table(board: Board) -> str:
-    metrics = [metric for metric in COST if board.has(metric)]
+    metrics = board.columns(COST)
     rows = []
     for method in board.order:
         facts = board.facts.get(method)
@@ -379,7 +421,7 @@ def _cost_table(board: Board) -> str:
 
 
 def _seeds(board: Board, method: str) -> int:
-    return int(board.rows[board.rows["method"] == method]["n_seeds"].max())
+    return max([0, *board.rows[board.rows["method"] == method]["n_seeds"]])
 
 
 def _legend(board: Board) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from bench.contracts import Artefacts, Metric, Result, Settings, TaskData
 from bench.data import read
 from bench.folder import RunFolder
 from bench.grid import draw_grid
-from bench.images import to_float, to_uint8
+from bench.images import of_neighbours, to_float, to_uint8
 from bench.measure import repeat
 from bench.method import Method
 from bench.registry import Plugin, Registry
@@ -68,6 +69,8 @@ def run(job: Job, show: Show) -> str:
     cell = job.cell
     store = Store(job.results)
     record = _new_record(job)
+    if job.todo == "score" and not _can_score(job):
+        job = dataclasses.replace(job, todo="run")
     if job.todo == "run":
         store.record_path(cell).unlink(missing_ok=True)
     else:
@@ -87,17 +90,28 @@ def run(job: Job, show: Show) -> str:
     return "ok"
 
 
+def _can_score(job: Job) -> bool:
+    """Return whether what metrics see is still there; if not, the cell is run again as a whole."""
+    folder = RunFolder(Store(job.results).run_path(job.cell))
+    return job.cell.method in ANCHORS or folder.artefacts() is not None
+
+
 def write_gap(job: Job, status: str, reason: str) -> None:
     """Write the record of a cell that has no numbers, so that it is a row that says why."""
     gap = Result(status="failed", reason=reason)
-    metrics = {
+    gaps = {
         name: _entry(plugin.load(), name, gap)
         for plugin in Registry(map(Path, job.cell.plugins)).all("metric")
         for name in plugin.load().numbers
         if name in job.metrics
     }
-    found = {"status": status, "reason": reason, "metrics": metrics, "finished": _now()}
-    write_json(Store(job.results).record_path(job.cell), _new_record(job) | found)
+    path = Store(job.results).record_path(job.cell)
+    earlier = read_record(path) if job.todo == "score" else None
+    if isinstance(earlier, dict):  # what it has stays: only what was to be added is missing
+        write_json(path, earlier | {"metrics": gaps | earlier["metrics"]})
+        return
+    found = {"status": status, "reason": reason, "metrics": gaps, "finished": _now()}
+    write_json(path, _new_record(job) | found)
 
 
 def _new_record(job: Job) -> dict[str, Any]:
@@ -128,8 +142,6 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
     timings = record["timings"]
     with _timed(timings, "load"):
         data = read(registry.find("task", cell.task).load()(), cell.sizes, job.cache)
-    if data.fingerprint != cell.fingerprint:
-        raise ValueError(f"the cached task has another fingerprint, {data.fingerprint}")
     record["facts"] = {"pixel_hash": data.pixel_hash}
 
     if cell.method in ANCHORS:
@@ -174,7 +186,10 @@ def _score(
 ) -> dict[str, Result]:
     """Return the results of a family; one that crashes loses its own numbers and no others."""
     try:
-        return family.score(wanted, artefacts, data, settings)
+        results = family.score(wanted, artefacts, data, settings)
+        for name in wanted:
+            json.dumps(dataclasses.asdict(results[name]), allow_nan=False)
+        return results
     except Exception as error:
         gap = Result(status="failed", reason=folder.log_error(error))
         return dict.fromkeys(wanted, gap)
@@ -200,16 +215,19 @@ def _from_method(
     if cell.device == "cuda":
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     config = method_class.Config(**cell.config)
     method = build(method_class, data.spec, config, cell.seed).to(cell.device)
     trained = folder.training(source)
     if trained is None:
         show("training", None)
+        flops = flops_of_step(method)
         with _timed(timings, "train"):
             training = train(
                 method,
                 data,
-                steps=steps_of(cell, method),
+                steps=_steps(cell, method_class, flops),
+                flops_per_step=flops,
                 seed=cell.seed,
                 precision=cell.precision,
                 show=lambda report: show("training", report),
@@ -226,12 +244,12 @@ def _from_method(
     return artefacts
 
 
-def steps_of(cell: Cell, method: Method) -> int:
+def _steps(cell: Cell, method_class: type[Method], flops_per_step: int) -> int:
     """Return how many steps a cell's budget pays for."""
     budget = cell.numbers["budget_tflops"]
     if budget == PUBLISHED:
-        return method.published_steps
-    return steps_for(budget * 1e12, flops_of_step(method))
+        return method_class.published_steps
+    return steps_for(budget * 1e12, flops_per_step)
 
 
 @torch.inference_mode()
@@ -252,10 +270,9 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
         return torch.cat(outputs)
 
     a, b = (domain.images for domain in data.domains["test"])
-    neighbour = b.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
     tensors = {
         "add": to_uint8(apply(method.add, a, b)),
-        "other": to_uint8(apply(method.add, a, neighbour)),
+        "other": to_uint8(apply(method.add, a, of_neighbours(b))),
         "remove": to_uint8(apply(method.remove, b)),
         "rec_a": to_uint8(apply(lambda x: method.reconstruct(x, 0), a)),
         "rec_b": to_uint8(apply(lambda x: method.reconstruct(x, 1), b)),

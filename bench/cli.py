@@ -238,6 +238,9 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"error: {message} (see --help)", file=sys.stderr)
         sys.exit(Exit.WRONG_USE)
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted: the same command goes on where it stopped", file=sys.stderr)
+        print(
+            "interrupted: the same command keeps what is finished and does the rest",
+            file=sys.stderr,
+        )
         sys.exit(Exit.INTERRUPTED)
     sys.exit(code or 0)

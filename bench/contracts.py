@@ -214,7 +214,8 @@ class Metric(ABC):
     """A family of numbers that are computed together from artefacts alone.
 
     ``version`` rises with every change of a value: records with an older one are scored again.
-    A metric draws no global random numbers, and items in another order give the same value.
+    A metric draws no global random numbers. Pairs in another order give the same value, but for
+    metrics that fit something to them.
 
     ``numbers`` holds the fields of a `MetricInfo` for each id that the family gives. Like ``name``
     and ``summary`` it is a literal: ``bench list`` reads it without running the file.

@@ -44,9 +44,9 @@ class Bars:
         self._total = total
         self._done = 0
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[line]}"),
+            TextColumn("{task.fields[line]}", markup=False),
             TimeRemainingColumn(),
             console=console,
         )
@@ -155,7 +155,7 @@ def print_table(
     console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
 ) -> None:
     """Print a table of plain text."""
-    table = Table(title=title or None, show_edge=False, title_justify="left")
+    table = Table(title=escape(title) or None, show_edge=False, title_justify="left")
     for at, head in enumerate(heads):
         table.add_column(head, overflow="fold", no_wrap=at == 0)
     for row in rows:

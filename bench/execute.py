@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ def execute(
         workers = workers or default_workers(to_do[0].cell.device)
         with display(console, len(to_do)) as shown:
             ENGINES[engine](to_do, workers, shown)
-        _write_overviews(plan, store, to_do[0].cache)
     write_leaderboard(console, store, {(c.profile, c.task) for c in plan.cells})
+    for task in dict.fromkeys(job.cell.task for job in to_do):
+        _write_overview(plan, task, store, to_do[0].cache)
     return _exit_code(console, plan, store)
 
 
@@ -80,11 +81,13 @@ def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) ->
     ]
     print_table(console, ("method", "task", "seed", "to do", "time", "disk"), rows)
     at_a_time = workers or default_workers(jobs[0].cell.device)
-    minutes = sum(guess.seconds or 0 for guess in guesses) / at_a_time / 60
+    seconds = [guess.seconds or 0 for guess in guesses]
+    minutes = max(sum(seconds) / at_a_time, *seconds) / 60
     megabytes = sum(guess.megabytes or 0 for guess in guesses)
-    line = f"{len(jobs)} cells, {at_a_time} at a time: about {minutes:.1f} minutes"
-    line += f" and {megabytes:.0f} MB"
+    line = f"{len(jobs)} cells, {at_a_time} at a time"
     unknown = sum(guess.seconds is None for guess in guesses)
+    if unknown < len(jobs):
+        line += f": about {minutes:.1f} minutes and {megabytes:.0f} MB"
     if unknown:
         line += f"; no earlier record tells of {unknown} of them"
     say(console, line)
@@ -95,7 +98,7 @@ def _exit_code(console: Console, plan: Plan, store: Store) -> int:
     failed = 0
     for cell in plan.cells:
         record = read_record(store.record_path(cell))
-        reason = _failure(record)
+        reason = _failure(record, plan.versions)
         if reason:
             failed += 1
             say(console, f"failed: {cell.label} seed {cell.seed}: {reason}")
@@ -104,26 +107,26 @@ def _exit_code(console: Console, plan: Plan, store: Store) -> int:
     return int(Exit.CELL_FAILED if failed else Exit.FINE)
 
 
-def _failure(record: dict[str, Any] | Damaged) -> str:
+def _failure(record: dict[str, Any] | Damaged, wanted: Collection[str]) -> str:
     """Return why a record does not count as good, or ''."""
     if isinstance(record, Damaged):
         return str(record)
     if record["status"] != "ok":
         return str(record["reason"])
-    broken = (entry for entry in record["metrics"].values() if entry["status"] == "failed")
-    return next((str(entry["reason"]) for entry in broken), "")
+    entries = (record["metrics"][name] for name in wanted if name in record["metrics"])
+    return next((str(e["reason"]) for e in entries if e["status"] == "failed"), "")
 
 
-def _write_overviews(plan: Plan, store: Store, cache: Path) -> None:
-    """Put the results of all methods of a plan side by side, a picture for each task."""
-    for name, task in plan.tasks.items():
-        data = read(task, plan.profile.sizes, cache)
-        made = {}
-        for cell in plan.cells:
-            if cell.task == name and cell.method not in ANCHORS and cell.label not in made:
-                artefacts = RunFolder(store.run_path(cell)).artefacts()
-                if artefacts is not None:
-                    made[cell.label] = artefacts
-        title = f"{name}, profile {plan.profile.name}: adding on the left, removing on the right"
-        file = f"overview-{name}-{plan.profile.name.partition('[')[0]}.png"
+def _write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
+    """Put the results of all methods of a plan side by side, the first seed of each."""
+    made = {}
+    for cell in plan.cells:
+        if cell.task == task and cell.method not in ANCHORS and cell.label not in made:
+            artefacts = RunFolder(store.run_path(cell)).artefacts()
+            if artefacts is not None:
+                made[cell.label] = artefacts
+    if made:
+        data = read(plan.tasks[task], plan.profile.sizes, cache)
+        title = f"{task}, profile {plan.profile.name}: adding on the left, removing on the right"
+        file = f"overview-{task}-{plan.profile.name.partition('[')[0]}.png"
         draw_overview(store.root / file, title, made, data)

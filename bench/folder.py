@@ -72,6 +72,6 @@ class RunFolder:
 
     def _save(self, path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary)
         os.replace(temporary, path)

@@ -75,6 +75,6 @@ def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
             label = label[:-2].rstrip(".") + "."
         pen.text((GAP + at * side, TITLE + 3), label, fill=INK, font=font)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     sheet.save(temporary, format="PNG", optimize=True)
     os.replace(temporary, path)

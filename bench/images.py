@@ -16,3 +16,8 @@ def to_uint8(images: torch.Tensor) -> torch.Tensor:
     Truncation instead of rounding alone would move a Frechet distance.
     """
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def of_neighbours(guides: torch.Tensor) -> torch.Tensor:
+    """Return for each test pair the guide of its neighbour (see `bench.contracts.Truth`)."""
+    return guides.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)

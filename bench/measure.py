@@ -21,10 +21,11 @@ def synchronize(device: torch.device) -> None:
 
 
 class PeakMemory:
-    """Measures the most memory that a block of code held beyond what was there before.
+    """Measures the most memory that a block of code held.
 
-    ``megabytes`` is of the device on a GPU. On Linux it is of the process: its high-water mark is
-    reset first. Elsewhere the mark cannot be reset, and it is what the process ever held.
+    ``megabytes`` is all that was allocated on a GPU. On Linux it is what the process held beyond
+    what was there before: its high-water mark is reset first. Elsewhere the mark cannot be reset,
+    and it is what the process ever held.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -35,7 +36,6 @@ class PeakMemory:
     def __enter__(self) -> PeakMemory:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
-            self._before = torch.cuda.memory_allocated(self._device) / 2**20
         elif _CLEAR.exists():
             try:
                 _CLEAR.write_text("5")

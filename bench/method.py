@@ -33,6 +33,10 @@ class BaseConfig:
 
     batch_size: int = 32
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size is {self.batch_size}, but it must be at least 1")
+
 
 class Method(nn.Module, ABC):
     """A method of content transfer. One file is one method; the harness owns loop and clock.

@@ -192,11 +192,11 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UserError(f"--seeds '{text}': expected whole numbers such as 0,1,2 or 0-4")
+        if dash and int(last) < int(first):
+            raise UserError(f"--seeds '{text}': a range is empty, write the smaller seed first")
         if dash and int(last) - int(first) >= 10_000:
             raise UserError(f"--seeds '{text}': more than 10000 seeds")
         seeds += range(int(first), int(last or first) + 1)
-    if not seeds:
-        raise UserError(f"--seeds '{text}': the range is empty, write the smaller seed first")
     return tuple(dict.fromkeys(seeds))
 
 
@@ -254,12 +254,19 @@ def _device(name: str) -> str:
 
 
 def _check_fit(plugin: Plugin, profile: Profile, config: dict[str, Any]) -> None:
-    """Build a method without memory or numbers, so that what does not fit is said before a run."""
+    """Build a method, so that what does not fit is said before a run.
+
+    First without memory or numbers; a method that cannot be built so is built for real.
+    """
     import torch
 
     method = plugin.load()
-    try:
-        with torch.device("meta"):
-            method(Spec(profile.size), method.Config(**config))
-    except (ValueError, RuntimeError) as error:
-        raise UserError(f"{plugin.name} in profile {profile.name}: {error}") from error
+    for device in ("meta", "cpu"):
+        try:
+            with torch.device(device):
+                method(Spec(profile.size), method.Config(**config))
+            return
+        except Exception as error:
+            if device == "cpu" or isinstance(error, ValueError):
+                said = str(error) if isinstance(error, ValueError) else repr(error)
+                raise UserError(f"{plugin.name} in profile {profile.name}: {said}") from error

@@ -40,7 +40,7 @@ def write_leaderboard(
 
 
 def _print_board(console: Console, board: Board) -> None:
-    metrics = [metric for metric in MAIN if board.has(metric)]
+    metrics = board.columns(MAIN)
     heads = ["method", *(f"{m}\n({ARROWS.get(board.better(m), '')})" for m in metrics)]
     rows = [
         (method, *(text(board.cell(method, m), interval=False) for m in metrics))

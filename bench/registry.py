@@ -8,6 +8,7 @@ plug-ins runs none of them.
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
 import sys
@@ -29,6 +30,8 @@ FOLDERS: dict[Kind, Path] = {
     "metric": _ROOT.parent / "metrics",
     "task": _ROOT / "tasks",
 }
+RESERVED = {"all", "ground-truth", "copy-source", "copy-guide"}
+"""What no method may be called: the word for all of them, and the anchors."""
 BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"}
 
 
@@ -48,12 +51,20 @@ class Plugin:
         Raises:
             UserError: its file cannot be imported.
         """
-        return getattr(_module(self.kind, self.path), self.class_name)
+        found = getattr(_module(self.kind, self.path), self.class_name)
+        if self.kind == "method" and not (found.__abstractmethods__ or hasattr(found, "Config")):
+            raise UserError(f"{self.path}: method '{self.name}' has no Config")
+        if found.__abstractmethods__:
+            missing = ", ".join(sorted(found.__abstractmethods__))
+            raise UserError(f"{self.path}: {self.kind} '{self.name}' does not define {missing}")
+        return found
 
     def source_hash(self) -> str:
-        """Return 16 hex digits of the source: the file, and the helpers (`_*.py`) beside it."""
+        """Return 16 hex digits of the source: the file, and helpers and weights beside it."""
         content = hashlib.blake2b(digest_size=8)
-        for path in [self.path, *sorted(self.path.parent.glob("_[a-z]*.py"))]:
+        folder = self.path.parent
+        helpers = sorted(folder.glob("_[a-z]*.py")) + sorted(folder.glob("weights/*"))
+        for path in [self.path, *helpers]:
             content.update(path.read_bytes())
         return content.hexdigest()
 
@@ -87,11 +98,25 @@ class Registry:
 
     def _take(self, plugins: list[Plugin]) -> None:
         for plugin in plugins:
+            if plugin.kind == "method" and plugin.name in RESERVED:
+                raise UserError(f"{plugin.path}: the name '{plugin.name}' is the suite's own")
+            if plugin.kind == "metric":
+                self._check_metric(plugin)
             known = self._found[plugin.kind].setdefault(plugin.name, plugin)
             if known.path != plugin.path:
                 raise UserError(
                     f"two plug-ins are named '{plugin.name}': {known.path} and {plugin.path}"
                 )
+
+    def _check_metric(self, plugin: Plugin) -> None:
+        """Refuse a metric without numbers, or with one that another family gives."""
+        numbers = plugin.facts.get("numbers")
+        if not isinstance(numbers, dict):
+            raise UserError(f"{plugin.path}: metric '{plugin.name}' has no literal `numbers`")
+        for other in self._found["metric"].values():
+            both = set(numbers) & set(other.facts["numbers"])
+            if both and other.path != plugin.path:
+                raise UserError(f"{plugin.path}: {other.path} gives {min(both)} already")
 
     def all(self, kind: Kind) -> list[Plugin]:
         """Return the plug-ins of a kind by name."""
@@ -137,11 +162,15 @@ def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
 def _literals(node: ast.ClassDef) -> dict[str, Any]:
     found = {}
     for statement in node.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            try:
-                found[statement.targets[0].id] = ast.literal_eval(statement.value)
-            except ValueError:
-                continue
+        if isinstance(statement, ast.Assign):
+            target, value = statement.targets[0], statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            target, value = statement.target, statement.value
+        else:
+            continue
+        if isinstance(target, ast.Name):
+            with contextlib.suppress(ValueError):
+                found[target.id] = ast.literal_eval(value)
     return found
 
 

@@ -126,6 +126,7 @@ class Store:
     def forget(self, cell: Cell) -> None:
         """Remove all that a cell left."""
         self.record_path(cell).unlink(missing_ok=True)
+        self.grid_path(cell).unlink(missing_ok=True)
         shutil.rmtree(self.run_path(cell), ignore_errors=True)
 
 
@@ -152,9 +153,21 @@ def read_record(path: Path) -> dict[str, Any] | Damaged:
         return Damaged(path, f"with a wrong {', '.join(wrong)}")
     if record["schema"] != SCHEMA:
         return Damaged(path, f"of schema {record['schema']}, this version reads {SCHEMA}")
-    if any(not set(entry) >= METRIC_KEYS for entry in record["metrics"].values()):
-        return Damaged(path, "with an incomplete metric")
+    lost = sorted(IDENTITY_KEYS - set(record["identity"]))
+    if lost:
+        return Damaged(path, f"its identity is without {', '.join(lost)}")
+    for name, entry in record["metrics"].items():
+        if not isinstance(entry, dict) or not set(entry) >= METRIC_KEYS:
+            return Damaged(path, f"metric {name} is incomplete")
+        if not all(_is_number(entry[key]) or entry[key] is None for key in ("value", "lo", "hi")):
+            return Damaged(path, f"metric {name} is no number")
+    if not all(_is_number(record["facts"].get(key, 0)) for key in ("steps", "flops", "images")):
+        return Damaged(path, "its facts are no numbers")
     return record
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 REQUIRED: dict[str, type] = {
@@ -177,6 +190,7 @@ facts: steps, images, FLOPs and so on of the training ({} for an anchor). timing
 stage and metric family. sources: the hash of each plug-in that took part.
 """
 
+IDENTITY_KEYS = {"method", "task", "profile", "seed", "config", "numbers", "device"}
 METRIC_KEYS = {
     *("value", "lo", "hi", "n", "status", "reason", "extractor"),
     *("unit", "better", "meaning", "version"),

@@ -70,10 +70,14 @@ def build(method: type[Method], spec: Spec, config: BaseConfig, seed: int) -> Me
 
 
 def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[Any]:
-    """Return the context in which a method runs at a precision, "fp32" or "bf16"."""
+    """Return the context in which a method runs at a precision, "fp32" or "bf16".
+
+    Without autocast's cache: it would keep a weight's bf16 copy beyond the weight's update, and a
+    second pass within a training step would run with the weights of the first.
+    """
     if precision == "fp32":
         return contextlib.nullcontext()
-    return torch.autocast(device, torch.bfloat16)
+    return torch.autocast(device, torch.bfloat16, cache_enabled=False)
 
 
 def flops_of_step(method: Method) -> int:
@@ -139,6 +143,7 @@ def train(
     data: TaskData,
     *,
     steps: int,
+    flops_per_step: int,
     seed: int,
     precision: str,
     show: Callable[[Report], None] = lambda _: None,
@@ -152,7 +157,6 @@ def train(
     domains = [domain.images.to(device) for domain in data.domains["train"]]
     order = ImageOrder([len(images) for images in domains], seed)
     batch_size = method.config.batch_size
-    flops_per_step = flops_of_step(method)
     torch.manual_seed(derive(seed, "train"))
     method.train()
 

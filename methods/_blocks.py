@@ -25,6 +25,8 @@ def levels(size: int) -> int:
 
 def pyramid(size: int, width: int) -> list[int]:
     """Return the channels of all blocks but the innermost, outermost first: width, 2 width, ..."""
+    if width < 1:
+        raise ValueError(f"width is {width}, but it must be at least 1")
     return [width << k for k in range(levels(size) - 1)]
 
 
@@ -65,8 +67,12 @@ def reconstruction_loss(kind: str, output: Tensor, target: Tensor) -> Tensor:
     return losses[kind](output.to(target.dtype), target)
 
 
+def full_precision(x: Tensor) -> Tensor:
+    """Return x as float32 where autocast has made it bfloat16."""
+    return x.float() if x.dtype == torch.bfloat16 else x
+
+
 def binary_cross_entropy(probability: Tensor, target: float) -> Tensor:
-    """Return the mean cross entropy of (N,) probabilities to one target, in full precision."""
+    """Return the mean cross entropy of (N,) probabilities, not of bfloat16, to one target."""
     with torch.autocast(probability.device.type, enabled=False):
-        full = probability if probability.dtype == torch.float64 else probability.float()
-        return F.binary_cross_entropy(full, torch.full_like(full, target))
+        return F.binary_cross_entropy(probability, torch.full_like(probability, target))

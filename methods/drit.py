@@ -23,6 +23,8 @@ from torch.nn import functional as F
 from bench.contracts import Spec
 from bench.method import BaseConfig, Codes, Method
 
+from ._blocks import full_precision
+
 A, B = 0, 1
 
 
@@ -164,7 +166,7 @@ class VariationalAttributes(nn.Module):
 
     def forward(self, x: Tensor, domain: int) -> tuple[Tensor, Tensor]:
         """Return mean and log variance for images of a domain."""
-        mean, logvar, trunk = self.domains[domain]  # type: ignore[misc]
+        mean, logvar, trunk = self.domains[domain].children()
         h = trunk(x)
         return mean(h), logvar(h)
 
@@ -216,7 +218,7 @@ class ConcatGenerator(nn.Module):
     def forward(self, content: Tensor, z: Tensor, domain: int) -> Tensor:
         """Return (N, 3, H, W) in (-1, 1) of a domain."""
         h = self.shared(content)
-        for layer in self.domains[domain]:  # type: ignore[union-attr]
+        for layer in self.domains[domain].children():
             h = layer(with_vector(h, z))
         return h.tanh()
 
@@ -249,7 +251,7 @@ class MixGenerator(nn.Module):
 
     def forward(self, content: Tensor, z: Tensor, domain: int) -> Tensor:
         """Return (N, 3, H, W) in (-1, 1) of a domain."""
-        *blocks, last = self.domains[domain]  # type: ignore[misc]
+        *blocks, last = self.domains[domain].children()
         h = content
         for block, vector in zip(blocks, self.vectors[domain](z).chunk(4, 1), strict=True):
             h = block(h, vector)
@@ -306,7 +308,7 @@ def content_discriminator(size: int, w: int) -> nn.Sequential:
 def says(logits: Tensor | list[Tensor], target: float) -> Tensor:
     """Return the cross entropy of logits to one target: a mean, and a sum over scales."""
     maps = logits if isinstance(logits, list) else [logits]
-    full = [m.float() if m.dtype == torch.bfloat16 else m for m in maps]
+    full = [full_precision(m) for m in maps]
     return torch.stack(
         [F.binary_cross_entropy_with_logits(m, torch.full_like(m, target)) for m in full]
     ).sum()

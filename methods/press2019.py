@@ -19,11 +19,22 @@ from torch import Tensor, nn
 from bench.contracts import Spec
 from bench.method import BaseConfig, Codes, Method
 
-from ._blocks import binary_cross_entropy, down, levels, pyramid, reconstruction_loss, up
+from ._blocks import (
+    binary_cross_entropy,
+    down,
+    full_precision,
+    levels,
+    pyramid,
+    reconstruction_loss,
+    up,
+)
 
 
 class Discriminator(nn.Module):
-    """Tells from z1, (N, C, s, s), how likely an image has the extra content: (N,) in (0, 1)."""
+    """Tells from z1, (N, C, s, s), how likely an image has the extra content: (N,) in (0, 1).
+
+    In full precision: a sigmoid in bfloat16 is 1 from 6 on, and its loss has no gradient there.
+    """
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -33,7 +44,8 @@ class Discriminator(nn.Module):
 
     def forward(self, common: Tensor) -> Tensor:
         """Return (N,) probabilities."""
-        return self.classify(common.flatten(1)).flatten()
+        with torch.autocast(common.device.type, enabled=False):
+            return self.classify(full_precision(common).flatten(1)).flatten()
 
 
 class Press2019(Method):

@@ -318,7 +318,7 @@ class UFDN(Method):
     def gradient_penalty(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the mean of (|gradient of D_x| - 1)^2 between real and generated images."""
         alpha = self._uniform(real)
-        between = (alpha * real + (1 - alpha) * fake).detach().requires_grad_()
+        between = (alpha * real + (1 - alpha) * fake).detach().requires_grad_() + 0
         score = self.critic(between)[0].sum()
         (gradient,) = torch.autograd.grad(score, between, create_graph=True)
         axes = 1 if self.config.penalty == "channel" else (1, 2, 3)

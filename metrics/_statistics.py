@@ -39,10 +39,8 @@ def mean_interval(items: Array, *role: object) -> tuple[float, float]:
     return bootstrap(lambda w: w @ items / w.sum(1), len(items), *role)
 
 
-def jackknife_interval(
-    value: float, left_out: Sequence[float]
-) -> tuple[float, float, float, float]:
-    """Return (lo, hi) about a value, the bias-corrected value, and the standard error.
+def jackknife_interval(value: float, left_out: Sequence[float]) -> tuple[float, float, float]:
+    """Return (lo, hi) about a value, and the value with its bias corrected.
 
     ``left_out`` holds the statistic without each of K groups of items. The interval is Student's
     with K - 1 degrees of freedom; a plain bootstrap of a Frechet distance never covers the truth.
@@ -52,4 +50,4 @@ def jackknife_interval(
     error = float(np.sqrt((k - 1) / k * np.square(groups - groups.mean()).sum()))
     corrected = float(k * value - (k - 1) * groups.mean())
     reach = float(stats.t.ppf((1 + LEVEL) / 2, k - 1)) * error
-    return value - reach, value + reach, corrected, error
+    return value - reach, value + reach, corrected

@@ -14,14 +14,19 @@ from scipy import stats
 
 from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
 
+FEWEST = 6
+"""Items below which no pair of them holds a median with 95 %."""
+
 
 def quantile(items: Sequence[float], q: float) -> Result:
-    """Return a quantile with its order-statistic 95 % interval."""
+    """Return a quantile with its order-statistic 95 % interval, where there are items enough."""
     ordered = np.sort(np.asarray(items, dtype=np.float64))
     n = len(ordered)
+    value = float(np.quantile(ordered, q))
+    if n < FEWEST:
+        return Result(value, n=n)
     lo, hi = (int(stats.binom.ppf(p, n, q)) for p in (0.025, 0.975))
-    interval = float(ordered[max(lo - 1, 0)]), float(ordered[min(hi, n - 1)])
-    return Result(float(np.quantile(ordered, q)), *interval, n)
+    return Result(value, float(ordered[max(lo - 1, 0)]), float(ordered[min(hi, n - 1)]), n)
 
 
 class Cost(Metric):

@@ -2,9 +2,10 @@
 
 Heusel et al., NeurIPS 2017: ||m1 - m2||^2 + tr(S1 + S2 - 2 (S1^1/2 S2 S1^1/2)^1/2) of Gaussian fits
 to features. The real side is the *probe* part of the target domain, never seen in training and no
-guide of any pair. The distance is biased upwards by about 1/n, so it is compared at equal n only;
-`detail` holds the value with the jackknife's bias correction, and the floor: the distance between
-the real test images and the same real side.
+guide of any pair. The distance is biased upwards by about 1/n, so it is compared at equal n only,
+and its interval is that of the biased value at this n. `detail` holds the bias-corrected value,
+whose interval covers the true distance, and the floor: the distance between the real test images
+and the same real side.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from torch.utils.data import Dataset
 from bench import compat
 from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
 
+from ._extractor import avatars64, features, inception
 from ._statistics import generator, jackknife_interval
-from .extractor import avatars64, features, inception
 
 FOLDS = 10
 TARGET = {"add": 1, "remove": 0}
@@ -143,9 +144,10 @@ def distance(made: Tensor, real: Tensor, identity: str) -> Result:
     lo = hi = None
     if min(n, len(real)) >= 2 * dimensions:
         left_out = leave_out(made.double(), real.double())
-        lo, hi, corrected, error = jackknife_interval(value, left_out)
+        lo, hi, corrected = jackknife_interval(value, left_out)
+        reach = hi - value
         lo = max(0.0, lo)
-        detail |= {"bias_corrected": corrected, "standard_error": error}
+        detail["bias_corrected"] = [corrected, corrected - reach, corrected + reach]
     else:
         detail["warning"] = f"n below 2 x {dimensions} dimensions: biased, without an interval"
     return Result(value, lo, hi, n, extractor=identity, detail=detail)

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from bench import compat
 from bench.tasks.avatars import FACE, AvatarsGlasses, drawn, sample
 
-from .extractor import DIMENSIONS, SIDE, WEIGHTS, AvatarNet, resize
+from ._extractor import DIMENSIONS, SIDE, WEIGHTS, AvatarNet, resize
 
 SEED = 0
 BLUR = (0.0, 0.5, 1.0, 2.0)

@@ -14,7 +14,7 @@ from bench.board import COLUMNS, boards, frame, markdown, mean_ranks, seed_inter
 def record(label="m", seed=0, method=None, status="ok", **values):
     identity = {
         "method": method or label, "task": "faces", "profile": "small", "seed": seed,
-        "config": {"width": 8}, "numbers": {"size": 32}, "precision": "fp32",
+        "config": {"width": 8}, "numbers": {"size": 32}, "precision": "fp32", "device": "cpu",
     }  # fmt: skip
     entries = {
         metric: {
@@ -23,7 +23,8 @@ def record(label="m", seed=0, method=None, status="ok", **values):
             "status": "ok" if value is not None else "failed",
             "reason": "" if value is not None else "it broke",
             "extractor": "net@1" if metric.startswith("fd") and value is not None else "",
-            "unit": "", "better": "lower" if metric.startswith(("fd", "z1", "rec")) else "higher",
+            "version": 1, "unit": "",
+            "better": "lower" if metric.startswith(("fd", "z1", "rec")) else "higher",
             "meaning": f"what {metric} means",
         }
         for metric, value in values.items()
@@ -87,6 +88,37 @@ def test_unlike_extractors_are_rows_of_their_own():
     other = record(seed=1, fd_add=7.0)
     other["metrics"]["fd_add"]["extractor"] = "net@2"
     assert len(frame([record(fd_add=5.0), other])) == 2
+
+
+def test_two_extractors_share_no_column_and_no_rank():
+    other = record("n", fd_add=1.0, cf_skill_in_add=0.1)
+    other["metrics"]["fd_add"]["extractor"] = "net@2"
+    (board,) = boards([record("m", fd_add=5.0, cf_skill_in_add=0.9), other])
+    assert board.columns(["fd_add"]) == ["fd_add [net@1]", "fd_add [net@2]"]
+    assert board.ranks == {"m": 1, "n": 2}
+    assert "not run" in markdown([board])
+
+
+def test_unlike_conditions_are_said_in_every_row():
+    other = record("n", fd_add=1.0)
+    other["identity"]["precision"] = "bf16"
+    (board,) = boards([record("m", fd_add=5.0), other])
+    assert set(board.order) == {"m{precision=fp32}", "n{precision=bf16}"}
+
+
+def test_older_versions_of_a_metric_are_gaps():
+    newer = record(seed=1, fd_add=9.0)
+    newer["metrics"]["fd_add"]["version"] = 2
+    found = row(frame([record(fd_add=5.0), newer]), "m", "fd_add")
+    assert found["status"] == "incomplete"
+    assert "scored by version 1, others by 2" in found["reason"]
+
+
+def test_the_mean_of_distances_lies_in_its_interval():
+    records = [record(seed=i, fd_add=v) for i, v in enumerate([1.0, 1.0, 1.0, 1000.0])]
+    found = row(frame(records), "m", "fd_add")
+    assert found["lo"] <= found["value"] <= found["hi"]
+    assert found["value"] == pytest.approx(1000**0.25)
 
 
 def test_ranks_average_ties_and_leave_out_the_incomplete():

@@ -61,7 +61,14 @@ def test_leaderboard_of_many_records(benchmark):
             "reason": "",
             "status": "ok",
             "facts": {},
-            "identity": {"method": f"m{method}", "task": "t", "profile": "p", "seed": seed},
+            "identity": {
+                "method": f"m{method}",
+                "task": "t",
+                "profile": "p",
+                "seed": seed,
+                "config": {},
+                "numbers": {},
+            },
             "metrics": {f"metric{at}": entry | {"value": seed / 10} for at in range(20)},
         }
         for method in range(10)

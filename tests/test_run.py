@@ -114,7 +114,7 @@ def test_second_run_trains_nothing(finished, inside, cache):
     before = {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()}
     done = inside("run", "--methods", "all", *TINY, "--results", finished)
     assert done.returncode == 0
-    assert "5 of 5 cells have their record already" in done.stdout
+    assert " cells have their record already" in done.stdout
     assert "start" not in done.stdout
     assert {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()} == before
 
@@ -216,6 +216,60 @@ def test_a_metric_that_crashes_loses_no_other_number(inside, tmp_path):
     assert table["copy-source", "cf_rank_add"]["status"] == "ok"
 
 
+@pytest.mark.parametrize("what", ["float('nan')", "object()"])
+def test_a_metric_that_gives_no_number_loses_no_other(what, inside, tmp_path):
+    plugin = tmp_path / "metric.py"
+    body = f"from bench.contracts import Result\n        return {{'broken': Result({what})}}"
+    plugin.write_text(BROKEN_METRIC.replace('raise ArithmeticError("no luck")', body))
+    arguments = ("run", "--methods", "copy-source", *TINY, "--results", tmp_path / "results")
+    assert inside(*arguments, "--plugin", plugin).returncode == 3
+    table = rows(tmp_path / "results")
+    assert table["copy-source", "broken"]["status"] == "failed"
+    assert table["copy-source", "cf_rank_add"]["status"] == "ok"
+    assert inside(*arguments).returncode == 0  # the crashing metric is not asked for
+
+
+def test_a_cell_whose_folder_is_gone_is_run_again_as_a_whole(inside, tmp_path):
+    import shutil
+
+    arguments = ("run", "--methods", "autoencoder", *TINY, "--results", tmp_path, "--metrics")
+    assert inside(*arguments, "rec_l1_a").returncode == 0
+    shutil.rmtree(tmp_path / "runs")
+    assert inside(*arguments, "rec_l1_b").returncode == 0
+    (record,) = (tmp_path / "records").iterdir()
+    assert set(json.loads(record.read_text())["metrics"]) == {"rec_l1_b"}
+
+
+PLUGINS = {
+    "abstract": (
+        "from bench.method import Method\nclass M(Method):\n    name: str = 'm'\n",
+        "method 'm' does not define add, decode",
+    ),
+    "numbers": (BROKEN_METRIC.replace("numbers = {", "numbers = dict() or {"), "no literal"),
+    "twice": (BROKEN_METRIC.replace('{"broken": {', '{"fd_add": {'), "gives fd_add already"),
+    "reserved": (
+        BROKEN_METRIC.replace("Metric", "Method").replace('"broken"', '"copy-source"'),
+        "the name 'copy-source' is the suite's own",
+    ),
+    "import": ("import nothing_of_this_name\n" + BROKEN_METRIC, "cannot import plug-in"),
+    "syntax": ("class Broken(:", "cannot read plug-in"),
+    "empty": ("x = 1", "holds no plug-in"),
+}
+
+
+@pytest.mark.parametrize("case", PLUGINS)
+def test_a_broken_plugin_is_one_line(case, inside, tmp_path):
+    text, expected = PLUGINS[case]
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(text)
+    methods = "m" if case == "abstract" else "ground-truth"
+    where = ("--plugin", plugin, "--results", tmp_path / "r")
+    done = inside("run", "--methods", methods, *TINY, *where)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert expected in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 FAILING = '''
 from bench.method import Method, BaseConfig
 class Broken(Method):
@@ -308,7 +362,7 @@ WRONG = {
     "profile": (["--profile", "smal"], "unknown profile 'smal'; did you mean 'small'?"),
     "seeds": (["--seeds", "x"], "--seeds 'x': expected whole numbers such as 0,1,2 or 0-4"),
     "empty seeds": (["--seeds", ""], "--seeds '': expected whole numbers"),
-    "seed range": (["--seeds", "4-0"], "the range is empty"),
+    "seed range": (["--seeds", "4-0"], "a range is empty"),
     "field": (["--set", "press2019.separate=3"], "unknown field of press2019 'separate'"),
     "type": (["--set", "press2019.sep=many"], "press2019.sep=many: expected int, got 'many'"),
     "choice": (["--set", "press2019.confusion=none"], "expected plain | adversarial, got 'none'"),
@@ -318,6 +372,9 @@ WRONG = {
     "form": (["--set", "press2019"], "expected METHOD.FIELD=VALUE"),
     "owner": (["--set", "press.sep=3"], "unknown owner of a setting 'press'; did you mean"),
     "not run": (["--methods", "autoencoder", "--set", "press2019.sep=3"], "not among the methods"),
+    "batch": (["--set", "press2019.batch_size=0"], "batch_size is 0"),
+    "width": (["--set", "press2019.width=0"], "width is 0"),
+    "empty range": (["--seeds", "4-0,7"], "a range is empty"),
     "jobs": (["--jobs", "0"], "greater than or equal to 1"),
     "device": (["--device", "gpu"], "unknown device 'gpu'"),
     "precision": (["--precision", "fp16"], "unknown precision 'fp16'"),
@@ -383,7 +440,9 @@ def test_results_folder_that_cannot_be_written(inside, tmp_path):
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-@pytest.mark.parametrize("harm", ["truncate", "text", "keys", "schema", "list"])
+@pytest.mark.parametrize(
+    "harm", ["truncate", "text", "keys", "schema", "list", "entry", "identity", "value", "facts"]
+)
 def test_a_damaged_record_is_named_and_left_out(harm, finished, inside, tmp_path):
     import shutil
 
@@ -397,6 +456,10 @@ def test_a_damaged_record_is_named_and_left_out(harm, finished, inside, tmp_path
             "keys": json.dumps({k: v for k, v in record.items() if k != "metrics"}),
             "schema": json.dumps(record | {"schema": 99}),
             "list": "[]",
+            "entry": json.dumps(record | {"metrics": {"cf_rank_add": 3}}),
+            "identity": json.dumps(record | {"identity": {}}),
+            "value": victim.read_text().replace('"value": 0.5,', '"value": "abc",'),
+            "facts": json.dumps(record | {"facts": {"steps": "x"}}),
         }[harm]
     )
     done = inside("leaderboard", "--results", tmp_path)
@@ -431,7 +494,7 @@ def test_dry_run_does_nothing(inside, finished, tmp_path):
     assert not (tmp_path / "new").exists()
     known = inside("run", "--methods", "all", *TINY, "--dry-run", "--results", finished,
                   "--existing", "fresh")  # fmt: skip
-    assert "5 cells, " in known.stdout
+    assert " cells, " in known.stdout
     assert "no earlier record" not in known.stdout
 
 
