@@ -243,6 +243,7 @@ class Board:
     ranks: dict[str, float]
     facts: dict[str, dict[str, float]]
     meanings: dict[str, str]
+    notes: dict[str, str]
 
     def cell(self, method: str, metric: str) -> Mapping[str, Any] | None:
         """Return the row of a method and metric, or None."""
@@ -281,7 +282,8 @@ def boards(records: Sequence[Mapping[str, Any]]) -> list[Board]:
         )
         order = methods + [name for name in ANCHORS if name in anchors]
         order += sorted(anchors - set(order))
-        made.append(Board(profile, task, rows, order, ranks, _facts(here), _meanings(here)))
+        notes = {label: str(record["facts"].get("note") or "") for record, label in here}
+        made.append(Board(profile, task, rows, order, ranks, _facts(here), _meanings(here), notes))
     return made
 
 
@@ -372,6 +374,7 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
         if rest:
             parts.append(_table(board, rest))
         parts.append(_cost_table(board))
+        parts += [f"{method}: {note}." for method, note in board.notes.items() if note]
         gaps = board.rows[~board.rows["status"].isin(["ok"])]
         reasons = gaps.groupby(["method", "reason"], sort=False)["metric"].agg(list)
         lines = []

@@ -45,7 +45,8 @@ class Method(nn.Module, ABC):
 
     * ``name``, ``summary``, ``paper`` (who, where, when);
     * ``guided``: whether ``add`` looks at the guide at all;
-    * ``published_steps``: training steps of the paper, used by the profile `paper`.
+    * ``published_steps``: training steps of the paper, used by the profile `paper`;
+    * ``note``: what a reader of its leaderboard row must know, if anything.
 
     ``Config`` is a frozen dataclass whose defaults are the paper's values. A method keeps all that
     it needs to go on in its ``state_dict`` and its ``optimizers``; it never writes files, prints,
@@ -57,6 +58,7 @@ class Method(nn.Module, ABC):
     paper: ClassVar[str]
     guided: ClassVar[bool]
     published_steps: ClassVar[int]
+    note: ClassVar[str] = ""
     Config: ClassVar[type[BaseConfig]]
 
     def __init__(self, spec: Spec, config: BaseConfig) -> None:

@@ -47,3 +47,6 @@ def _print_board(console: Console, board: Board) -> None:
         for method in board.order
     ]
     print_table(console, heads, rows, title=f"{board.task}, profile {board.profile}")
+    for method, note in board.notes.items():
+        if note:
+            say(console, f"{method}: {note}")
