@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from bench.contracts import Artefacts, TaskData
 from bench.errors import UserError
-from bench.images import of_neighbours
 
 _NO_MODEL = "an anchor is no model: it has no {}"
 _ABSENT = {
@@ -30,6 +29,8 @@ def copy_source(data: TaskData) -> Artefacts:
 
 def copy_guide(data: TaskData) -> Artefacts:
     """Return the guide instead of the source: perfect content, another face."""
+    from bench.images import of_neighbours  # here: listing anchors must not import torch
+
     b = data.domains["test"][1].images
     absent = _ABSENT | {"remove": "removing has no guide to copy"}
     return Artefacts({"add": b, "other": of_neighbours(b)}, absent=absent)

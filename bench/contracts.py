@@ -238,7 +238,11 @@ class Metric(ABC):
         """Return a result for each wanted number; what it needs is known to be there."""
 
     def unavailable(self, settings: Settings) -> str:
-        """Return why this family cannot be computed with these settings, or ''."""
+        """Return why this family cannot be computed with these settings, or ''.
+
+        Raises:
+            UserError: the settings are wrong, and not merely silent about this family.
+        """
         return ""
 
     def score(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -29,11 +29,13 @@ def describe(job: Job) -> str:
 
 
 def progress_line(stage: str, report: Report | None) -> str:
-    """Return stage, speed and losses in a few words."""
+    """Return stage, speed, time left and losses in a few words."""
     if report is None:
         return stage
     losses = " ".join(f"{name} {value:.3g}" for name, value in list(report.losses.items())[:3])
-    return f"{report.step}/{report.steps} steps, {report.images_per_s:.0f} images/s, {losses}"
+    left = f"{int(report.seconds_left // 60)}:{int(report.seconds_left % 60):02d} left"
+    speed = f"{report.images_per_s:.0f} images/s"
+    return f"{report.step}/{report.steps} steps, {speed}, {left}, {losses}"
 
 
 class Bars:
@@ -47,7 +49,6 @@ class Bars:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[line]}", markup=False),
-            TimeRemainingColumn(),
             console=console,
         )
         self._ids: dict[str, TaskID] = {}

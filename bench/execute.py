@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def execute(
         for job in to_do:
             store.forget(job.cell)
     if to_do:
+        to_do = longest_first(to_do)
         workers = workers or default_workers(to_do[0].cell.device)
         with display(console, len(to_do)) as shown:
             ENGINES[engine](to_do, workers, shown)
@@ -62,10 +64,27 @@ def execute(
     return _exit_code(console, plan, store)
 
 
+def longest_first(jobs: Sequence[Job]) -> list[Job]:
+    """Return jobs in the order that ends soonest: by earlier records, unknown ones in front."""
+    records = _known_records(jobs[0].results)
+
+    def seconds(job: Job) -> float:
+        if job.cell.method in ANCHORS:
+            return 0.0
+        known = forecast(job, records).seconds
+        return math.inf if known is None else known
+
+    return sorted(jobs, key=seconds, reverse=True)
+
+
+def _known_records(results: Path) -> list[dict[str, Any]]:
+    """Return the records of a results folder and those that come with the suite."""
+    return Store(results).records()[0] + Store(COMMITTED).records()[0]
+
+
 def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) -> None:
     """Print what would be done, and what it will take going by earlier records."""
-    store = Store(jobs[0].results)
-    records = store.records()[0] + Store(COMMITTED).records()[0]
+    records = _known_records(jobs[0].results)
     said = {"nothing": "has its record", "score": "score only", "run": "train and score"}
     guesses = [forecast(job, records) for job in jobs]
     rows = [

@@ -12,7 +12,7 @@ from typing import Any
 from bench.anchors import ANCHORS
 from bench.cell import Job, families
 from bench.config import Cell, Profile, Setting, choose_profile, configure
-from bench.contracts import Spec, Task
+from bench.contracts import Settings, Spec, Task
 from bench.data import fingerprint
 from bench.environment import native_bf16
 from bench.errors import UserError, unknown
@@ -214,31 +214,25 @@ def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
 
 
 def _chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
-    """Return the wanted metric ids with their versions; a family's name stands for all its ids."""
+    """Return the wanted metric ids with their versions; a family's name stands for all its ids.
+
+    All that can be computed with the given settings, or what is named; that must be computable.
+    """
+    settings = Settings(inception=request.inception)
     by_family = {plugin.name: list(plugin.facts["numbers"]) for plugin in registry.all("metric")}
-    every = [name for ids in by_family.values() for name in ids]
+    family_of = {name: family for family, ids in by_family.items() for name in ids}
+    gaps = {p.name: p.load()().unavailable(settings) for p in registry.all("metric")}
     wanted: list[str] = []
     for name in request.metrics or (ALL,):
         if name == ALL:
-            wanted += [i for i in every if request.inception or i not in by_family["inception"]]
-        elif name in by_family:
-            wanted += by_family[name]
-        elif name in every:
-            wanted.append(name)
-        else:
-            raise unknown("metric", name, [ALL, *by_family, *every])
-    if request.inception is not None:
-        _extractors(registry).check_inception(request.inception)
-    elif set(wanted) & set(by_family["inception"]):
-        raise UserError(
-            "fid_add and fid_remove need the weights of Inception: give their file with --inception"
-        )
+            wanted += [i for i, family in family_of.items() if not gaps[family]]
+            continue
+        if name not in by_family and name not in family_of:
+            raise unknown("metric", name, [ALL, *by_family, *family_of])
+        if reason := gaps[family_of.get(name, name)]:
+            raise UserError(f"metric {name}: {reason}")
+        wanted += by_family.get(name, [name])
     return families(registry, wanted)
-
-
-def _extractors(registry: Registry) -> Any:
-    family = registry.find("metric", "inception").load()
-    return sys.modules[family.__module__.rsplit(".", 1)[0] + ".extractor"]
 
 
 def _device(name: str) -> str:

@@ -36,6 +36,7 @@ class Report:
     step: int
     steps: int
     images_per_s: float
+    seconds_left: float
     losses: dict[str, float]
 
 
@@ -175,7 +176,8 @@ def train(
                 bad = [name for name, value in losses.items() if not math.isfinite(value)]
                 if bad:
                     raise DivergedError(f"diverged: {bad[0]} is not finite at step {step + 1}")
-                show(Report(step + 1, steps, clock.images_per_s, losses))
+                left = clock.seconds_a_step(step + 1) * (steps - step - 1)
+                show(Report(step + 1, steps, clock.images_per_s, left, losses))
         clock.stop(steps)
     return Training(
         steps=steps,
@@ -206,6 +208,10 @@ class _Clock:
     def images_per_s(self) -> float:
         """Images a second in the last block, 0 before the first has ended."""
         return self.rates[-1] if self.rates else 0.0
+
+    def seconds_a_step(self, done: int) -> float:
+        """Return the mean time of the steps done so far."""
+        return (time.perf_counter() - self._start[0]) / done
 
     def tick(self, step: int) -> bool:
         """Note that a step has ended; true when a block ended with it."""

@@ -149,7 +149,7 @@ class D2AE(Method):
         nets = (self.encoder, self.distil, self.dispel, self.decoder, self.classifier)
         self._main = [parameter for net in nets for parameter in net.parameters()]
         betas = (config.beta1, config.beta2)
-        self._optimizers = {
+        self._optimizers: dict[str, torch.optim.Optimizer] = {
             "main": torch.optim.Adam(self._main, config.learning_rate, betas, fused=True),
             "adversary": torch.optim.Adam(
                 self.adversary.parameters(), config.learning_rate, betas, fused=True

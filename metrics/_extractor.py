@@ -112,6 +112,7 @@ def inception(weights: Path) -> tuple[str, Any]:
     return f"inception@{INCEPTION_SHA256}", extractor.eval()
 
 
+@cache
 def check_inception(weights: Path) -> None:
     """Check the file of Inception's weights.
 

@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 from bench import compat
 from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
 
-from ._extractor import avatars64, features, inception
+from ._extractor import avatars64, check_inception, features, inception
 from ._statistics import generator, jackknife_interval
 
 FOLDS = 10
@@ -225,8 +225,11 @@ class InceptionDistance(FrechetDistance):
     }
 
     def unavailable(self, settings: Settings) -> str:
-        """Return that the weights are not given, where they are not."""
-        return "" if settings.inception else "no weights: give --inception FILE"
+        """Return that the weights are not given, where they are not; refuse wrong ones."""
+        if settings.inception is None:
+            return "no weights: give --inception FILE"
+        check_inception(settings.inception)
+        return ""
 
     def extractor(self, settings: Settings) -> tuple[str, Any]:
         """Return Inception with the user's weights."""

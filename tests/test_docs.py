@@ -46,3 +46,35 @@ def test_profiles_are_described():
         assert f"| `{profile.name}` | {profile.size} px" in text
         if profile.budget_tflops != "published":
             assert f"| {profile.budget_tflops:g}e12 |" in text
+
+
+def test_the_readmes_table_is_that_of_the_committed_board():
+    import csv
+
+    with (ROOT / "results" / "leaderboard.csv").open() as file:
+        board = {(row["method"], row["metric"]): row for row in csv.DictReader(file)}
+    lines = [line for line in README.splitlines() if line.startswith("| ") and "|" in line[2:]]
+    head = next(line for line in lines if "`z1_domain_acc`" in line)
+    metrics = [cell.strip(" `") for cell in head.split("|")[2:-1]]
+    shown = lines[lines.index(head) + 1 :][:8]
+    assert len(shown) == len({method for method, _ in board})
+    for line in shown:
+        method, *cells = (cell.strip() for cell in line.split("|")[1:-1])
+        for metric, cell in zip(metrics, cells, strict=True):
+            value = board[method, metric]["value"]
+            digits = len(cell.partition(".")[2])
+            assert cell == (f"{float(value):.{digits}f}" if value else "-"), (method, metric)
+
+
+def test_no_placeholder_is_left():
+    for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+        words = {word.strip("*`|,.") for word in path.read_text().split()}
+        assert not words & {"TODO", "RUNTIME", "FINDINGS", "LEADERBOARD", "FORWARD", "TRACE1"}, path
+
+
+def test_every_committed_record_can_be_read():
+    from bench.store import Store
+
+    records, damaged = Store(ROOT / "results").records()
+    assert records
+    assert not damaged

@@ -1,4 +1,4 @@
-"""What things cost, in CPU seconds: ``python -m pytest tests/test_perf.py --benchmark-enable``.
+"""What things cost, in CPU seconds: ``pytest tests/test_perf.py -n 0 --benchmark-enable``.
 
 Nothing here is compared with a limit: in an ordinary run each benchmark is called once, as a test
 that it works.

@@ -1,0 +1,66 @@
+"""From names to cells: seeds, labels, forecasts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.cell import Job
+from bench.errors import UserError
+from bench.plan import Request, forecast, make_plan, parse_seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("0", (0,)), ("0,1,2", (0, 1, 2)), ("0-3", (0, 1, 2, 3)), ("2,0-2", (2, 0, 1))],
+)
+def test_seeds(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["x", "1.5", "-1", "1-", "3-1", "0,,1"])
+def test_seeds_of_another_form(text):
+    with pytest.raises(UserError, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_order_and_repetition_do_not_change_cells():
+    one = make_plan(Request(methods=("press2019", "autoencoder"), seeds="0,1", precision="fp32"))
+    two = make_plan(
+        Request(methods=("autoencoder", "press2019", "press2019"), seeds="1,0", precision="fp32")
+    )
+    assert {cell.id for cell in one.cells} == {cell.id for cell in two.cells}
+    assert len({cell.name for cell in one.cells}) == 4
+
+
+def test_a_setting_that_changes_nothing_is_the_same_cell():
+    plain = make_plan(Request(methods=("press2019",)))
+    same = make_plan(Request(methods=("press2019",), settings=("press2019.sep=25",)))
+    other = make_plan(Request(methods=("press2019",), settings=("press2019.sep=24",)))
+    assert plain.cells == same.cells
+    assert other.cells[0].label == "press2019[sep=24]"
+    assert other.cells[0].id != plain.cells[0].id
+
+
+def test_published_values_are_the_defaults():
+    config = make_plan(Request(methods=("press2019",), profile="paper")).cells[0].config
+    assert config["learning_rate"] == config["discriminator_learning_rate"] == 2e-4
+    assert (config["confusion_weight"], config["width"], config["sep"]) == (0.001, 32, 25)
+    assert (config["batch_size"], config["reconstruction"]) == (32, "mse")
+
+
+@pytest.mark.parametrize("profile", ["smoke", "small", "medium", "paper"])
+def test_every_method_fits_every_profile(profile):
+    assert make_plan(Request(profile=profile)).cells
+
+
+def test_forecast_goes_by_the_last_record_of_the_same_cell():
+    cell = make_plan(Request(methods=("autoencoder",), precision="fp32")).cells[0]
+    job = Job(cell, "run", Path(), Path(), (), None, "")
+    record = {"status": "ok", "identity": cell.identity, "facts": {"disk_mb": 3.0}}
+    older = record | {"finished": "2026-01-01", "timings": {"train": 5.0, "score:x": 1.0}}
+    newer = record | {"finished": "2026-01-02", "timings": {"train": 50.0, "score:x": 10.0}}
+    assert forecast(job, [newer, older]).seconds == 60
+    assert forecast(job, [newer, older]).megabytes == 3
+    assert forecast(job, []).seconds is None
