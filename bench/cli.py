@@ -161,7 +161,13 @@ def run(
         return
     store.open_for_writing()
     fresh = existing is Existing.fresh
-    raise typer.Exit(execute(console(), plan, wanted, store, engine.value, jobs, fresh))
+    try:
+        code = execute(console(), plan, wanted, store, engine.value, jobs, fresh)
+    except KeyboardInterrupt:  # here, because typer would end without a word
+        message = "interrupted: the same command keeps what is finished and does the rest"
+        print(message, file=sys.stderr)
+        code = Exit.INTERRUPTED
+    raise typer.Exit(code)
 
 
 @app.command("list", epilog="Example:  python -m bench list methods")
@@ -237,10 +243,4 @@ def main(arguments: list[str] | None = None) -> None:
         if message:
             print(f"error: {message} (see --help)", file=sys.stderr)
         sys.exit(Exit.WRONG_USE)
-    except (KeyboardInterrupt, typer.Abort):
-        print(
-            "interrupted: the same command keeps what is finished and does the rest",
-            file=sys.stderr,
-        )
-        sys.exit(Exit.INTERRUPTED)
     sys.exit(code or 0)

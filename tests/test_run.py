@@ -355,6 +355,20 @@ def test_workers_die_with_their_parent(cache, tmp_path):
     assert mark.read_text() == last
 
 
+def test_an_interrupt_says_how_to_go_on(inside, tmp_path, monkeypatch):
+    import bench.execute
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    arguments = ("run", "--methods", "copy-source", *TINY, "--results", tmp_path)
+    monkeypatch.setitem(bench.execute.ENGINES, "inline", interrupted)
+    monkeypatch.setattr(bench.execute, "prepare", lambda *_, **__: None)
+    done = inside(*arguments)
+    assert done.returncode == 130
+    assert done.stderr.startswith("interrupted: the same command keeps what is finished")
+
+
 WRONG = {
     "method": (["--methods", "pres2019"], "unknown method 'pres2019'; did you mean 'press2019'?"),
     "task": (["--task", "avatar-glasses"], "unknown task 'avatar-glasses'; did you mean"),
