@@ -6,9 +6,10 @@ from collections.abc import Collection
 
 from rich.console import Console
 
-from bench.board import ARROWS, MAIN, Board, boards, frame, markdown, text
+from bench.board import Board, boards, frame
 from bench.display import print_table, say
 from bench.store import Store, write_atomically
+from bench.tables import ARROWS, MAIN, markdown, text
 
 
 def write_leaderboard(

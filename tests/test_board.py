@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.board import COLUMNS, boards, frame, markdown, mean_ranks, seed_interval
+from bench.board import COLUMNS, boards, frame, mean_ranks, seed_interval
+from bench.tables import markdown
 
 
 def record(label="m", seed=0, method=None, status="ok", **values):

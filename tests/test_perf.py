@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from bench.anchors import ground_truth
-from bench.board import boards, markdown
+from bench.board import boards
 from bench.config import choose_profile, configure
 from bench.contracts import Settings
 from bench.images import to_float
+from bench.tables import markdown
 from bench.training import build
 
 from .conftest import REGISTRY

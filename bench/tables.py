@@ -1,0 +1,133 @@
+"""How boards look: the text of a cell of a table, and the leaderboard as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.board import COST, FACTS, QUALITY, RANKED, Board
+
+MAIN = (
+    "z1_domain_acc",
+    "cf_skill_in_add",
+    "cf_skill_in_remove",
+    "cf_harm_out_add",
+    "cf_rank_add",
+    "fd_add",
+    "fd_remove",
+    "rec_l1_a",
+    "rec_l1_b",
+)
+"""The columns of the first table."""
+
+ARROWS = {"higher": "up", "lower": "down"}
+
+
+def number(metric: str, value: float) -> str:
+    """Return a value as it is printed, with digits that suit the metric."""
+    if not math.isfinite(value):
+        return "-"
+    if metric in ("params", "flops_infer", "flops", "images", "steps"):
+        for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+            if abs(value) >= limit:
+                return f"{value / limit:.3g}{unit}"
+        return f"{value:.0f}"
+    if metric.startswith(("rec_psnr", "fd_", "fid_", "latency")):
+        return f"{value:.2f}"
+    if metric.startswith(("cf_harm", "rec_l1")):
+        return f"{value:.4f}"
+    if metric in COST or metric in FACTS:
+        return f"{value:.0f}"
+    return f"{value:.3f}"
+
+
+def text(row: Mapping[str, Any] | None, interval: bool = True) -> str:
+    """Return what stands in a cell of a table: value and interval, or why there is none."""
+    if row is None:
+        return "not run"
+    if row["status"] != "ok":
+        return {"not_applicable": "n/a"}.get(str(row["status"]), str(row["status"]))
+    shown = number(row["metric"], row["value"])
+    if interval and math.isfinite(row["lo"]):
+        shown += f" [{number(row['metric'], row['lo'])}, {number(row['metric'], row['hi'])}]"
+    return shown
+
+
+def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
+    """Return the leaderboard as Markdown."""
+    parts = ["# Leaderboard", *(f"> {note}" for note in notes)]
+    for board in made:
+        parts.append(f"## {board.task}, profile `{board.profile}`")
+        main = board.columns(MAIN)
+        parts.append(_table(board, main, ranked=True))
+        rest = board.columns([metric for metric in QUALITY if metric not in MAIN])
+        if rest:
+            parts.append(_table(board, rest))
+        parts.append(_cost_table(board))
+        parts += [f"{method}: {note}." for method, note in board.notes.items() if note]
+        gaps = board.rows[~board.rows["status"].isin(["ok"])]
+        reasons = gaps.groupby(["method", "reason"], sort=False)["metric"].agg(list)
+        lines = []
+        for method, reason in reasons.index:
+            metrics = reasons[method, reason]
+            which = ", ".join(metrics) if len(metrics) <= 4 else f"{len(metrics)} metrics"
+            lines.append(f"- {method}: {reason} ({which})")
+        if lines:
+            parts.append("Gaps:\n\n" + "\n".join(lines))
+        parts.append(_legend(board))
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(board: Board, metric: str) -> str:
+    return f"{metric} ({ARROWS.get(board.better(metric), '')})"
+
+
+def _table(board: Board, metrics: Sequence[str], ranked: bool = False) -> str:
+    rows = []
+    for method in board.order:
+        row = {"method": method}
+        if ranked:
+            rank = board.ranks.get(method)
+            row["mean rank"] = f"{rank:.1f}" if rank is not None else "-"
+            row["seeds"] = str(_seeds(board, method))
+        row |= {_head(board, m): text(board.cell(method, m)) for m in metrics}
+        rows.append(row)
+    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
+
+
+def _cost_table(board: Board) -> str:
+    metrics = board.columns(COST)
+    rows = []
+    for method in board.order:
+        facts = board.facts.get(method)
+        if not facts:
+            continue
+        row = {"method": method} | {
+            name: number(fact, facts.get(fact, math.nan))
+            for fact, name in zip(
+                FACTS, ("steps", "images loaded", "training FLOPs", "CPU seconds"), strict=True
+            )
+        }
+        row |= {_head(board, m): text(board.cell(method, m), interval=False) for m in metrics}
+        rows.append(row)
+    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)) if rows else ""
+
+
+def _seeds(board: Board, method: str) -> int:
+    return max([0, *board.rows[board.rows["method"] == method]["n_seeds"]])
+
+
+def _legend(board: Board) -> str:
+    extractors = sorted({name for name in board.rows["extractor"] if name})
+    lines = [
+        "Brackets: 95 % interval, over the test items for one seed, over seeds for more. "
+        f"Rows are ordered by the mean rank over {', '.join(RANKED)} (ties averaged); anchors and "
+        "incomplete rows are not ranked. Values hold for equal n and one extractor"
+        + (f" ({', '.join(extractors)})." if extractors else "."),
+        "",
+        *(f"- `{metric}`: {meaning}" for metric, meaning in board.meanings.items()),
+    ]
+    return "\n".join(lines)
