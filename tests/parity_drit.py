@@ -72,8 +72,10 @@ def trace_model(name: str, block: dict, **config):
     )
     for net, module in networks(model).items():
         fill_network(module, FILE["scheme"]["network_offset"][net])
-        squares = sum(p.detach().double().square().sum() for p in module.parameters())
-        assert squares > 0
+        values = torch.cat([p.detach().double().flatten() for p in module.parameters()])
+        recorded = block["init_weights"][net]
+        assert values.mean().item() == pytest.approx(recorded["mean"], abs=1e-9)
+        assert values.std(correction=0).item() == pytest.approx(recorded["std"], abs=1e-9)
     return model.train()
 
 
