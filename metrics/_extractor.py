@@ -11,6 +11,7 @@ The name of an extractor ends in the hash of its weights: values of two names sh
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,7 @@ from bench.errors import UserError
 WEIGHTS = Path(__file__).with_name("weights") / "avatars64.safetensors"
 SIDE = 64
 DIMENSIONS = 64
+LAYER = "features"  # the one layer that an extractor of ours has
 INCEPTION_SHA256 = "6726825d"
 """First digits of the hash of `weights-inception-2015-12-05-6726825d.pth`."""
 BATCH = 128
@@ -61,40 +63,66 @@ def resize(images: Tensor) -> Tensor:
     return F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
 
 
-@cache
-def avatars64() -> tuple[str, Any]:
-    """Return the name with the weights' hash, and torch-fidelity's form of the extractor."""
-    from safetensors.torch import load_file
+def register(name: str, make: Callable[[], nn.Module], prepare: Callable[[Tensor], Tensor]) -> Any:
+    """Register a network with torch-fidelity under a name, once; return it in that form.
 
-    base = compat.torch_fidelity().FeatureExtractorBase
+    In: what `prepare` makes the network's input of, uint8 images or features. Out: a tuple with the
+    (N, D) features.
+    """
+    fidelity = compat.torch_fidelity()
+    from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
-    class Avatars64(base):  # type: ignore[misc, valid-type]
-        """The shipped net behind torch-fidelity's interface: uint8 in, a tuple of features out."""
-
+    class Extractor(fidelity.FeatureExtractorBase):  # type: ignore[name-defined]
         def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
             super().__init__(name, features_list)
-            self.net = AvatarNet()
-            self.net.load_state_dict(load_file(WEIGHTS))
+            self.net = make()
             self.eval()
 
         def forward(self, x: Tensor) -> tuple[Tensor]:
-            return (self.net(resize(x)),)
+            return (self.net(prepare(x)),)
 
         @staticmethod
         def get_provided_features_list() -> tuple[str]:
-            return ("embedding",)
+            return (LAYER,)
 
         @staticmethod
         def get_default_feature_layer_for_metric(metric: str) -> str:
-            return "embedding"
+            return LAYER
 
         @staticmethod
         def can_be_compiled() -> bool:
             return False
 
+    if name not in FEATURE_EXTRACTORS_REGISTRY:
+        fidelity.register_feature_extractor(name, Extractor)
+    return Extractor(name, [LAYER])
+
+
+@cache
+def avatars64() -> tuple[str, Any]:
+    """Return the name with the weights' hash, and torch-fidelity's form of the extractor."""
     digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:8]
     name = f"avatars64@{digest}"
-    return name, _register(name, Avatars64)
+    return name, register(name, _trained, resize)
+
+
+def _trained() -> AvatarNet:
+    from safetensors.torch import load_file
+
+    net = AvatarNet()
+    net.load_state_dict(load_file(WEIGHTS))
+    return net
+
+
+@cache
+def pass_through() -> str:
+    """Return the name of an extractor that gives the features it is given.
+
+    With it torch-fidelity works on features that are computed once, for all numbers.
+    """
+    name = "contentbench-features"
+    register(name, nn.Identity, lambda features: features)
+    return name
 
 
 @cache
@@ -130,12 +158,6 @@ _WANTED = (
     f"expected weights-inception-2015-12-05-{INCEPTION_SHA256}.pth of torch-fidelity's release "
     f"page (sha256 begins with {INCEPTION_SHA256})"
 )
-
-
-def _register(name: str, extractor: type) -> Any:
-    fidelity = compat.torch_fidelity()
-    fidelity.register_feature_extractor(name, extractor)
-    return extractor(name, ["embedding"])
 
 
 @torch.inference_mode()

@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 from bench import compat
 from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
 
-from ._extractor import avatars64, check_inception, features, inception
+from ._extractor import avatars64, check_inception, features, inception, pass_through
 from ._statistics import generator, jackknife_interval
 
 FOLDS = 10
@@ -77,17 +77,13 @@ class _Rows(Dataset[Tensor]):
         return self.rows[at]
 
 
-PASS_THROUGH = "contentbench-features"
-
-
 def fidelity_distance(made: Tensor, real: Tensor) -> float:
     """Return torch-fidelity's Frechet distance of (n, D) features, through its public call."""
     fidelity = compat.torch_fidelity()
-    _register_pass_through()
     found = fidelity.calculate_metrics(
         input1=_Rows(made),
         input2=_Rows(real),
-        feature_extractor=PASS_THROUGH,
+        feature_extractor=pass_through(),
         fid=True,
         cuda=False,
         cache=False,
@@ -96,37 +92,6 @@ def fidelity_distance(made: Tensor, real: Tensor) -> float:
         batch_size=1024,
     )
     return float(found["frechet_inception_distance"])
-
-
-def _register_pass_through() -> None:
-    from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
-
-    if PASS_THROUGH in FEATURE_EXTRACTORS_REGISTRY:
-        return
-    fidelity = compat.torch_fidelity()
-
-    class PassThrough(fidelity.FeatureExtractorBase):  # type: ignore[name-defined]
-        """Gives the features that it is given: they are computed once, for all numbers."""
-
-        def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
-            super().__init__(name, features_list)
-
-        def forward(self, x: Tensor) -> tuple[Tensor]:
-            return (x,)
-
-        @staticmethod
-        def get_provided_features_list() -> tuple[str]:
-            return ("features",)
-
-        @staticmethod
-        def get_default_feature_layer_for_metric(metric: str) -> str:
-            return "features"
-
-        @staticmethod
-        def can_be_compiled() -> bool:
-            return False
-
-    fidelity.register_feature_extractor(PASS_THROUGH, PassThrough)
 
 
 def distance(made: Tensor, real: Tensor, identity: str) -> Result:
