@@ -262,7 +262,12 @@ def boards(records: Sequence[Mapping[str, Any]]) -> list[Board]:
             if (record["identity"]["profile"], record["identity"]["task"]) == (profile, task)
         ]
         anchors = {label for record, label in here if record["identity"]["method"] in ANCHORS}
-        ranks = mean_ranks(rows[~rows["method"].isin(anchors)])
+        told_more = {
+            label
+            for record, label in here
+            if record["facts"].get("supervision") not in (None, "domain")
+        }
+        ranks = mean_ranks(rows[~rows["method"].isin(anchors | told_more)])
         methods = sorted(
             {label for _, label in here} - anchors, key=lambda m: (ranks.get(m, math.inf), m)
         )

@@ -150,7 +150,8 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
         plugin = registry.find("method", cell.method)
         artefacts = _from_method(job, plugin, data, folder, timings, show)
         record["sources"][cell.method] = artefacts.measured["source"]
-        record["facts"] |= {key: plugin.facts.get(key) for key in ("paper", "guided", "note")}
+        said = ("paper", "guided", "note", "supervision")
+        record["facts"] |= {key: plugin.facts.get(key) for key in said}
         record["facts"] |= _training_facts(artefacts)
 
     show("scoring", None)

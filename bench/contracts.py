@@ -39,11 +39,15 @@ HIDDEN = -1
 
 @dataclass(frozen=True)
 class Spec:
-    """What a method is told about the images: side in pixels, channels, number of domains."""
+    """What a method is told about the images: side in pixels, channels, number of domains.
+
+    kinds: how many kinds of extra content the task names, 0 where it names none.
+    """
 
     size: int
     channels: int = 3
     domains: int = 2
+    kinds: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,11 @@ class Factor:
     name: str
     values: tuple[str, ...]
     separate: bool = False
+
+
+def kinds_of_content(factors: Sequence[Factor]) -> int:
+    """Return how many values the first separate factor has: the kinds of extra content."""
+    return next((len(factor.values) for factor in factors if factor.separate), 0)
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,13 @@ class TaskData:
     def spec(self) -> Spec:
         """What a method is told."""
         train = self.domains["train"]
-        return Spec(train[0].images.shape[-1], train[0].images.shape[1], len(train))
+        _, channels, _, size = train[0].images.shape
+        return Spec(size, channels, len(train), kinds_of_content(self.factors))
+
+    def kinds(self, part: str, domain: int) -> torch.Tensor:
+        """Return the kind of extra content of each image, int64 (N,): 0 is none, then from 1 on."""
+        column = next(at for at, factor in enumerate(self.factors) if factor.separate)
+        return self.domains[part][domain].factors[:, column] - HIDDEN
 
 
 Progress = Callable[[int, int], None]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,18 @@ class Codes:
 
     common: Tensor
     separate: Tensor | None = None
+
+
+class Batch(list[Tensor]):
+    """A training batch: (N, 3, S, S) images in [-1, 1] of each domain, A first.
+
+    kinds: for a method whose supervision is "kind", the (N,) kinds of extra content of each
+    domain's images, 0 for none; empty for all others.
+    """
+
+    def __init__(self, images: Iterable[Tensor], kinds: Iterable[Tensor] = ()) -> None:
+        super().__init__(images)
+        self.kinds = list(kinds)
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,9 @@ class Method(nn.Module, ABC):
     * ``name``, ``summary``, ``paper`` (who, where, when);
     * ``guided``: whether ``add`` looks at the guide at all;
     * ``published_steps``: training steps of the paper, used by the profile `paper`;
-    * ``note``: what a reader of its leaderboard row must know, if anything.
+    * ``note``: what a reader of its leaderboard row must know, if anything;
+    * ``supervision``: "domain", or "kind" for a method that is also told the kind of extra content
+      of every training image. Such a method is not ranked, and `all` does not mean it.
 
     ``Config`` is a frozen dataclass whose defaults are the paper's values. A method keeps all that
     it needs to go on in its ``state_dict`` and its ``optimizers``; it never writes files, prints,
@@ -59,6 +74,7 @@ class Method(nn.Module, ABC):
     guided: ClassVar[bool]
     published_steps: ClassVar[int]
     note: ClassVar[str] = ""
+    supervision: ClassVar[Literal["domain", "kind"]] = "domain"
     Config: ClassVar[type[BaseConfig]]
 
     def __init__(self, spec: Spec, config: BaseConfig) -> None:
@@ -71,11 +87,11 @@ class Method(nn.Module, ABC):
         """Return the optimisers by name."""
 
     @abstractmethod
-    def training_step(self, batch: list[Tensor]) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Make ONE update of everything the method updates.
 
         Args:
-            batch: (N, 3, S, S) in [-1, 1] for each domain, A first, N the config's batch size.
+            batch: images of each domain, as many as the config's batch size (see `Batch`).
 
         Returns:
             Scalars to show and to watch: a value that is not finite ends the cell as diverged.

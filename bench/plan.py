@@ -12,7 +12,7 @@ from typing import Any
 from bench.anchors import ANCHORS
 from bench.cell import Job, families
 from bench.config import Cell, Profile, Setting, choose_profile, configure
-from bench.contracts import Settings, Spec, Task
+from bench.contracts import Settings, Spec, Task, kinds_of_content
 from bench.data import fingerprint
 from bench.environment import native_bf16
 from bench.errors import UserError, unknown
@@ -101,7 +101,7 @@ def make_plan(request: Request) -> Plan:
                 continue
             plugin = registry.find("method", name)
             label, config = configure(plugin, profile, settings)
-            _check_fit(plugin, profile, config)
+            _check_fit(plugin, profile, task, config)
             chosen: dict[str, Any] = {
                 "label": label,
                 "config": config,
@@ -201,11 +201,13 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
-    methods = [plugin.name for plugin in registry.all("method")]
+    plugins = registry.all("method")
+    methods = [plugin.name for plugin in plugins]
+    alike = [p.name for p in plugins if p.facts.get("supervision", "domain") == "domain"]
     chosen: list[str] = []
     for name in names:
         if name == ALL:
-            chosen += [*methods, *ANCHORS]
+            chosen += [*alike, *ANCHORS]
         elif name in methods or name in ANCHORS:
             chosen.append(name)
         else:
@@ -247,7 +249,7 @@ def _device(name: str) -> str:
     return name
 
 
-def _check_fit(plugin: Plugin, profile: Profile, config: dict[str, Any]) -> None:
+def _check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, Any]) -> None:
     """Build a method, so that what does not fit is said before a run.
 
     First without memory or numbers; a method that cannot be built so is built for real.
@@ -255,10 +257,16 @@ def _check_fit(plugin: Plugin, profile: Profile, config: dict[str, Any]) -> None
     import torch
 
     method = plugin.load()
+    spec = Spec(profile.size, kinds=kinds_of_content(task.factors))
+    if method.supervision == "kind" and not spec.kinds:
+        raise UserError(
+            f"{plugin.name} must be told the kind of extra content of every training image, and "
+            f"task {task.name} names none: leave {plugin.name} out"
+        )
     for device in ("meta", "cpu"):
         try:
             with torch.device(device):
-                method(Spec(profile.size), method.Config(**config))
+                method(spec, method.Config(**config))
             return
         except Exception as error:
             if device == "cpu" or isinstance(error, ValueError):

@@ -124,8 +124,9 @@ def _legend(board: Board) -> str:
     extractors = sorted({name for name in board.rows["extractor"] if name})
     lines = [
         "Brackets: 95 % interval, over the test items for one seed, over seeds for more. "
-        f"Rows are ordered by the mean rank over {', '.join(RANKED)} (ties averaged); anchors and "
-        "incomplete rows are not ranked. Values hold for equal n and one extractor"
+        f"Rows are ordered by the mean rank over {', '.join(RANKED)} (ties averaged); anchors, "
+        "incomplete rows and methods that are told more than the domain are not ranked. "
+        "Values hold for equal n and one extractor"
         + (f" ({', '.join(extractors)})." if extractors else "."),
         "",
         *(f"- `{metric}`: {meaning}" for metric, meaning in board.meanings.items()),

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.contracts import Spec, TaskData
 from bench.images import to_float
 from bench.measure import PeakMemory, synchronize
-from bench.method import BaseConfig, Method
+from bench.method import BaseConfig, Batch, Method
 from bench.seeds import derive
 
 WARM_UP_STEPS = 5
@@ -89,12 +89,12 @@ def flops_of_step(method: Method) -> int:
     """
     probe = copy.deepcopy(method).train()
     spec = method.spec
-    batch = [
-        torch.zeros(
-            method.config.batch_size, spec.channels, spec.size, spec.size, device=_device(method)
-        )
+    n, device = method.config.batch_size, _device(method)
+    images = [
+        torch.zeros(n, spec.channels, spec.size, spec.size, device=device)
         for _ in range(spec.domains)
     ]
+    batch = Batch(images, [torch.zeros(n, dtype=torch.int64, device=device) for _ in images])
     with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
         probe.training_step(batch)
     return int(counter.get_total_flops())
@@ -156,6 +156,8 @@ def train(
     """
     device = _device(method)
     domains = [domain.images.to(device) for domain in data.domains["train"]]
+    told = range(len(domains)) if method.supervision == "kind" else ()
+    kinds = [data.kinds("train", at).to(device) for at in told]
     order = ImageOrder([len(images) for images in domains], seed)
     batch_size = method.config.batch_size
     torch.manual_seed(derive(seed, "train"))
@@ -165,10 +167,11 @@ def train(
     losses: dict[str, float] = {}
     with PeakMemory(device) as memory:
         for step in range(steps):
-            batch = [
-                to_float(images[order.indices(at, step, batch_size).to(device)])
-                for at, images in enumerate(domains)
-            ]
+            wanted = [order.indices(at, step, batch_size).to(device) for at in range(len(domains))]
+            batch = Batch(
+                [to_float(images[at]) for images, at in zip(domains, wanted, strict=True)],
+                [of_images[at] for of_images, at in zip(kinds, wanted, strict=False)],
+            )
             with autocast(device.type, precision):
                 logs = method.training_step(batch)
             if clock.tick(step) or step == steps - 1:

@@ -157,3 +157,11 @@ def test_identity_knows_what_matters_and_nothing_else():
     for change in ({"seed": 1}, {"config": {"a": 2, "b": 2.0}}, {"precision": "bf16"},
                    {"threads": 2}, {"fingerprint": "g"}, {"numbers": {"size": 64}}):  # fmt: skip
         assert replace(cell, **change).id != cell.id
+
+
+def test_a_method_that_is_told_more_is_shown_and_not_ranked():
+    told = record("told", cf_rank_add=0.9) | {"facts": {"supervision": "kind"}}
+    (board,) = boards([record("worse", cf_rank_add=0.6), told])
+    assert board.order == ["worse", "told"]
+    assert set(board.ranks) == {"worse"}
+    assert board.ranks["worse"] == 1

@@ -6,11 +6,14 @@ Which loss moves which network, and the scales of the losses, by the table the s
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from bench.contracts import Spec
+from bench.method import Batch
+from bench.plan import Request, make_plan
 
 from .conftest import REGISTRY
 
@@ -99,3 +102,22 @@ def test_parameters_are_those_of_the_proposed_configuration():
         rest = sum(p.numel() for p in model.parameters()) - adversary
         assert rest == pytest.approx(expected, rel=0.05)
         assert adversary == pytest.approx(0.21e6, rel=0.05)
+
+
+def test_object_labels_reach_both_classifiers(faces):
+    """`d2ae-obj` names kinds, 0 for none; the harness hands them out beside the images."""
+    plugin = REGISTRY.find("method", "d2ae-obj")
+    method = plugin.load()(faces.spec, plugin.load().Config(width=8, hidden=16))
+    kinds = [faces.kinds("train", at)[:4] for at in range(2)]
+    images = [domain.images[:4].float() for domain in faces.domains["train"]]
+    assert faces.spec.kinds == 5
+    assert method.classifier.out_features == method.adversary[-1].out_features == 6
+    assert method.labels_of(Batch(images, kinds)).tolist() == [0, 0, 0, 0, *kinds[1].tolist()]
+    assert min(kinds[1]) >= 1
+
+
+def test_methods_told_more_are_not_meant_by_all_and_not_ranked():
+    request = Request(profile="smoke", device="cpu")
+    assert "d2ae-obj" not in {cell.method for cell in make_plan(request).cells}
+    named = make_plan(replace(request, methods=("all", "d2ae-obj")))
+    assert "d2ae-obj" in {cell.method for cell in named.cells}

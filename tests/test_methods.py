@@ -9,12 +9,14 @@ import torch
 
 from bench.config import choose_profile, configure
 from bench.contracts import Spec
+from bench.method import Batch
 from bench.training import ImageOrder, autocast, build, flops_of_step, steps_for, train
 
 from .conftest import REGISTRY
 
 METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
 SMOKE = choose_profile("smoke")
+KINDS = 3
 
 SLOW_LEARNERS = {"drit": "reconstruction is one of eight losses, and at first its critics win"}
 """Methods that 150 steps do not bring far below the mean picture's error, and why."""
@@ -23,12 +25,13 @@ SLOW_LEARNERS = {"drit": "reconstruction is one of eight losses, and at first it
 def make(plugin, size=32, seed=0, **changes):
     config = configure(plugin, SMOKE, [])[1] | {"batch_size": 6} | changes
     method = plugin.load()
-    return build(method, Spec(size), method.Config(**config), seed)
+    return build(method, Spec(size, kinds=KINDS), method.Config(**config), seed)
 
 
 def batch(size=32, n=6, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return [torch.rand(n, 3, size, size, generator=generator) * 2 - 1 for _ in range(2)]
+    images = [torch.rand(n, 3, size, size, generator=generator) * 2 - 1 for _ in range(2)]
+    return Batch(images, [torch.zeros(n, dtype=torch.int64), 1 + torch.arange(n) % KINDS])
 
 
 def outputs(method, a, b):
@@ -166,7 +169,8 @@ class TestMethods:
 
         Of a slow learner, clearly better than before training.
         """
-        few = [domain.images[:8].float() / 127.5 - 1 for domain in faces.domains["train"]]
+        images = [domain.images[:8].float() / 127.5 - 1 for domain in faces.domains["train"]]
+        few = Batch(images, [faces.kinds("train", at)[:8].clamp_max(KINDS) for at in range(2)])
         method = make(plugin, batch_size=8)
         before = outputs(method, *few)
         method.train()

@@ -16,6 +16,7 @@ from bench.board import boards
 from bench.config import choose_profile, configure
 from bench.contracts import Settings
 from bench.images import to_float
+from bench.method import Batch
 from bench.tables import markdown
 from bench.training import build
 
@@ -34,7 +35,8 @@ def method_of(name, faces, profile="small"):
 @pytest.mark.parametrize("name", METHODS)
 def test_training_step(name, faces, benchmark):
     method = method_of(name, faces).train()
-    batch = [to_float(domain.images[:32]) for domain in faces.domains["train"]]
+    images = [to_float(domain.images[:32]) for domain in faces.domains["train"]]
+    batch = Batch(images, [faces.kinds("train", at)[:32] for at in range(2)])
     benchmark(method.training_step, batch)
 
 
