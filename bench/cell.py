@@ -155,7 +155,7 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
         record["facts"] |= _training_facts(artefacts)
 
     show("scoring", None)
-    settings = Settings(tuple(cell.numbers["probes"]), job.inception)
+    settings = Settings(tuple(cell.numbers["probes"]), job.inception, job.cache)
     for plugin in registry.all("metric"):
         family: Metric = plugin.load()()
         wanted = [

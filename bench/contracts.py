@@ -219,10 +219,12 @@ class Settings:
     """What the user decides about scoring.
 
     probes: the battery for the domain accuracy. inception: the weights of true Inception, or None.
+    cache: the folder of what is computed once a machine, or None to compute it anew.
     """
 
     probes: tuple[str, ...] = ("logistic", "rbf_svm", "boosting", "mlp")
     inception: Path | None = None
+    cache: Path | None = None
 
 
 class Metric(ABC):

@@ -1,8 +1,6 @@
 """Loads tasks through a cache on disk, so that a task is rendered or decoded once a machine.
 
-A cached task is one safetensors file, named by the hash of its recipe. Its header holds a hash of
-all pixels and factors, so a damaged file is noticed and made again. A lock lets one of several
-processes do the work while the others wait for it.
+A cached task is one file of `bench.cached`, named by the hash of its recipe.
 """
 
 from __future__ import annotations
@@ -14,12 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from bench.cached import keep, load
 from bench.contracts import PARTS, DataSizes, Domain, Progress, Task, TaskData, Truth
-from bench.errors import UserError
 
 FORMAT = 1
 
@@ -50,39 +45,13 @@ def prepare(
     Raises:
         UserError: the cache folder cannot be written.
     """
-    path = _path(task, sizes, cache)
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(f"{path}.lock")
-        with lock:
-            if path.exists():
-                try:
-                    return read(task, sizes, cache, verify=True)
-                except (SafetensorError, KeyError, ValueError) as error:
-                    say(f"{path} is damaged ({error}): making it again")
-            data = task.load(sizes, progress)
-            _write(data, path)
-    except OSError as error:
-        raise UserError(
-            f"cannot use the cache folder {cache} ({error.strerror or error}): "
-            "name another with --cache-dir or CONTENTBENCH_CACHE"
-        ) from error
+    keep(_path(task, sizes, cache), lambda: _tensors(task.load(sizes, progress)), say)
     return read(task, sizes, cache)
 
 
-def read(task: Task, sizes: DataSizes, cache: Path, verify: bool = False) -> TaskData:
-    """Return a cached task, its tensors mapped from the file.
-
-    Raises:
-        ValueError: with verify, the content is not what was written.
-    """
-    tensors = {}
-    with safe_open(_path(task, sizes, cache), framework="pt") as file:
-        expected = file.metadata()["content"]
-        for name in file.keys():  # noqa: SIM118 - not a dictionary
-            tensors[name] = file.get_tensor(name)
-    if verify and _content(tensors) != expected:
-        raise ValueError("its content is not what was written")
+def read(task: Task, sizes: DataSizes, cache: Path) -> TaskData:
+    """Return a cached task, its tensors mapped from the file."""
+    tensors, content = load(_path(task, sizes, cache))
     domains = {
         part: [
             Domain(tensors[f"{part}/{at}/images"], tensors[f"{part}/{at}/factors"])
@@ -93,30 +62,20 @@ def read(task: Task, sizes: DataSizes, cache: Path, verify: bool = False) -> Tas
     truth = None
     if "truth/add" in tensors:
         truth = Truth(*(tensors[f"truth/{name}"] for name in ("add", "other", "remove")))
-    return TaskData(task.name, fingerprint(task, sizes), task.factors, domains, truth, expected)
+    return TaskData(task.name, fingerprint(task, sizes), task.factors, domains, truth, content)
 
 
 def _path(task: Task, sizes: DataSizes, cache: Path) -> Path:
     return cache / f"{task.name}-{sizes.size}px-{fingerprint(task, sizes)}.safetensors"
 
 
-def _write(data: TaskData, path: Path) -> None:
+def _tensors(data: TaskData) -> dict[str, torch.Tensor]:
     tensors = {}
     for part, domains in data.domains.items():
         for at, domain in enumerate(domains):
-            tensors[f"{part}/{at}/images"] = domain.images.contiguous()
-            tensors[f"{part}/{at}/factors"] = domain.factors.contiguous()
+            tensors[f"{part}/{at}/images"] = domain.images
+            tensors[f"{part}/{at}/factors"] = domain.factors
     if data.truth is not None:
         for name, images in vars(data.truth).items():
-            tensors[f"truth/{name}"] = images.contiguous()
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file(tensors, temporary, metadata={"content": _content(tensors)})
-    os.replace(temporary, path)
-
-
-def _content(tensors: dict[str, torch.Tensor]) -> str:
-    content = hashlib.blake2b(digest_size=16)
-    for name in sorted(tensors):
-        content.update(f"{name}{tuple(tensors[name].shape)}".encode())
-        content.update(tensors[name].contiguous().numpy())
-    return content.hexdigest()
+            tensors[f"truth/{name}"] = images
+    return tensors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -23,6 +24,17 @@ SIZES = DataSizes(size=32, train=64, probe=64, test=32)
 torch.set_num_threads(1)
 
 
+def family(name):
+    """Return a family of metrics."""
+    return REGISTRY.find("metric", name).load()()
+
+
+def module(name):
+    """Return the module of a family of metrics, or a helper beside it, by its name."""
+    package = type(family("image_quality")).__module__.rpartition(".")[0]
+    return importlib.import_module(f"{package}.{name}")
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
@@ -32,6 +44,13 @@ def cache(tmp_path_factory):
 def faces(cache):
     """The embedded task, small."""
     return prepare(REGISTRY.find("task", "avatars-glasses").load()(), SIZES, cache)
+
+
+@pytest.fixture(scope="session")
+def data(cache):
+    """The embedded task, enough of it for an interval of a Frechet distance in 64 dimensions."""
+    sizes = DataSizes(size=32, train=16, probe=160, test=160)
+    return prepare(REGISTRY.find("task", "avatars-glasses").load()(), sizes, cache)
 
 
 @pytest.fixture

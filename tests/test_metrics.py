@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.anchors import ANCHORS, copy_guide, copy_source, ground_truth
-from bench.contracts import Artefacts, DataSizes, Settings
-from bench.data import prepare
+from bench.anchors import copy_guide, copy_source, ground_truth
+from bench.contracts import Artefacts, Settings
 
-from .conftest import REGISTRY
+from .conftest import REGISTRY, family, module
 
 FAMILIES = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("metric")]
 NUMBERS = [
@@ -26,24 +25,6 @@ NUMBERS = [
     if plugin.name != "inception"  # its own test below: the weights are not at hand
 ]
 SETTINGS = Settings(probes=("logistic", "rbf_svm", "boosting", "mlp"))
-
-
-def family(name):
-    return REGISTRY.find("metric", name).load()()
-
-
-def module(name):
-    import sys
-
-    return sys.modules[type(family(name)).__module__]
-
-
-@pytest.fixture(scope="module")
-def data(cache):
-    """Faces enough for an interval of a Frechet distance with 64 dimensions."""
-    return prepare(
-        REGISTRY.find("task", "avatars-glasses").load()(), DataSizes(32, 16, 160, 160), cache
-    )
 
 
 def measured(scale: float):
@@ -171,10 +152,10 @@ def test_order_of_pairs_does_not_matter(plugin, data, scored):
     couples = torch.randperm(n // 2, generator=torch.Generator().manual_seed(0))
     order = torch.stack([2 * couples, 2 * couples + 1], 1).flatten()
 
-    def moved(images):
-        return images[order] if len(images) == n else images
+    def moved(items):
+        return items[order] if len(items) == n else items
 
-    test = [dataclasses.replace(d, images=moved(d.images)) for d in data.domains["test"]]
+    test = [type(d)(moved(d.images), moved(d.factors)) for d in data.domains["test"]]
     shuffled = dataclasses.replace(
         data,
         domains={**data.domains, "test": test},
@@ -274,124 +255,6 @@ def test_ssim_is_its_definition():
     assert rec.ssim(x, x) == pytest.approx([1])
 
 
-# --- Frechet distance ----------------------------------------------------------------------------
-
-
-def gaussian(n, d, seed, shift=0.0, scale=1.0):
-    random = np.random.default_rng(seed)
-    return torch.from_numpy(random.normal(shift, scale, (n, d)))
-
-
-def test_frechet_of_two_gaussians_on_paper():
-    frechet = module("frechet").frechet
-    eye = torch.eye(3, dtype=torch.float64)
-    zero, one = torch.zeros(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
-    assert frechet(zero, eye, zero, eye) == pytest.approx(0, abs=1e-12)
-    assert frechet(zero, eye, one, eye) == pytest.approx(3)
-    assert frechet(zero, eye, zero, 4 * eye) == pytest.approx(3)  # 3 (2 - 1)^2
-
-
-@pytest.mark.parametrize(("n", "d"), [(400, 16), (40, 64)])
-def test_ours_is_torch_fidelitys(n, d):
-    """The jackknife's own form of the distance, against the public call of torch-fidelity."""
-    fd = module("frechet")
-    x, y = gaussian(n, d, 0).float(), gaussian(n, d, 1, 0.3, 1.2).float()
-    moments = [m for z in (x.double(), y.double()) for m in (z.mean(0), torch.cov(z.T))]
-    assert fd.frechet(*moments) == pytest.approx(fd.fidelity_distance(x, y), rel=1e-5)
-
-
-def test_leaving_out_by_subtraction_is_leaving_out():
-    fd = module("frechet")
-    x, y = gaussian(50, 4, 0, 3.0), gaussian(70, 4, 1)
-    centre = y.mean(0)
-    folds = fd._Folds(x - centre, "made")
-    groups = module("frechet").generator("jackknife", "made", 50).permutation(50) % fd.FOLDS
-    rest = x[torch.from_numpy(groups != 3)] - centre
-    mean, covariance = folds.without(3)
-    assert torch.allclose(mean, rest.mean(0))
-    assert torch.allclose(covariance, torch.cov(rest.T))
-
-
-def test_intervals_of_the_distance_cover_what_they_say():
-    """D = 8, n = 200: the true distance is 0.08, that of two samples of 200 is about 0.5.
-
-    The reported interval is of the biased value, that in the detail of the true distance.
-    """
-    fd = module("frechet")
-    truth = 8 * 0.1**2
-    results = [
-        fd.distance(gaussian(200, 8, 2 * s).float(), gaussian(200, 8, 2 * s + 1, 0.1).float(), "")
-        for s in range(20)
-    ]
-    biased = np.mean([result.value for result in results])
-    assert biased > 2 * truth
-    assert sum(result.lo <= biased <= result.hi for result in results) >= 18
-    corrected = np.array([result.detail["bias_corrected"] for result in results])
-    assert corrected[:, 0].mean() == pytest.approx(truth, abs=0.05)
-    assert ((corrected[:, 1] <= truth) & (truth <= corrected[:, 2])).sum() >= 18
-
-
-def test_too_few_images_are_said():
-    fd = module("frechet")
-    few = fd.distance(gaussian(1, 4, 0).float(), gaussian(50, 4, 1).float(), "test")
-    assert few.status == "unavailable"
-    assert "needs 2" in few.reason
-    biased = fd.distance(gaussian(6, 4, 0).float(), gaussian(50, 4, 1).float(), "test")
-    assert biased.lo is None
-    assert "biased" in biased.detail["warning"]
-
-
-def test_distance_rises_with_blur_noise_and_wrong_content(data):
-    """The shipped features see what people see: each step further from the truth costs more."""
-    from bench.compat import torchvision_transforms
-
-    v2, fd = torchvision_transforms(), family("frechet")
-    real = data.domains["test"][1].images
-    generator = torch.Generator().manual_seed(0)
-
-    def noisy(deviation):
-        noise = deviation * torch.randn(real.shape, generator=generator)
-        return (real + noise).round().clamp(0, 255).to(torch.uint8)
-
-    series = {
-        "blur": [real, *(v2.functional.gaussian_blur(real, 7, s) for s in (0.6, 1.0, 2.0))],
-        "noise": [real, noisy(8), noisy(25), noisy(60)],
-        "content": [
-            data.truth.add,
-            (data.truth.add // 2) + (data.domains["test"][0].images // 2),
-            data.domains["test"][0].images,
-        ],
-    }
-    for kind, steps in series.items():
-        found = [
-            fd.score(["fd_add"], Artefacts({"add": images}), data, SETTINGS)["fd_add"].value
-            for images in steps
-        ]
-        assert found == sorted(found), (kind, found)
-        assert found[-1] > 1.5 * found[0], (kind, found)
-
-
-def test_anchors_bracket_the_distance(data):
-    made = {
-        name: family("frechet").score(["fd_add", "fd_remove"], ANCHORS[name](data), data, SETTINGS)
-        for name in ANCHORS
-    }
-    for name in ("fd_add", "fd_remove"):
-        truth, copied = made["ground-truth"][name], made["copy-source"][name]
-        assert truth.value < copied.value / 1.5
-        assert truth.value < 2 * truth.detail["floor"]
-        assert truth.extractor.startswith("avatars64@")
-
-
-def test_extractor_is_small_and_named_by_its_weights():
-    extractor = module("frechet").avatars64
-    import sys
-
-    weights = sys.modules[extractor.__module__].WEIGHTS
-    assert weights.stat().st_size < 2_000_000
-    assert len(extractor()[0].split("@")[1]) == 8
-
-
 # --- domain probe --------------------------------------------------------------------------------
 
 
@@ -451,64 +314,3 @@ def test_probe_never_sees_the_test_part(data):
         "z1_domain_acc"
     ]
     assert result.value < 0.05
-
-
-# --- Inception -----------------------------------------------------------------------------------
-
-
-def test_inception_needs_the_documented_weights(tmp_path, data, monkeypatch):
-    import sys
-
-    from bench import compat
-    from bench.errors import UserError
-
-    extractor = sys.modules[module("frechet").avatars64.__module__]
-    with pytest.raises(UserError, match="no such file"):
-        extractor.check_inception(tmp_path / "none.pth")
-    wrong = tmp_path / "wrong.pth"
-    wrong.write_bytes(b"not the weights")
-    with pytest.raises(UserError, match=r"begins with .* expected weights-inception"):
-        extractor.check_inception(wrong)
-    assert compat.torch_fidelity()
-    result = family("inception").score(["fid_add"], perfect(data), data, SETTINGS)["fid_add"]
-    assert (result.status, result.reason) == ("unavailable", "no weights: give --inception FILE")
-
-
-@pytest.mark.slow
-def test_fid_with_weights_of_the_documented_form(tmp_path, data, monkeypatch):
-    """The whole path of true FID, with random weights in the file that the user would give."""
-    import hashlib
-    import sys
-
-    from bench import compat
-
-    compat.torch_fidelity()
-    import torch_fidelity.feature_extractor_inceptionv3 as fidelity
-
-    # without a file it would be downloaded: let it load its own random weights instead
-    own = fidelity.FeatureExtractorInceptionV3.load_state_dict
-    monkeypatch.setattr(fidelity, "load_state_dict_from_url", lambda *_, **__: {})
-    monkeypatch.setattr(fidelity.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
-    torch.manual_seed(0)
-    net = fidelity.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
-    monkeypatch.setattr(fidelity.FeatureExtractorInceptionV3, "load_state_dict", own)
-    path = tmp_path / "weights.pth"
-    torch.save(net.state_dict(), path)
-    extractor = sys.modules[module("frechet").avatars64.__module__]
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    monkeypatch.setattr(extractor, "INCEPTION_SHA256", digest)
-    few = dataclasses.replace(
-        data,
-        domains={
-            part: [dataclasses.replace(d, images=d.images[:6]) for d in domains]
-            for part, domains in data.domains.items()
-        },
-    )
-    artefacts = Artefacts({"add": data.truth.add[:6]})
-    settings = dataclasses.replace(SETTINGS, inception=path)
-    extractor.check_inception(path)
-    result = family("inception").score(["fid_add"], artefacts, few, settings)["fid_add"]
-    assert result.status == "ok"
-    assert result.value >= 0
-    assert result.extractor == f"inception@{digest}"
-    assert result.lo is None

@@ -1,0 +1,237 @@
+"""Distances between sets of features: Frechet, KID, precision, recall, density, coverage.
+
+Everything is float64 and needs one feature pass for each set. What depends on the real side alone
+is computed once (`real_side`), as tensors that can be kept on disk and shared by all methods. Each
+distance is also given without each of `FOLDS` groups of items, for its jackknife interval; group k
+is left out of both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ._statistics import generator
+
+FOLDS = 10
+NEIGHBOURS = {"precision": 3, "recall": 3, "density": 5, "coverage": 5}
+"""Which nearest neighbour's distance is the radius of a ball (an item is no neighbour of itself).
+
+3 as Kynkaanniemi et al., NeurIPS 2019; 5 as Naeem et al., ICML 2020.
+"""
+
+Real = Mapping[str, Tensor]
+
+
+class Distance(NamedTuple):
+    """A distance, and what it is without each group of items (empty where that was not asked)."""
+
+    value: float
+    left_out: list[float]
+
+
+def folds(n: int, side: str) -> Tensor:
+    """Return the (n,) group of each item."""
+    return torch.from_numpy(generator("jackknife", side, n).permutation(n) % FOLDS)
+
+
+def real_side(features: Tensor, matched: int) -> dict[str, Tensor]:
+    """Return all that distances need of real (n, D) features.
+
+    matched: how many generated items there will be; precision and its kin compare equal numbers,
+    so they take the first so many real items that are not equal to an earlier one.
+    """
+    x = features.double()
+    mean, covariance = moments(x)
+    alone = x[_first_of_equals(x)][:matched]
+    near = _squared_distances(alone, alone)
+    return {
+        "features": x,
+        "mean": mean,
+        "covariance": covariance,
+        "root": symmetric_root(covariance),
+        "kernel": _block_sums(_kernel(x, x).fill_diagonal_(0), folds(len(x), "real"), None),
+        "alone": alone,
+        **{f"radii{k}": _radii(near, k, folds(len(alone), "real")) for k in _KS},
+    }
+
+
+_KS = sorted(set(NEIGHBOURS.values()))
+
+
+# --- Frechet -----------------------------------------------------------------------------------
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the covariance of float64 (n, D) features."""
+    return x.mean(0), torch.cov(x.T).reshape(x.shape[1], x.shape[1])
+
+
+def symmetric_root(covariance: Tensor) -> Tensor:
+    """Return the symmetric square root of a (D, D) covariance."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+
+
+def gaussian_distance(mean1: Tensor, root1: Tensor, mean2: Tensor, covariance2: Tensor) -> float:
+    """Return the Frechet distance of two Gaussians, of the first the root of its covariance.
+
+    ||m1 - m2||^2 + tr(S1 + S2 - 2 (S1^1/2 S2 S1^1/2)^1/2). The product S1 S2 has the same trace of
+    its root and is not symmetric: the eigenvalues of this form are real and never below zero but
+    for rounding. Tiny negative distances, which rounding makes of equal Gaussians, are given as 0.
+    """
+    product = root1 @ covariance2 @ root1
+    cross = torch.linalg.eigvalsh((product + product.T) / 2).clamp_min(0).sqrt().sum()
+    spread = root1.square().sum() + covariance2.trace()  # tr S1 is the sum of squares of its root
+    return max(0.0, float((mean1 - mean2).square().sum() + spread - 2 * cross))
+
+
+def frechet(real: Real, made: Tensor, jackknife: bool = True) -> Distance:
+    """Return the Frechet distance of (n, D) features to the real side.
+
+    Heusel et al., NeurIPS 2017. With no more items than dimensions the covariances are singular and
+    the trace of the root is the sum of the singular values of the centred features' product, which
+    is exact where eigenvalues of the D x D form lose their digits.
+    """
+    x = made.double()
+    mean, covariance = moments(x)
+    n, dimensions = x.shape
+    if min(n, len(real["features"])) <= dimensions:
+        ours = (x - mean) / (n - 1) ** 0.5
+        theirs = (real["features"] - real["mean"]) / (len(real["features"]) - 1) ** 0.5
+        cross = torch.linalg.svdvals(ours @ theirs.T).sum()
+        spread = covariance.trace() + real["covariance"].trace()
+        value = max(0.0, float((mean - real["mean"]).square().sum() + spread - 2 * cross))
+    else:
+        value = gaussian_distance(real["mean"], real["root"], mean, covariance)
+    return Distance(value, _frechet_left_out(real["features"], x) if jackknife else [])
+
+
+def _frechet_left_out(real: Tensor, made: Tensor) -> list[float]:
+    centre = real.mean(0)  # keeps the sums small, so that their differences lose no digits
+    without_real = _moments_left_out(real - centre, "real")
+    without_made = _moments_left_out(made - centre, "made")
+    return [
+        gaussian_distance(mean, symmetric_root(covariance), *other)
+        for (mean, covariance), other in zip(without_real, without_made, strict=True)
+    ]
+
+
+def _moments_left_out(x: Tensor, side: str) -> list[tuple[Tensor, Tensor]]:
+    """Return mean and covariance without each group: differences of sums, one pass over items."""
+    group = folds(len(x), side)
+    parts = [x[group == k] for k in range(FOLDS)]
+    sums = torch.stack([part.sum(0) for part in parts])
+    squares = torch.stack([part.T @ part for part in parts])
+    found = []
+    for k, part in enumerate(parts):
+        n = len(x) - len(part)
+        mean = (sums.sum(0) - sums[k]) / n
+        square = squares.sum(0) - squares[k]
+        found.append((mean, (square - n * torch.outer(mean, mean)) / (n - 1)))
+    return found
+
+
+# --- KID ---------------------------------------------------------------------------------------
+
+
+def kid(real: Real, made: Tensor) -> Distance:
+    """Return the unbiased squared MMD with the cubic kernel (x.y / D + 1)^3.
+
+    Binkowski et al., ICLR 2018, over all pairs instead of random subsets: the same expectation, no
+    random numbers, and less variance. It may be slightly below zero.
+    """
+    x, y = made.double(), real["features"]
+    group_x, group_y = folds(len(x), "made"), folds(len(y), "real")
+    xx = _block_sums(_kernel(x, x).fill_diagonal_(0), group_x, None)
+    xy = _block_sums(_kernel(x, y), group_x, group_y)
+    counts = [torch.bincount(group, minlength=FOLDS).double() for group in (group_x, group_y)]
+    values = []
+    for leave in (None, *range(FOLDS)):
+        keep = torch.ones(FOLDS, dtype=torch.float64)
+        if leave is not None:
+            keep[leave] = 0
+        n, m = (float(count @ keep) for count in counts)
+        within = float(keep @ xx @ keep) / (n * (n - 1))
+        within += float(keep @ real["kernel"] @ keep) / (m * (m - 1))
+        values.append(within - 2 * float(keep @ xy @ keep) / (n * m))
+    return Distance(values[0], values[1:])
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1).pow_(3)
+
+
+def _block_sums(values: Tensor, rows: Tensor, columns: Tensor | None) -> Tensor:
+    """Return the (K, K) sums of (n, m) values over each pair of groups."""
+    by_row = torch.zeros(FOLDS, values.shape[1], dtype=values.dtype).index_add_(0, rows, values)
+    of = rows if columns is None else columns
+    return torch.zeros(FOLDS, FOLDS, dtype=values.dtype).index_add_(1, of, by_row)
+
+
+# --- nearest neighbours ------------------------------------------------------------------------
+
+
+def neighbourhood(real: Real, made: Tensor, jackknife: bool = True) -> dict[str, Distance]:
+    """Return precision, recall, density and coverage of (n, D) features, by `NEIGHBOURS`.
+
+    precision: generated items inside a ball of a real one. recall: real items inside a ball of a
+    generated one. density: how many real balls hold a generated item, over k. coverage: real items
+    whose ball holds a generated one. Both sides have the same number of items.
+    """
+    y = real["alone"]
+    x = made.double()[: len(y)]
+    y = y[: len(x)]
+    group_x, group_y = folds(len(x), "made"), folds(len(y), "real")
+    between = _squared_distances(x, y)
+    ours = _radii(_squared_distances(x, x), NEIGHBOURS["recall"], group_x, jackknife)
+    found: dict[str, list[float]] = {name: [] for name in NEIGHBOURS}
+    for at in range(1 + FOLDS * jackknife):
+        some_x, some_y = (
+            (slice(None), slice(None)) if at == 0 else (group_x != at - 1, group_y != at - 1)
+        )
+        d = between[some_x][:, some_y]
+        near = d <= real[f"radii{NEIGHBOURS['precision']}"][at][some_y]
+        wide = d <= real[f"radii{NEIGHBOURS['density']}"][at][some_y]
+        reached = d <= ours[at][some_x].unsqueeze(1)
+        found["precision"].append(near.any(1).double().mean().item())
+        found["recall"].append(reached.any(0).double().mean().item())
+        found["density"].append(wide.double().sum(1).mean().item() / NEIGHBOURS["density"])
+        found["coverage"].append(wide.any(0).double().mean().item())
+    return {name: Distance(values[0], values[1:]) for name, values in found.items()}
+
+
+def _radii(distances: Tensor, k: int, group: Tensor, jackknife: bool = True) -> Tensor:
+    """Return each item's squared distance to its k-th neighbour: (1 + K, n), then without a group.
+
+    What is left out has no radius (NaN).
+    """
+    rows = torch.full((1 + FOLDS * jackknife, len(distances)), torch.nan, dtype=distances.dtype)
+    rows[0] = _kth_least(distances, k)
+    for fold in range(FOLDS * jackknife):
+        some = group != fold
+        rows[1 + fold, some] = _kth_least(distances[some][:, some], k)
+    return rows
+
+
+def _kth_least(distances: Tensor, k: int) -> Tensor:
+    """Return the k-th least of each row but for the item itself, which is nearest to itself."""
+    return distances.topk(k + 1, largest=False).values[:, k]
+
+
+def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    """Return (n, m) squared distances, float64, so that the product loses nothing of note."""
+    centre = y.mean(0)
+    x, y = x - centre, y - centre
+    return (x.square().sum(1, keepdim=True) + y.square().sum(1) - 2 * x @ y.T).clamp_min_(0)
+
+
+def _first_of_equals(x: Tensor) -> Tensor:
+    """Return, in order, the indices of the items that are not equal to an earlier one."""
+    _, which = torch.unique(x, dim=0, return_inverse=True)
+    first = torch.full((int(which.max()) + 1,), len(x))
+    first.scatter_reduce_(0, which, torch.arange(len(x)), "amin")
+    return first.sort().values

@@ -1,0 +1,71 @@
+"""The real side of a task, computed once a machine and shared by all methods.
+
+It is kept under a hash of the images, the extractor with its weights, the dtype and the numbers of
+images: never under a name, so other images or weights under the same name find nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bench.cached import content_hash, keep
+from bench.contracts import TaskData
+
+from ._distances import frechet, kid, real_side
+from ._extractor import Extractor
+
+FORMAT = 1
+"""Rises with every change of what is kept."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What distances need of the real images of one domain, and of each kind of content in it."""
+
+    tensors: Mapping[str, Tensor]
+    kinds: Tensor | None
+
+    def of_kind(self, kind: int) -> Mapping[str, Tensor]:
+        """Return the real side of the images with a kind of content."""
+        assert self.kinds is not None
+        features = self.tensors["features"][self.kinds == kind]
+        return real_side(features, len(features))
+
+
+def reference(
+    extractor: Extractor, data: TaskData, domain: int, matched: int, cache: Path | None
+) -> Reference:
+    """Return the real side of a domain: its *probe* images.
+
+    matched: how many generated images it will be compared with. The floors are the distances of
+    the domain's *test* images, so many at most, to it. Without a cache folder it is made anew.
+    """
+    real = data.domains["probe"][domain].images
+    held_out = data.domains["test"][domain].images[:matched]
+
+    def make() -> dict[str, Tensor]:
+        tensors = real_side(extractor.features(real), matched)
+        others = extractor.features(held_out)
+        floor = frechet(tensors, others, jackknife=False).value if len(others) > 1 else torch.nan
+        return tensors | {
+            "floor_fd": torch.tensor(floor, dtype=torch.float64),
+            "floor_kid": torch.tensor(kid(tensors, others).value, dtype=torch.float64),
+        }
+
+    if cache is None:
+        tensors = make()
+    else:
+        images = content_hash({"real": real, "held_out": held_out})
+        key = (
+            f"{FORMAT}|{images}|{extractor.name}|float32|{len(real)}|{matched}|{torch.__version__}"
+        )
+        name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+        tensors = keep(cache / f"real-{name}.safetensors", make)
+    kinds = data.kinds("probe", domain) if data.spec.kinds else None
+    return Reference(tensors, kinds)

@@ -1,0 +1,254 @@
+"""How much results look like real images: Frechet distance, KID, precision and its kin.
+
+One feature pass of each set feeds every number. The real side is the *probe* part of the target
+domain, never seen in training and no guide of any pair; what the numbers need of it is computed
+once a machine and shared by all methods (`metrics._reference`). Formulas: `metrics._distances`.
+
+The Frechet distance is biased upwards by about 1/n, so it is compared at equal n only, and its
+interval is that of the biased value at this n. `detail` holds the bias-corrected value, whose
+interval covers the true distance, and the floor: the distance between two disjoint sets of real
+images of the same sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
+
+from ._distances import NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
+from ._extractor import Extractor, avatars64, check_inception, inception
+from ._reference import Reference, reference
+from ._statistics import jackknife_interval
+
+TARGET = {"add": 1, "remove": 0}
+"""The domain that results of each operation should look like."""
+
+FEWEST = 20
+"""Items of each side that neighbours and their jackknife need."""
+
+
+def distance(made: Tensor, real: Real, floor: float | None = None) -> Result:
+    """Return the Frechet distance of float32 (n, D) features with its jackknife interval.
+
+    There is no value below two items, and no interval unless each side has 2 D items: the
+    jackknife fails where the covariance is singular.
+    """
+    n, dimensions = made.shape
+    fewest = min(n, len(real["features"]))
+    if fewest < 2:
+        return Result(status="unavailable", reason=f"{fewest} image: a covariance needs 2", n=n)
+    enough = fewest >= 2 * dimensions
+    found = frechet(real, made, jackknife=enough)
+    detail: dict[str, Any] = {"n_real": len(real["features"]), "dimensions": dimensions}
+    if floor is not None:
+        detail["floor"] = floor
+    if not enough:
+        detail["warning"] = f"n below 2 x {dimensions} dimensions: biased, without an interval"
+        return Result(found.value, n=n, detail=detail)
+    lo, hi, corrected = jackknife_interval(*found)
+    reach = hi - found.value
+    detail["bias_corrected"] = [corrected, corrected - reach, corrected + reach]
+    return Result(found.value, max(0.0, lo), hi, n, detail=detail)
+
+
+def distance_by_kind(made: Tensor, real: Callable[[int], Real], kinds: Tensor) -> Result:
+    """Return the mean over kinds of content of the Frechet distance within a kind.
+
+    made: (n, D) features; kinds: the (n,) kind of content of each; real: gives the real side of a
+    kind. A method that gives every guide the same glasses may do well on the whole and not here.
+    """
+    parts = [distance(made[kinds == kind], real(int(kind))) for kind in kinds.unique()]
+    missing = next((part for part in parts if part.value is None), None)
+    if missing is not None:
+        return missing
+    values = torch.tensor([part.value for part in parts], dtype=torch.float64)
+    value = float(values.mean())
+    detail: dict[str, Any] = {"kinds": values.tolist(), "n_kind": [part.n for part in parts]}
+    warning = next((p.detail["warning"] for p in parts if "warning" in p.detail), None)
+    if warning:
+        return Result(value, n=len(made), detail=detail | {"warning": warning})
+    halves = torch.tensor([[p.value - p.lo, p.hi - p.value] for p in parts])  # type: ignore[operator]
+    below, above = (halves.square().sum(0).sqrt() / len(parts)).tolist()
+    return Result(value, max(0.0, value - below), value + above, len(made), detail=detail)
+
+
+def _bounded(found: Distance, n: int, top: float | None, detail: dict[str, Any]) -> Result:
+    lo, hi, _ = jackknife_interval(*found)
+    return Result(
+        found.value, max(0.0, lo), hi if top is None else min(top, hi), n, detail=dict(detail)
+    )
+
+
+class ImageQuality(Metric):
+    """Distances in the features of the extractor that ships with the suite."""
+
+    name = "image_quality"
+    summary = "how much results look like real images: Frechet distance, KID, precision, coverage"
+    version = 2
+    numbers = {
+        "fd_add": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "Frechet distance of add to real images of B",
+            "needs": ("add",),
+        },
+        "fd_remove": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "Frechet distance of remove to real images of A",
+            "needs": ("remove",),
+        },
+        "fd_cond_add": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "Frechet distance of add to real B of the guide's kind, mean",
+            "needs": ("add",),
+        },
+        "fd_cond_remove": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "Frechet distance of remove to real A for each kind removed, mean",
+            "needs": ("remove",),
+        },
+        "kid_add": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "kernel distance (unbiased MMD^2, cubic) of add to real images of B",
+            "needs": ("add",),
+        },
+        "kid_remove": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "kernel distance (unbiased MMD^2, cubic) of remove to real images of A",
+            "needs": ("remove",),
+        },
+        "precision_add": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "share of add that lies near a real image of B (3 neighbours)",
+            "needs": ("add",),
+        },
+        "precision_remove": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "share of remove that lies near a real image of A (3 neighbours)",
+            "needs": ("remove",),
+        },
+        "recall_add": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "share of real images of B that lie near one of add (3 neighbours)",
+            "needs": ("add",),
+        },
+        "recall_remove": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "share of real images of A that lie near one of remove (3 neighbours)",
+            "needs": ("remove",),
+        },
+        "density_add": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "real images of B near one of add, over what is expected (5 neighbours)",
+            "needs": ("add",),
+        },
+        "density_remove": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "real images of A near one of remove, over what is expected (5 neighbours)",
+            "needs": ("remove",),
+        },
+        "coverage_add": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "share of real images of B with one of add among their 5 neighbours",
+            "needs": ("add",),
+        },
+        "coverage_remove": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "share of real images of A with one of remove among their 5 neighbours",
+            "needs": ("remove",),
+        },
+    }
+
+    def extractor(self, settings: Settings) -> Extractor:
+        """Return what makes the features."""
+        return avatars64()
+
+    def compute(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return the wanted distances of each operation."""
+        extractor = self.extractor(settings)
+        results = {}
+        for what, domain in TARGET.items():
+            asked = [info.id for info in wanted if info.id.endswith(f"_{what}")]
+            if not asked:
+                continue
+            made = extractor.features(artefacts.tensors[what])
+            real = reference(extractor, data, domain, len(made), settings.cache)
+            for name in asked:
+                result = _measure(name.removesuffix(f"_{what}"), made, real, what, data)
+                results[name] = Result(**vars(result) | {"extractor": extractor.name})
+        return results
+
+
+def _measure(measure: str, made: Tensor, real: Reference, what: str, data: TaskData) -> Result:
+    n = len(made)
+    if measure in ("fd", "fid"):
+        return distance(made, real.tensors, float(real.tensors["floor_fd"]))
+    if measure == "fd_cond":
+        if not data.spec.kinds:
+            return Result(status="not_applicable", reason=f"task {data.name} names no kinds")
+        side = real.of_kind if what == "add" else lambda _: real.tensors
+        return distance_by_kind(made, side, data.kinds("test", 1))
+    if min(n, len(real.tensors["alone"])) < FEWEST:
+        return Result(status="unavailable", reason=f"{n} images: it needs {FEWEST}", n=n)
+    if measure == "kid":
+        found = kid(real.tensors, made)
+        lo, hi, _ = jackknife_interval(*found)
+        detail = {"floor": float(real.tensors["floor_kid"])}
+        return Result(found.value, lo, hi, n, detail=detail)
+    found = neighbourhood(real.tensors, made)[measure]
+    top = None if measure == "density" else 1.0
+    return _bounded(found, n, top, {"neighbours": NEIGHBOURS[measure]})
+
+
+class InceptionDistance(ImageQuality):
+    """True FID: Inception-v3 with the TensorFlow weights, TF1 resize, fp32."""
+
+    name = "inception"
+    summary = "true FID; needs --inception FILE"
+    version = 2
+    numbers = {
+        "fid_add": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "FID of add to real images of B",
+            "needs": ("add",),
+        },
+        "fid_remove": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "FID of remove to real images of A",
+            "needs": ("remove",),
+        },
+    }
+
+    def unavailable(self, settings: Settings) -> str:
+        """Return that the weights are not given, where they are not; refuse wrong ones."""
+        if settings.inception is None:
+            return "no weights: give --inception FILE"
+        check_inception(settings.inception)
+        return ""
+
+    def extractor(self, settings: Settings) -> Extractor:
+        """Return Inception with the user's weights."""
+        assert settings.inception is not None
+        return inception(settings.inception)
