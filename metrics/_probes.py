@@ -1,0 +1,293 @@
+"""Probes: what can be told from a code? One kind of probe sees only one kind of leak.
+
+A logistic regression is blind to a leak in the variance, trees to one in a rotated direction, so a
+battery is fitted, in several strengths and on several views of the code. Of each label that probe
+is chosen which does best on a held-out quarter of the items that it may see; the chosen one is
+scored on items that no choice has seen.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from torch import Tensor, nn
+
+from bench.contracts import HIDDEN
+from bench.seeds import derive
+
+from ._statistics import generator
+
+VALIDATION = 0.25
+Features = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Scores = NDArray[np.float64]
+"""A score of each item for each class, (n, K): the higher, the more the probe believes it."""
+
+
+def balanced_accuracy(said: Labels, labels: Labels) -> float:
+    """Return the mean over the classes that there are of the share that is named right."""
+    return float(np.mean([np.mean(said[labels == c] == c) for c in np.unique(labels)]))
+
+
+def views(code: Tensor) -> dict[str, Features]:
+    """Return what probes look at: (n, C*H*W) always, (n, 3*C) pooled where the code is a map.
+
+    Pooling is by mean, standard deviation and maximum over positions, which finds content that
+    wanders.
+    """
+    found = {"flatten": code.flatten(1)}
+    if code.dim() == 4 and code.shape[2] * code.shape[3] > 1:
+        maps = code.flatten(2)
+        found["pool"] = torch.cat([maps.mean(2), maps.std(2), maps.amax(2)], 1)
+    return {name: view.float().numpy() for name, view in found.items()}
+
+
+class Probe(Protocol):
+    """Told (n, d) features and (n, F) labels, `HIDDEN` where there is none; gives F scores."""
+
+    def fit(self, x: Features, y: Labels) -> Probe:
+        """Fit every label."""
+
+    def scores(self, x: Features) -> list[Scores]:
+        """Return the scores of each label, (n, K) for the K classes of that label."""
+
+
+class _Each:
+    """A classifier of scikit-learn for each label."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def fit(self, x: Features, y: Labels) -> _Each:
+        self._models = []
+        for labels in y.T:
+            told = labels != HIDDEN
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
+                self._models.append(self._make().fit(x[told], labels[told]))
+        self._classes = int(y.max()) + 1
+        return self
+
+    def scores(self, x: Features) -> list[Scores]:
+        return [self._of(model, x) for model in self._models]
+
+    def _of(self, model: Any, x: Features) -> Scores:
+        found = np.asarray(model.decision_function(x), dtype=np.float64)
+        if found.ndim == 1:  # two classes: the score of the second against the first
+            found = np.stack([-found / 2, found / 2], 1)
+        every = np.full((len(x), self._classes), found.min() - UNSEEN)
+        every[:, model.classes_] = found
+        return every
+
+
+UNSEEN = 10.0
+"""How far below the least score a class is put that a probe has not been shown."""
+
+
+class _Networks:
+    """A small network with dropout and weight decay for each label, trained side by side.
+
+    One wide layer, cut into a block for each label: no block has a part in another one's loss.
+    """
+
+    hidden, steps, batch = 64, 500, 128
+
+    def fit(self, x: Features, y: Labels) -> _Networks:
+        data, labels = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)
+        count, classes = y.shape[1], int(y.max()) + 1
+        beyond = torch.arange(classes) > labels.amax(0).unsqueeze(1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive("probe", "mlp"))
+            self._first = nn.Sequential(
+                nn.Linear(x.shape[1], count * self.hidden), nn.ReLU(), nn.Dropout(0.5)
+            )
+            self._last = nn.Parameter(torch.randn(count, self.hidden, classes) / self.hidden**0.5)
+            self._offset = nn.Parameter(torch.zeros(count, 1, classes))
+            self._beyond = torch.where(beyond, -1e4, 0.0).unsqueeze(1)
+            parameters = [*self._first.parameters(), self._last, self._offset]
+            optimizer = torch.optim.AdamW(parameters, 1e-3, weight_decay=1e-2)
+            for _ in range(self.steps):
+                at = torch.randint(len(data), (min(self.batch, len(data)),))
+                said = self._forward(data[at])
+                told = labels[at].T
+                # the mean over those that have the label; a batch may hold none of them
+                losses = nn.functional.cross_entropy(
+                    said.flatten(0, 1), told.flatten(), ignore_index=HIDDEN, reduction="none"
+                ).view_as(told)
+                loss = (losses.sum(1) / (told != HIDDEN).sum(1).clamp_min(1)).sum()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        self._first.eval()
+        return self
+
+    def _forward(self, x: Tensor) -> Tensor:
+        blocks = self._first(x).unflatten(1, (-1, self.hidden)).transpose(0, 1)
+        return blocks @ self._last + self._offset + self._beyond
+
+    def scores(self, x: Features) -> list[Scores]:
+        with torch.inference_mode():
+            return list(self._forward(torch.from_numpy(np.ascontiguousarray(x))).double().numpy())
+
+
+def _logistic(strength: float, iterations: int, tolerance: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=strength, max_iter=iterations, tol=tolerance)
+
+
+def _rbf_svm(strength: float) -> Any:
+    from sklearn.svm import SVC
+
+    return SVC(C=strength)
+
+
+def _boosting() -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        max_iter=60,
+        max_leaf_nodes=15,
+        max_bins=63,
+        max_features=0.25,
+        early_stopping=False,
+        random_state=derive("probe", "boosting") % 2**31,
+    )
+
+
+def _each(make: Callable[..., Any], *arguments: float) -> Callable[[], Probe]:
+    return lambda: _Each(partial(make, *arguments))
+
+
+BATTERY: dict[str, list[Callable[[], Probe]]] = {
+    "logistic": [_each(_logistic, strength, 300, 1e-3) for strength in (1e-4, 1e-3, 1e-2, 1e-1)],
+    "rbf_svm": [_each(_rbf_svm, strength) for strength in (1.0, 10.0)],
+    "boosting": [_each(_boosting)],
+    "mlp": [_Networks],
+}
+"""Each kind of probe, in the strengths between which validation chooses."""
+
+SHORT_BATTERY: dict[str, list[Callable[[], Probe]]] = {
+    "logistic": [_each(_logistic, strength, 40, 1e-2) for strength in (0.03, 0.3)],
+    "mlp": [_Networks],
+}
+"""For many labels of many classes: forty steps lose nothing that the test part could show."""
+
+ROTATED = ("logistic", "mlp")
+"""Kinds that are shown a code of more dimensions than items in the span of the items.
+
+For a linear probe with an L2 penalty that is exact: its weights never leave that span.
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a fitted probe says of a label.
+
+    validation: its balanced accuracy there. scores: of all items of *test*, (n, K). sharpness: by
+    what to multiply scores to make them log-odds, chosen on validation.
+    """
+
+    kind: str
+    view: str
+    validation: float
+    scores: Scores
+    sharpness: float
+
+    @property
+    def said(self) -> Labels:
+        """The class that it names for each item of *test*."""
+        return self.scores.argmax(1)
+
+    def log_probabilities(self) -> Scores:
+        """Return the calibrated log-probability of each class, (n, K), in nats."""
+        return np.asarray(log_softmax(self.sharpness * self.scores, axis=1))
+
+
+def tell(
+    fit: tuple[Tensor, Labels],
+    test: Tensor,
+    battery: dict[str, list[Callable[[], Probe]]],
+    only: str = "",
+) -> list[list[Told]]:
+    """Fit every probe of a battery on every view; return what each says of each label, best first.
+
+    Args:
+        fit: codes, (n, C) or (n, C, H, W), and their (n, F) labels, `HIDDEN` where there is none.
+        test: codes to name.
+        battery: kinds of probes and their strengths.
+        only: the only view to take, '' for all.
+    """
+    from sklearn.preprocessing import StandardScaler
+
+    code, labels = fit
+    held_out = _held_out(labels[:, 0] if labels.shape[1] == 1 else np.zeros(len(labels)))
+    told: list[list[Told]] = [[] for _ in labels.T]
+    of_test = views(test)
+    for view, x in views(code).items():
+        if only not in ("", view):
+            continue
+        scaler = StandardScaler().fit(x[~held_out])
+        plain = [scaler.transform(v) for v in (x[~held_out], x[held_out], of_test[view])]
+        rotated = _in_span(plain)
+        for kind, strengths in battery.items():
+            x_fit, x_validation, x_test = rotated if kind in ROTATED else plain
+            for make in strengths:
+                probe = make().fit(x_fit, labels[~held_out])
+                pairs = zip(probe.scores(x_validation), probe.scores(x_test), strict=True)
+                for at, (validation, scores) in enumerate(pairs):
+                    truth = labels[held_out, at]
+                    seen = truth != HIDDEN
+                    right = balanced_accuracy(validation[seen].argmax(1), truth[seen])
+                    sharpness = _sharpness(validation[seen], truth[seen])
+                    told[at].append(Told(kind, view, right, scores, sharpness))
+    return [sorted(of_label, key=lambda t: -t.validation) for of_label in told]
+
+
+def _in_span(parts: Sequence[Features]) -> list[Features]:
+    """Rotate features to the span of the first part, where that has fewer dimensions."""
+    first = parts[0]
+    if first.shape[1] <= len(first):
+        return list(parts)
+    _, _, directions = np.linalg.svd(first, full_matrices=False)
+    return [part @ directions.T for part in parts]
+
+
+def _held_out(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which items validate: the same share of every class, drawn once for all codes."""
+    held_out = np.zeros(len(labels), dtype=bool)
+    for c in np.unique(labels):
+        at = np.flatnonzero(labels == c)
+        chosen = generator("validation", int(c), len(at)).permutation(len(at))
+        held_out[at[chosen[: max(1, round(VALIDATION * len(at)))]]] = True
+    return held_out
+
+
+def _sharpness(scores: Scores, labels: Labels) -> float:
+    """Return the inverse temperature of the least cross entropy (Guo et al., ICML 2017)."""
+
+    def loss(log_sharpness: float) -> float:
+        log_p = log_softmax(np.exp(log_sharpness) * scores, axis=1)
+        return float(-log_p[np.arange(len(labels)), labels].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-6, 4), method="bounded").x))
+
+
+def bits(told: Told, labels: Labels) -> Scores:
+    """Return the (n,) surprise in bits at the label of each item of *test*."""
+    return -told.log_probabilities()[np.arange(len(labels)), labels] / np.log(2)
+
+
+def entropy(labels: Labels) -> float:
+    """Return the entropy of labels in bits."""
+    share = np.bincount(labels) / len(labels)
+    return float(-(share[share > 0] * np.log2(share[share > 0])).sum())

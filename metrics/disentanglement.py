@@ -1,0 +1,242 @@
+"""What is in which code? Information about every factor of variation, found by probes in B.
+
+z1 should hold what A and B share and nothing of the extra content; z2 the other way round. Hiding
+alone is no merit (a constant code leaks nothing): what is wanted is measured beside what is not.
+
+The published scores of disentanglement ask for single dimensions and punish methods that promise
+blocks (a rotation of a perfect code takes MIG from .97 to .08), so MIG, SAP and DCI stand here in
+block versions: z1 and z2 are the two units, and information is what the probes find. Both groups of
+factors weigh alike, however many factors each has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.contracts import HIDDEN, Artefacts, Metric, MetricInfo, Result, Settings, TaskData
+
+from ._probes import SHORT_BATTERY, Labels, Told, bits, entropy, tell
+from ._statistics import Array, bootstrap
+
+CODES = ("z1", "z2")
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """What the probes of one code find of one factor, for each of the n items of *test*.
+
+    right: 1 where the factor is named right. surprise: bits. Both NaN where the factor is hidden.
+    """
+
+    probe: str
+    classes: int
+    labels: Labels
+    right: Array
+    surprise: Array
+
+    @property
+    def chance(self) -> float:
+        """Balanced accuracy of guessing."""
+        return 1 / self.classes
+
+
+def _finding(told: Told, labels: Labels) -> _Finding:
+    seen = labels != HIDDEN
+    right, surprise = np.full((2, len(labels)), np.nan)
+    right[seen] = told.said[seen] == labels[seen]
+    surprise[seen] = bits(told, np.where(seen, labels, 0))[seen]
+    classes = len(np.unique(labels[seen]))
+    return _Finding(f"{told.kind} on {told.view}", classes, labels, right, surprise)
+
+
+def explicit(finding: _Finding, weights: Array) -> Array:
+    """Return (balanced accuracy - chance) / (1 - chance) for (draws, n) weights: (draws,) values.
+
+    0 = guessing, a little below where a probe guesses badly; 1 = always named right.
+    """
+    shares = []
+    for c in np.unique(finding.labels[finding.labels != HIDDEN]):
+        of_class = weights[:, finding.labels == c]
+        with np.errstate(invalid="ignore"):
+            shares.append((of_class @ finding.right[finding.labels == c]) / of_class.sum(1))
+    return (np.nanmean(shares, axis=0) - finding.chance) / (1 - finding.chance)
+
+
+def _accuracy(finding: _Finding, weights: Array) -> Array:
+    return explicit(finding, weights) * (1 - finding.chance) + finding.chance
+
+
+def informative(finding: _Finding, weights: Array) -> Array:
+    """Return the usable information over the entropy of the factor, (draws,) values up to 1.
+
+    Xu et al., ICLR 2020. At least 0: a probe that is surer than it may be knows nothing.
+    """
+    seen = finding.labels != HIDDEN
+    surprise = weights[:, seen] @ finding.surprise[seen] / weights[:, seen].sum(1)
+    return np.maximum(0, 1 - surprise / entropy(finding.labels[seen]))
+
+
+class Disentanglement(Metric):
+    """Information and leaks of both codes for every factor, and what they come to."""
+
+    name = "disentanglement"
+    summary = "which factors are in which code? information, leaks, separation"
+    version = 1
+    numbers = {
+        "info_z1_common": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "common factors (face) that probes find in z1; 0 = none, 1 = all",
+            "needs": ("z1_probe_b", "z1_test_b"),
+        },
+        "leak_z1_specific": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "extra content (kind, colour) that probes find in z1; 0 = none, 1 = all",
+            "needs": ("z1_probe_b", "z1_test_b"),
+        },
+        "info_z2_specific": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "extra content (kind, colour) that probes find in z2; 0 = none, 1 = all",
+            "needs": ("z2_probe_b", "z2_test_b"),
+        },
+        "leak_z2_common": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "common factors (face) that probes find in z2; 0 = none, 1 = all",
+            "needs": ("z2_probe_b", "z2_test_b"),
+        },
+        "separation": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "mean over both codes of what they should hold less what they should not",
+            "needs": ("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
+        },
+        "mig_block": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "information of a factor's own code less the other's, over its entropy",
+            "needs": ("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
+        },
+        "sap_block": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "accuracy at a factor from its own code less that from the other",
+            "needs": ("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
+        },
+        "dci_block": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "does each code inform about one group of factors only? 1 = yes, 0 = both",
+            "needs": ("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
+        },
+    }
+
+    def compute(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return the wanted numbers; one bootstrap of the test images serves all of them."""
+        common = [at for at, factor in enumerate(data.factors) if not factor.separate]
+        specific = [at for at, factor in enumerate(data.factors) if factor.separate]
+        if not common or not specific:
+            reason = f"task {data.name} knows no factors of both groups"
+            return {info.id: Result(status="not_applicable", reason=reason) for info in wanted}
+        codes = [code for code in CODES if any(code in " ".join(info.needs) for info in wanted)]
+        found = {code: _findings(artefacts, data, code) for code in codes}
+        groups = {"common": common, "specific": specific}
+        n = len(data.domains["test"][1].images)
+        results = {}
+        for info in wanted:
+
+            def value(weights: Array, name: str = info.id) -> Array:
+                return _value(name, found, groups, weights)
+
+            whole = float(value(np.ones((1, n)))[0])
+            lo, hi = bootstrap(value, n, "factors", draws=DRAWS)
+            detail = _detail(info.id, found, groups, data)
+            results[info.id] = Result(whole, lo, hi, n, detail=detail)
+        return results
+
+
+DRAWS = 400
+
+Findings = dict[str, list[_Finding]]
+Groups = dict[str, list[int]]
+
+
+def _findings(artefacts: Artefacts, data: TaskData, code: str) -> list[_Finding]:
+    fit, test = (artefacts.tensors[f"{code}_{part}_b"] for part in ("probe", "test"))
+    labels, truth = (data.domains[part][1].factors.numpy() for part in ("probe", "test"))
+    told = tell((fit, labels), test, SHORT_BATTERY)
+    return [_finding(best[0], of_factor) for best, of_factor in zip(told, truth.T, strict=True)]
+
+
+def _mean(of: Sequence[Array]) -> Array:
+    return np.asarray(np.mean(of, axis=0))
+
+
+def _value(name: str, found: Findings, groups: Groups, weights: Array) -> Array:
+    def told(code: str, group: str) -> Array:
+        return _mean([explicit(found[code][at], weights) for at in groups[group]])
+
+    match name:
+        case "info_z1_common" | "leak_z1_specific" | "info_z2_specific" | "leak_z2_common":
+            _, code, group = name.split("_")
+            return told(code, group)
+        case "separation":
+            first = told("z1", "common") - told("z1", "specific")
+            return (first + told("z2", "specific") - told("z2", "common")) / 2
+        case "mig_block" | "sap_block":
+            score = informative if name == "mig_block" else _accuracy
+            gaps = [
+                _mean(
+                    [
+                        score(found[own][at], weights) - score(found[other][at], weights)
+                        for at in groups[group]
+                    ]
+                )
+                for own, other, group in (("z1", "z2", "common"), ("z2", "z1", "specific"))
+            ]
+            return _mean(gaps)
+        case _:
+            return _dci(found, groups, weights)
+
+
+def _dci(found: Findings, groups: Groups, weights: Array) -> Array:
+    """Return the disentanglement of Eastwood and Williams (ICLR 2018) with codes as units.
+
+    The importance of a code for a group of factors is the mean information that it holds of them;
+    1 - entropy of a code's importances, codes weighted by theirs.
+    """
+    importance = np.array(
+        [
+            [_mean([informative(found[code][at], weights) for at in group]) for code in CODES]
+            for group in groups.values()
+        ]
+    )  # (groups, codes, draws)
+    of_code = importance.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = importance / of_code
+        spread = -np.where(share > 0, share * np.log2(share), 0).sum(0)
+        return np.where(of_code.sum(0) > 0, ((1 - spread) * of_code).sum(0) / of_code.sum(0), 0.0)
+
+
+def _detail(name: str, found: Findings, groups: Groups, data: TaskData) -> dict[str, object]:
+    """Return each factor's own value, the probe that was chosen and the chance of guessing."""
+    if not name.startswith(("info", "leak")):
+        return {}
+    _, code, group = name.split("_")
+    detail: dict[str, object] = {}
+    for at in groups[group]:
+        finding = found[code][at]
+        weights = np.ones((1, len(finding.labels)))
+        detail[data.factors[at].name] = {
+            "value": float(explicit(finding, weights)[0]),
+            "chance": finding.chance,
+            "probe": finding.probe,
+        }
+    return detail

@@ -1,0 +1,245 @@
+"""Is the result what was asked for? Judged by classifiers, without looking at the true picture.
+
+`tr_specific_acc`: does it wear the guide's content? `tr_common_acc`: is it still the source? Both
+count a factor only where source and guide differ in it and both show it, so that copying the source
+earns nothing in the first and copying the guide nothing in the second.
+
+Cycles and diversity stand beside them. Each of these is easy on its own (copying the source closes
+every cycle, noise is diverse); none is read alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from bench.contracts import HIDDEN, Artefacts, Metric, MetricInfo, Result, Settings, TaskData
+from bench.images import of_neighbours
+
+from ._extractor import Extractor, avatars64
+from ._judge import Judge, judge
+from ._statistics import Array, bootstrap, mean_interval
+
+
+class Transfer(Metric):
+    """Domain, specific and common factors of the results."""
+
+    name = "transfer"
+    summary = "do results show the guide's content and the source's face? judged by classifiers"
+    version = 1
+    numbers = {
+        "tr_domain_success": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "add looks like B to a classifier; 0 = no more than the source, 1 = as real",
+            "needs": ("add",),
+        },
+        "rm_domain_success": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "remove looks like A to a classifier; 0 = no more than b does, 1 = as real",
+            "needs": ("remove",),
+        },
+        "tr_specific_acc": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "share of the guide's content (kind, colour) that add shows",
+            "needs": ("add",),
+        },
+        "tr_common_acc": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "share of the source's face that add keeps, where the guide's is another",
+            "needs": ("add",),
+        },
+        "rm_common_acc": {
+            "unit": "",
+            "better": "higher",
+            "meaning": "share of b's face that remove keeps",
+            "needs": ("remove",),
+        },
+    }
+
+    def compute(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return what the judge says of each wanted question."""
+        judged = judge(avatars64(), data, settings.cache)
+        results = {}
+        for info in wanted:
+            images = artefacts.tensors["add" if info.id.startswith("tr_") else "remove"]
+            if info.id.endswith("domain_success"):
+                target = 1 if info.id.startswith("tr_") else 0
+                results[info.id] = _domain_success(judged, images, target, data)
+            else:
+                results[info.id] = _factors_kept(info.id, judged, images, data)
+        return results
+
+
+def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
+    """Return (p - p_source) / (p_real - p_source), p the share judged to be of the target."""
+    source, real = (data.domains["test"][d].images for d in (1 - target, target))
+    said = [(judged.domain(x) == target).double().numpy() for x in (images, source, real)]
+    n = len(images)
+
+    def success(weights: Array) -> Array:
+        made, plain = (weights @ of / weights.sum(1) for of in said[:2])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((made - plain) / (said[2].mean() - plain))
+
+    if said[2].mean() <= said[1].mean():
+        return Result(status="unavailable", reason="the classifier cannot tell real domains apart")
+    second = (judged.second_opinion(images) == target).double().numpy()
+    detail = {
+        "share": float(said[0].mean()),
+        "accuracy_on_real": float((said[2].mean() + 1 - said[1].mean()) / 2),
+        "second_opinion": float(second.mean()),
+        "agreement": float((second == said[0]).mean()),
+    }
+    value = float(success(np.ones((1, n)))[0])
+    lo, hi = bootstrap(success, n, "domain_success", target)
+    return Result(value, lo, hi, n, extractor=judged.extractor.name, detail=detail)
+
+
+def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> Result:
+    """Return the share of the factors that count which the images show as they should."""
+    a, b = data.domains["test"]
+    separate = name == "tr_specific_acc"
+    owner, other = (b, a) if name != "tr_common_acc" else (a, b)
+    columns = [at for at, factor in enumerate(data.factors) if factor.separate is separate]
+    if not columns:
+        reason = f"task {data.name} knows no {'separate' if separate else 'common'} factors"
+        return Result(status="not_applicable", reason=reason)
+    right, counts = np.zeros((2, len(images)))
+    detail: dict[str, object] = {}
+    for at in columns:
+        factor, wanted = data.factors[at], owner.factors[:, at]
+        count = wanted != HIDDEN
+        if not name.startswith("rm_"):
+            count &= other.factors[:, at] != wanted
+        if name == "tr_common_acc":
+            count &= other.factors[:, at] != HIDDEN
+        kept = (judged.factor(factor, images) == wanted) & count
+        right += kept.numpy()
+        counts += count.numpy()
+        on_real = judged.factor(factor, owner.images)[count] == wanted[count]
+        if count.any():
+            detail[factor.name] = {
+                "value": float(kept.sum() / count.sum()),
+                "judge_on_real": float(on_real.double().mean()),
+                "n": int(count.sum()),
+            }
+    if counts.sum() == 0:
+        return Result(status="unavailable", reason="no factor counts in any pair", n=len(images))
+
+    def share(weights: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.asarray((weights @ right) / (weights @ counts))
+
+    value = float(share(np.ones((1, len(images))))[0])
+    lo, hi = bootstrap(share, len(images), name)
+    return Result(value, lo, hi, len(images), extractor=judged.extractor.name, detail=detail)
+
+
+class Consistency(Metric):
+    """Cycles of images and codes, and diversity over guides."""
+
+    name = "consistency"
+    summary = "do cycles close, and do other guides give other results?"
+    version = 1
+    numbers = {
+        "cyc_l1_a": {
+            "unit": "pixel range",
+            "better": "lower",
+            "meaning": "adding and then removing: mean absolute pixel error to the source",
+            "needs": ("cycle_a",),
+        },
+        "cyc_l1_b": {
+            "unit": "pixel range",
+            "better": "lower",
+            "meaning": "removing and then adding b's own content: mean absolute error to b",
+            "needs": ("cycle_b",),
+        },
+        "cyc_z1": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "distance of z1 of add to z1 of its source; 1 = as far as another face",
+            "needs": ("z1_add", "z1_test_a"),
+        },
+        "cyc_z2": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "distance of z2 of add to z2 of its guide; 1 = as far as another guide",
+            "needs": ("z2_add", "z2_test_b"),
+        },
+        "div_guides": {
+            "unit": "",
+            "better": "near 1",
+            "meaning": "distance of results with two guides, over that of the true results",
+            "needs": ("add", "other"),
+            "needs_truth": True,
+        },
+    }
+
+    def compute(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return the wanted numbers."""
+        tensors = artefacts.tensors
+        results = {}
+        for info in wanted:
+            match info.id:
+                case "cyc_l1_a" | "cyc_l1_b":
+                    domain = info.id[-1]
+                    target = data.domains["test"]["ab".index(domain)].images
+                    error = (tensors[f"cycle_{domain}"].double() - target.double()).abs() / 255
+                    items = error.mean((1, 2, 3)).numpy()
+                    lo, hi = mean_interval(items, info.id)
+                    result = Result(float(items.mean()), lo, hi, len(items))
+                case "cyc_z1":
+                    result = _code_cycle(tensors["z1_add"], tensors["z1_test_a"], info.id)
+                case "cyc_z2":
+                    result = _code_cycle(tensors["z2_add"], tensors["z2_test_b"], info.id)
+                case _:
+                    result = _diversity(avatars64(), artefacts, data)
+            results[info.id] = result
+        return results
+
+
+def _code_cycle(made: Tensor, own: Tensor, role: str) -> Result:
+    made, own = made.double().flatten(1), own.double().flatten(1)
+    spread = (own - of_neighbours(own)).norm(dim=1).numpy()
+    if not spread.any():
+        return Result(status="unavailable", reason="the code is the same for all images")
+    return _ratio((made - own).norm(dim=1).numpy(), spread, role)
+
+
+def _diversity(extractor: Extractor, artefacts: Artefacts, data: TaskData) -> Result:
+    """Compare the spread over two guides, a source's own and its neighbour's, with the truth's.
+
+    Two guides for each of many sources estimate the mean distance of any two guides.
+    """
+    assert data.truth is not None
+
+    def apart(first: Tensor, second: Tensor) -> Array:
+        features = [extractor.features(images).double() for images in (first, second)]
+        return (features[0] - features[1]).norm(dim=1).numpy()
+
+    true = apart(data.truth.add, data.truth.other)
+    if not true.any():
+        return Result(status="unavailable", reason="all guides give the same truth")
+    result = _ratio(apart(artefacts.tensors["add"], artefacts.tensors["other"]), true, "div_guides")
+    return Result(**vars(result) | {"extractor": extractor.name})
+
+
+def _ratio(above: Array, below: Array, role: str) -> Result:
+    """Return sum(above) / sum(below) over items, with its bootstrap interval."""
+
+    def ratio(weights: Array) -> Array:
+        return np.asarray((weights @ above) / (weights @ below))
+
+    value = float(above.sum() / below.sum())
+    lo, hi = bootstrap(ratio, len(above), role)
+    return Result(value, lo, hi, len(above))
