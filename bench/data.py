@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -81,7 +81,7 @@ def read(task: Task, sizes: DataSizes, cache: Path, verify: bool = False) -> Tas
         expected = file.metadata()["content"]
         for name in file.keys():  # noqa: SIM118 - not a dictionary
             tensors[name] = file.get_tensor(name)
-    if verify and _content(tensors) != expected:
+    if verify and content_hash(tensors) != expected:
         raise ValueError("its content is not what was written")
     domains = {
         part: [
@@ -110,11 +110,12 @@ def _write(data: TaskData, path: Path) -> None:
         for name, images in vars(data.truth).items():
             tensors[f"truth/{name}"] = images.contiguous()
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file(tensors, temporary, metadata={"content": _content(tensors)})
+    save_file(tensors, temporary, metadata={"content": content_hash(tensors)})
     os.replace(temporary, path)
 
 
-def _content(tensors: dict[str, torch.Tensor]) -> str:
+def content_hash(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return 32 hex digits of named tensors: their names, shapes and values."""
     content = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         content.update(f"{name}{tuple(tensors[name].shape)}".encode())
