@@ -160,9 +160,9 @@ def run(
         show_forecast(console(), wanted, jobs)
         return
     store.open_for_writing()
-    fresh = existing is Existing.fresh
+    forget = plan.cells if existing is Existing.fresh else ()
     try:
-        code = execute(console(), plan, wanted, store, engine.value, jobs, fresh)
+        code = execute(console(), plan, wanted, store, engine.value, jobs, forget)
     except KeyboardInterrupt:  # here, because typer would end without a word
         message = "interrupted: the same command keeps what is finished and does the rest"
         print(message, file=sys.stderr)
