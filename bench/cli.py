@@ -170,7 +170,7 @@ def run(
 
 
 @app.command(
-    epilog="Examples:  python -m bench score --metrics frechet  |  "
+    epilog="Examples:  python -m bench score --metrics fd_add  |  "
     "python -m bench score --dry-run --task avatars-glasses  |  "
     "python -m bench score --name mine --images add=DIR --images remove=DIR"
 )
