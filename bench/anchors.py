@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.contracts import Artefacts, TaskData
+from bench.contracts import CODES, Artefacts, TaskData
 from bench.errors import UserError
 
 _NO_MODEL = "an anchor is no model: it has no {}"
 _ABSENT = {
     "rec_a": _NO_MODEL.format("decoder"),
     "rec_b": _NO_MODEL.format("decoder"),
-    **{f"z1_{part}_{d}": _NO_MODEL.format("codes") for part in ("probe", "test") for d in "ab"},
+    **dict.fromkeys(CODES, _NO_MODEL.format("codes")),
     "training": _NO_MODEL.format("training"),
     "inference": _NO_MODEL.format("inference"),
 }

@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from bench.anchors import ANCHORS
+from bench.config import is_imported
 
 COLUMNS = (
     "profile",
@@ -112,7 +113,9 @@ def _current(entry: Mapping[str, Any], newest: int) -> dict[str, Any]:
     """Return what the frame takes of an entry; a value of an older version of it is a gap."""
     found = {key: entry[key] for key in _ENTRY}
     if entry["version"] < newest and entry["status"] == "ok":
-        reason = f"scored by version {entry['version']}, others by {newest}: run it again"
+        reason = (
+            f"scored by version {entry['version']}, others by {newest}: `bench score` does it again"
+        )
         found |= {"value": None, "lo": None, "hi": None, "status": "outdated", "reason": reason}
     return found
 
@@ -176,8 +179,12 @@ def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
     return float(lo), float(hi)
 
 
-CONDITIONS = ("device", "precision", "threads", "fingerprint")
-"""What must be equal for values to stand in one column without a word."""
+MACHINE = {"device", "precision", "threads"}
+DATA = {"fingerprint"}
+"""What must be equal for values to stand in one column without a word.
+
+What machine made the images of a method that was trained elsewhere is not known.
+"""
 
 
 def _labels(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -194,12 +201,15 @@ def _labels(records: Sequence[Mapping[str, Any]]) -> list[str]:
             boards_of.setdefault(place, []).append(at)
     labels = [str(record["label"]) for record in records]
     for board in boards_of.values():
-        differ = _differing([flat[at] for at in board]) & set(CONDITIONS)
+        trained = {at for at in board if not is_imported(records[at]["identity"])}
+        data = _differing([flat[at] for at in board]) & DATA
+        machine = _differing([flat[at] for at in trained]) & MACHINE
         by_label: dict[str, list[int]] = {}
         for at in board:
             by_label.setdefault(str(records[at]["label"]), []).append(at)
         for label, same in by_label.items():
-            keys = sorted(differ | _differing([flat[at] for at in same]))
+            conditions = data | machine if trained & set(same) else data
+            keys = sorted(conditions | _differing([flat[at] for at in same]))
             for at in same:
                 inside = ",".join(f"{key}={flat[at].get(key)}" for key in keys)
                 labels[at] = f"{label}{{{inside}}}" if inside else label

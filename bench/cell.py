@@ -46,7 +46,11 @@ INFERENCE_BATCH = 32
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is asked to do."""
+    """What a worker is asked to do.
+
+    may_train: whether a cell whose artefacts are gone is made anew. again: whether the metrics are
+    computed also where they stand.
+    """
 
     cell: Cell
     todo: Todo
@@ -55,7 +59,11 @@ class Job:
     metrics: tuple[str, ...]
     inception: Path | None
     command: str
+    may_train: bool = True
+    again: bool = False
 
+
+ARTEFACTS_GONE = "its artefacts are missing or damaged"
 
 Show = Callable[[str, Report | None], None]
 """Called with the name of the stage, and in training with how it goes."""
@@ -69,7 +77,10 @@ def run(job: Job, show: Show) -> str:
     cell = job.cell
     store = Store(job.results)
     record = _new_record(job)
-    if job.todo == "score" and not _can_score(job):
+    if job.todo == "score" and not can_score(cell, store):
+        if not job.may_train:
+            write_gap(job, "failed", ARTEFACTS_GONE)
+            return "failed"
         job = dataclasses.replace(job, todo="run")
     if job.todo == "run":
         store.record_path(cell).unlink(missing_ok=True)
@@ -78,6 +89,8 @@ def run(job: Job, show: Show) -> str:
         if isinstance(earlier, dict):
             kept = ("metrics", "timings", "sources", "environment")
             record |= {key: earlier[key] for key in kept}
+    if job.again:
+        record["metrics"] = {k: v for k, v in record["metrics"].items() if k not in job.metrics}
     torch.set_num_threads(cell.threads)
     torch.set_flush_denormal(True)
     try:
@@ -90,10 +103,9 @@ def run(job: Job, show: Show) -> str:
     return "ok"
 
 
-def _can_score(job: Job) -> bool:
-    """Return whether what metrics see is still there; if not, the cell is run again as a whole."""
-    folder = RunFolder(Store(job.results).run_path(job.cell))
-    return job.cell.method in ANCHORS or folder.artefacts() is not None
+def can_score(cell: Cell, store: Store) -> bool:
+    """Return whether what metrics see is still there; if not, the cell must be made anew."""
+    return cell.method in ANCHORS or RunFolder(store.run_path(cell)).artefacts() is not None
 
 
 def write_gap(job: Job, status: str, reason: str) -> None:
@@ -146,6 +158,11 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
 
     if cell.method in ANCHORS:
         artefacts = ANCHORS[cell.method](data)
+    elif cell.imported:
+        kept = folder.artefacts()
+        assert kept is not None  # `run` has made sure: nothing here could make them
+        artefacts = kept
+        record["facts"]["note"] = "trained elsewhere; scored from its images"
     else:
         plugin = registry.find("method", cell.method)
         artefacts = _from_method(job, plugin, data, folder, timings, show)

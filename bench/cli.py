@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from bench import __version__
+from bench.contracts import IMAGES
 from bench.errors import Exit, UserError
 
 app = typer.Typer(
@@ -53,6 +56,24 @@ class Engine(StrEnum):
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Folder of records, grids and leaderboard.")
 ]
+TasksOption = Annotated[
+    list[str] | None, typer.Option("--tasks", "--task", help="Names, separated by commas.")
+]
+MetricsOption = Annotated[
+    list[str] | None, typer.Option(help="Ids or families, separated by commas; all.")
+]
+JobsOption = Annotated[
+    int | None, typer.Option(min=1, help="Cells at a time; the number of cores if not given.")
+]
+InceptionOption = Annotated[
+    Path | None, typer.Option(help="Weights of Inception, for fid_add and fid_remove.")
+]
+CacheOption = Annotated[
+    Path | None, typer.Option(help="Where tasks are kept (or CONTENTBENCH_CACHE).")
+]
+EngineOption = Annotated[
+    Engine, typer.Option(help="process: one process a cell; inline: in this process.")
+]
 PluginOption = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="File with a method, metric or task of your own (repeatable)."),
@@ -87,19 +108,13 @@ def run(
     methods: Annotated[
         list[str] | None, typer.Option(help="Names, separated by commas; all = and the anchors.")
     ] = None,
-    tasks: Annotated[
-        list[str] | None, typer.Option("--tasks", "--task", help="Names, separated by commas.")
-    ] = None,
-    metrics: Annotated[
-        list[str] | None, typer.Option(help="Ids or families, separated by commas; all.")
-    ] = None,
+    tasks: TasksOption = None,
+    metrics: MetricsOption = None,
     profile: Annotated[str, typer.Option(help="smoke, small, medium or paper.")] = "small",
     seeds: Annotated[
         str | None, typer.Option(help="0,1,2 or 0-4; the profile's own if not given.")
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Cells at a time; the number of cores if not given.")
-    ] = None,
+    jobs: JobsOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[
         str | None, typer.Option(help="auto, fp32 or bf16; the profile's own if not given.")
@@ -110,34 +125,26 @@ def run(
         typer.Option("--set", help="METHOD.FIELD=VALUE or profile.FIELD=VALUE (repeatable)."),
     ] = None,
     plugins: PluginOption = None,
-    inception: Annotated[
-        Path | None, typer.Option(help="Weights of Inception, for fid_add and fid_remove.")
-    ] = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option(help="Where tasks are kept (or CONTENTBENCH_CACHE).")
-    ] = None,
+    inception: InceptionOption = None,
+    cache_dir: CacheOption = None,
     existing: Annotated[
         Existing,
         typer.Option(help="resume: skip what has a record; retry: redo failures; fresh: redo all."),
     ] = Existing.resume,
-    engine: Annotated[
-        Engine, typer.Option(help="process: one process a cell; inline: in this process.")
-    ] = Engine.process,
+    engine: EngineOption = Engine.process,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
 ) -> None:
     """Train methods, score them, and print the leaderboard."""
-    if engine is Engine.process and not dry_run:
-        from bench.engines import warm_up
-
-        warm_up()
+    _warm_up(engine, dry_run)
     from bench.data import default_cache
     from bench.display import console
     from bench.execute import execute, show_forecast
     from bench.plan import Request, jobs_for, make_plan
     from bench.store import Store
 
+    _check_seeds(seeds)
     request = Request(
         methods=_names(methods) or ("all",),
         tasks=_names(tasks) or ("avatars-glasses",),
@@ -150,8 +157,6 @@ def run(
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
     )
-    if seeds is not None and not seeds.strip():
-        raise UserError("--seeds '': expected whole numbers such as 0,1,2 or 0-4")
     store = Store(results.resolve())
     cache = (cache_dir or default_cache()).resolve()
     plan = make_plan(request)
@@ -160,9 +165,120 @@ def run(
         show_forecast(console(), wanted, jobs)
         return
     store.open_for_writing()
-    fresh = existing is Existing.fresh
+    forget = plan.cells if existing is Existing.fresh else ()
+    _finish(lambda: execute(console(), plan, wanted, store, engine.value, jobs, forget))
+
+
+@app.command(
+    epilog="Examples:  python -m bench score --metrics fd_add  |  "
+    "python -m bench score --dry-run --task avatars-glasses  |  "
+    "python -m bench score --name mine --images add=DIR --images remove=DIR"
+)
+def score(
+    methods: Annotated[
+        list[str] | None, typer.Option(help="Labels or methods of the records; all if not given.")
+    ] = None,
+    tasks: TasksOption = None,
+    metrics: MetricsOption = None,
+    profile: Annotated[
+        str | None, typer.Option(help="That of the records (all if not given), or of the images.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="0,1,2 or 0-4; those of all records if not given.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the method that made the images is called.")
+    ] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KEY=FOLDER of ready-made images, one for each test pair (repeatable); "
+            f"KEY is {', '.join(IMAGES)}."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="profile.FIELD=VALUE of the images (repeatable)."),
+    ] = None,
+    jobs: JobsOption = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    plugins: PluginOption = None,
+    inception: InceptionOption = None,
+    cache_dir: CacheOption = None,
+    existing: Annotated[
+        Existing,
+        typer.Option(
+            help="resume: what is missing or outdated; retry: what failed too; fresh: all."
+        ),
+    ] = Existing.retry,
+    engine: EngineOption = Engine.process,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Write the test pairs that images follow; score nothing."),
+    ] = False,
+) -> None:
+    """Score finished cells again, or ready-made images; train nothing."""
+    _check_seeds(seeds)
+    imports = bool(images) or dry_run
+    if imports and (methods or seeds):
+        raise UserError("--methods and --seeds choose records: leave them out with images")
+    if images and not dry_run and name is None:
+        raise UserError("--images: give what made them a name too, for example --name mine")
+    if not imports and (settings or name is not None):
+        raise UserError("--name and --set are for images: give --images, or --dry-run")
+    _warm_up(engine, dry_run)
+    from bench.data import default_cache
+    from bench.display import console
+    from bench.execute import Setup
+    from bench.imported import parse_folders, score_images, show_pairs
+    from bench.plan import Request
+    from bench.rescore import score_records
+    from bench.store import Store
+
+    request = Request(
+        methods=_names(methods),
+        tasks=_names(tasks) or (("avatars-glasses",) if imports else ()),
+        metrics=_names(metrics),
+        profile=profile or ("small" if imports else ""),
+        seeds=seeds or "",
+        settings=tuple(settings or ()),
+        plugins=tuple(plugins or ()),
+        inception=inception.resolve() if inception else None,
+    )
+    setup = Setup(
+        console=console(),
+        store=Store(results.resolve()),
+        cache=(cache_dir or default_cache()).resolve(),
+        existing=existing.value,
+        engine=engine.value,
+        workers=jobs,
+    )
+    folders = parse_folders(images or ())
+    if dry_run:
+        show_pairs(setup, request, folders)
+    elif name is not None:
+        _finish(lambda: score_images(setup, request, name, folders))
+    else:
+        _finish(lambda: score_records(setup, request))
+
+
+def _check_seeds(seeds: str | None) -> None:
+    if seeds is not None and not seeds.strip():
+        raise UserError("--seeds '': expected whole numbers such as 0,1,2 or 0-4")
+
+
+def _warm_up(engine: Engine, dry_run: bool) -> None:
+    """Let workers begin to import torch while this process still plans."""
+    if engine is Engine.process and not dry_run:
+        from bench.engines import warm_up
+
+        warm_up()
+
+
+def _finish(work: Callable[[], int]) -> NoReturn:
+    """Do the work of a verb and end with its exit code."""
     try:
-        code = execute(console(), plan, wanted, store, engine.value, jobs, fresh)
+        code = work()
     except KeyboardInterrupt:  # here, because typer would end without a word
         message = "interrupted: the same command keeps what is finished and does the rest"
         print(message, file=sys.stderr)
@@ -216,16 +332,19 @@ def leaderboard(results: ResultsOption = DEFAULT_RESULTS) -> None:
     from bench.store import Store
 
     store = Store(results.resolve())
-    if not (store.root / "records").is_dir():
-        raise UserError(f"no records in {results}: run `python -m bench run` first, or --results")
+    store.require_records()
     store.open_for_writing()
     if not write_leaderboard(console(), store):
         raise UserError(f"no usable record in {results / 'records'}")
 
 
 def _names(given: list[str] | None) -> tuple[str, ...]:
-    """Return the names of an option that may be repeated and may hold commas or spaces."""
-    return tuple(n for text in given or () for n in text.replace(",", " ").split())
+    """Return the names of an option that may be repeated and may hold commas or spaces.
+
+    In the brackets of a label, a comma parts nothing.
+    """
+    texts = [re.split(r"[,\s]+(?![^\[]*\])", text) for text in given or ()]
+    return tuple(name for names in texts for name in names if name)
 
 
 def main(arguments: list[str] | None = None) -> None:

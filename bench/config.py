@@ -19,6 +19,8 @@ from bench.registry import Plugin
 
 PROFILES = Path(__file__).with_name("profiles.toml")
 PUBLISHED: Literal["published"] = "published"
+IMAGES_HASH = "images_hash"
+"""The one key of the configuration of images that were made elsewhere (see `Cell.imported`)."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,11 @@ class Cell:
         }
 
     @property
+    def imported(self) -> bool:
+        """Whether it is made of images that a method trained elsewhere has left."""
+        return is_imported(self.identity)
+
+    @property
     def id(self) -> str:
         """Return the 16 hex digits that name this run."""
         return hash_of(self.identity)
@@ -250,6 +257,11 @@ class Cell:
             numbers["probe_images"],
             numbers["test_images"],
         )
+
+
+def is_imported(identity: Mapping[str, Any]) -> bool:
+    """Return whether an identity is that of images made elsewhere, and of no method in here."""
+    return IMAGES_HASH in identity["config"]
 
 
 def hash_of(value: Any) -> str:

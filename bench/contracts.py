@@ -192,6 +192,13 @@ class Result:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+IMAGES = ("add", "other", "remove", "rec_a", "rec_b")
+"""The artefacts that are images, one for each test pair: also what can be made elsewhere."""
+
+CODES = tuple(f"z{code}_{part}_{d}" for code in "12" for part in ("probe", "test") for d in "ab")
+"""The artefacts that are codes."""
+
+
 @dataclass(frozen=True)
 class Artefacts:
     """What a trained method made of the task; metrics see this and never the method.

@@ -31,9 +31,16 @@ def describe(device: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "device": torch.cuda.get_device_name() if _has_gpu(device) else device,
         "commit": _commit(),
     }
+
+
+def _has_gpu(device: str) -> bool:
+    """Return whether this is about a GPU that is here: what one has made is scored without it."""
+    import torch
+
+    return device == "cuda" and torch.cuda.is_available()
 
 
 def native_bf16(device: str) -> bool:

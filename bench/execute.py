@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.console import Console
 
 from bench.anchors import ANCHORS
 from bench.cell import Job
+from bench.config import Cell
+from bench.contracts import DataSizes, Task, TaskData
 from bench.data import prepare, read
 from bench.display import display, preparing, print_table, say
 from bench.engines import ENGINES
@@ -19,7 +22,19 @@ from bench.folder import RunFolder
 from bench.grid import draw_overview
 from bench.plan import COMMITTED, Plan, default_workers, forecast, stale
 from bench.publish import write_leaderboard
-from bench.store import Damaged, Store, read_record
+from bench.store import Damaged, Existing, Store, read_record
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where and how cells are scored: what the verbs that train nothing share."""
+
+    console: Console
+    store: Store
+    cache: Path
+    existing: Existing
+    engine: str
+    workers: int | None
 
 
 def execute(
@@ -29,9 +44,12 @@ def execute(
     store: Store,
     engine: str,
     workers: int | None,
-    fresh: bool,
+    forget: Iterable[Cell] = (),
 ) -> int:
-    """Do what is left of a plan and print the leaderboard; return the exit code."""
+    """Do what is left of a plan and print the leaderboard; return the exit code.
+
+    What is to be forgotten is kept until it is certain that its successor can be made.
+    """
     to_do = [job for job in jobs if job.todo != "nothing"]
     if len(to_do) < len(jobs):
         console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have their record already")
@@ -39,29 +57,31 @@ def execute(
         say(
             console,
             f"stale: the source of {label} has changed since its record was made "
-            "(--existing fresh runs it again)",
+            "(`python -m bench run --existing fresh` runs it again)",
         )
-    for name in dict.fromkeys(job.cell.task for job in to_do):
-        with preparing(console, name) as progress:
-            prepare(
-                plan.tasks[name],
-                plan.profile.sizes,
-                to_do[0].cache,
-                say=lambda line: say(console, line),
-                progress=progress,
-            )
-    if fresh:
-        for job in to_do:
-            store.forget(job.cell)
+    for name, sizes in dict.fromkeys((job.cell.task, job.cell.sizes) for job in to_do):
+        make_ready(console, plan.tasks[name], sizes, to_do[0].cache)
+    for cell in forget:
+        store.forget(cell)
+    unscored: set[str] = set()
     if to_do:
         to_do = longest_first(to_do)
-        workers = workers or default_workers(to_do[0].cell.device)
+        trained = any(job.may_train for job in to_do)
+        workers = workers or default_workers(to_do[0].cell.device if trained else "cpu")
         with display(console, len(to_do)) as shown:
-            ENGINES[engine](to_do, workers, shown)
+            statuses = ENGINES[engine](to_do, workers, shown)
+        ended = zip(to_do, statuses, strict=True)
+        unscored = {job.cell.id for job, status in ended if status != "ok"}
     write_leaderboard(console, store, {(c.profile, c.task) for c in plan.cells})
-    for task in dict.fromkeys(job.cell.task for job in to_do):
+    for task in dict.fromkeys(job.cell.task for job in to_do if job.may_train):
         _write_overview(plan, task, store, to_do[0].cache)
-    return _exit_code(console, plan, store)
+    return _exit_code(console, plan, store, unscored)
+
+
+def make_ready(console: Console, task: Task, sizes: DataSizes, cache: Path) -> TaskData:
+    """Return a task, rendered first where the cache has it not; the console shows how it goes."""
+    with preparing(console, task.name) as progress:
+        return prepare(task, sizes, cache, lambda line: say(console, line), progress)
 
 
 def longest_first(jobs: Sequence[Job]) -> list[Job]:
@@ -112,12 +132,17 @@ def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) ->
     say(console, line)
 
 
-def _exit_code(console: Console, plan: Plan, store: Store) -> int:
-    """Return 3 when any cell of the plan has no good record, and say which."""
+def _exit_code(console: Console, plan: Plan, store: Store, unscored: Collection[str]) -> int:
+    """Return 3 when any cell of the plan has no good record, and say which.
+
+    unscored: the ids of cells that failed now; the record of one may stand from before.
+    """
     failed = 0
     for cell in plan.cells:
         record = read_record(store.record_path(cell))
         reason = _failure(record, plan.versions)
+        if not reason and cell.id in unscored:
+            reason = f"no new numbers (log: {RunFolder(store.run_path(cell)).log})"
         if reason:
             failed += 1
             say(console, f"failed: {cell.label} seed {cell.seed}: {reason}")
@@ -145,7 +170,8 @@ def _write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
             if artefacts is not None:
                 made[cell.label] = artefacts
     if made:
-        data = read(plan.tasks[task], plan.profile.sizes, cache)
-        title = f"{task}, profile {plan.profile.name}: adding on the left, removing on the right"
-        file = f"overview-{task}-{plan.profile.name.partition('[')[0]}.png"
+        cell = next(cell for cell in plan.cells if cell.task == task)
+        data = read(plan.tasks[task], cell.sizes, cache)
+        title = f"{task}, profile {cell.profile}: adding on the left, removing on the right"
+        file = f"overview-{task}-{cell.profile.partition('[')[0]}.png"
         draw_overview(store.root / file, title, made, data)

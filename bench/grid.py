@@ -35,8 +35,8 @@ def draw_grid(path: Path, title: str, artefacts: Artefacts, data: TaskData) -> N
     columns += [("b", b), ("removed", made.get("remove"))]
     if data.truth is not None:
         columns.append(("truth (remove)", data.truth.remove[:ROWS]))
-    if "rec_a" in made:
-        columns += [("a again", made["rec_a"]), ("b again", made["rec_b"])]
+    if "rec_a" in made or "rec_b" in made:
+        columns += [("a again", made.get("rec_a")), ("b again", made.get("rec_b"))]
     save_columns(path, title, columns)
 
 

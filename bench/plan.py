@@ -46,7 +46,6 @@ class Plan:
     cells: tuple[Cell, ...]
     versions: dict[str, int]
     tasks: dict[str, Task]
-    profile: Profile
     registry: Registry
     inception: Path | None
 
@@ -71,14 +70,14 @@ def make_plan(request: Request) -> Plan:
             )
     profile = choose_profile(request.profile, settings)
     seeds = parse_seeds(request.seeds) if request.seeds else profile.seeds
-    versions = _chosen_metrics(registry, request)
+    versions = chosen_metrics(registry, request)
     device, precision = _device(request.device), request.precision or profile.precision
     if precision not in ("auto", "fp32", "bf16"):
         raise unknown("precision", precision, ("auto", "fp32", "bf16"))
     if precision == "auto":
         precision = "bf16" if native_bf16(device) else "fp32"
     tasks = {name: registry.find("task", name).load()() for name in dict.fromkeys(request.tasks)}
-    plugins = tuple(str(path.resolve()) for path in request.plugins)
+    plugins = full_paths(request)
 
     cells: list[Cell] = []
     for task_name, task in tasks.items():
@@ -109,33 +108,45 @@ def make_plan(request: Request) -> Plan:
                 "precision": precision,
             }
             cells += [replace(cell, seed=seed, **chosen) for seed in seeds]
-    return Plan(tuple(cells), versions, tasks, profile, registry, request.inception)
+    return Plan(tuple(cells), versions, tasks, registry, request.inception)
 
 
-def jobs_for(plan: Plan, store: Store, cache: Path, existing: Existing) -> list[Job]:
-    """Return a job for every cell, with what is left to do for it."""
+def jobs_for(
+    plan: Plan, store: Store, cache: Path, existing: Existing, may_train: bool = True
+) -> list[Job]:
+    """Return a job for every cell, with what is left to do for it.
+
+    Where nothing may be trained, a cell that would be run is scored, and scored again if fresh.
+    """
     command = "python -m bench " + " ".join(sys.argv[1:])
-    return [
-        Job(
+    jobs = []
+    for cell in plan.cells:
+        todo = store.todo(cell, plan.versions, existing)
+        if todo == "run" and not may_train:
+            todo = "score"
+        job = Job(
             cell=cell,
-            todo=store.todo(cell, plan.versions, existing),
+            todo=todo,
             results=store.root,
             cache=cache,
             metrics=tuple(plan.versions),
             inception=plan.inception,
             command=command,
+            may_train=may_train,
+            again=existing == "fresh",
         )
-        for cell in plan.cells
-    ]
+        jobs.append(job)
+    return jobs
 
 
 def stale(plan: Plan, store: Store) -> list[str]:
     """Return the labels of finished cells whose method's source has changed since."""
     by_id = {record["id"]: record for record in store.records()[0]}
+    known = {plugin.name for plugin in plan.registry.all("method")}
     labels = []
     for cell in plan.cells:
         sources = by_id.get(cell.id, {}).get("sources", {})
-        if cell.method in sources:
+        if cell.method in sources and cell.method in known:
             now = plan.registry.find("method", cell.method).source_hash()
             if sources[cell.method] != now:
                 labels.append(cell.label)
@@ -215,7 +226,12 @@ def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
+def full_paths(request: Request) -> tuple[str, ...]:
+    """Return the files of a request's plug-ins so that a worker finds them."""
+    return tuple(str(path.resolve()) for path in request.plugins)
+
+
+def chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
     """Return the wanted metric ids with their versions; a family's name stands for all its ids.
 
     All that can be computed with the given settings, or what is named; that must be computable.

@@ -4,10 +4,12 @@ records/NAME.json      one finished cell, or one that failed, with all its numbe
 runs/NAME/             what its stages left: weights, training, artefacts, log
 grids/NAME.png         source, guide, result and truth
 leaderboard.csv, .md   views on the records
+pairs-TASK-PROFILE/    test pairs for images that are made elsewhere (see `bench.pairs`)
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -106,6 +108,17 @@ class Store:
                 good.append(record)
         return good, damaged
 
+    def require_records(self) -> None:
+        """Make sure that there is something to read.
+
+        Raises:
+            UserError: the folder has no records.
+        """
+        if not (self.root / "records").is_dir():
+            raise UserError(
+                f"no records in {self.root}: run `python -m bench run` first, or --results"
+            )
+
     def todo(self, cell: Cell, versions: Mapping[str, int], existing: Existing) -> Todo:
         """Return what is left to do for a cell, so that it has these metrics in these versions."""
         if existing == "fresh":
@@ -128,6 +141,12 @@ class Store:
         self.record_path(cell).unlink(missing_ok=True)
         self.grid_path(cell).unlink(missing_ok=True)
         shutil.rmtree(self.run_path(cell), ignore_errors=True)
+
+
+def cell_of(record: Mapping[str, Any], plugins: tuple[str, ...] = ()) -> Cell:
+    """Return the cell that a record is of; its id differs if the record has another identity."""
+    kept = {key: record["identity"][key] for key in IDENTITY_KEYS}
+    return Cell(label=record["label"], plugins=plugins, **kept)
 
 
 def is_scored(entry: Mapping[str, Any] | None, version: int, again: bool = True) -> bool:
@@ -190,7 +209,7 @@ facts: steps, images, FLOPs and so on of the training ({} for an anchor). timing
 stage and metric family. sources: the hash of each plug-in that took part.
 """
 
-IDENTITY_KEYS = {"method", "task", "profile", "seed", "config", "numbers", "device"}
+IDENTITY_KEYS = {field.name for field in dataclasses.fields(Cell)} - {"label", "plugins"}
 METRIC_KEYS = {
     *("value", "lo", "hi", "n", "status", "reason", "extractor"),
     *("unit", "better", "meaning", "version"),

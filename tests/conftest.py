@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,6 +23,14 @@ pytest.register_assert_rewrite(
 REGISTRY = Registry()
 SIZES = DataSizes(size=32, train=64, probe=64, test=32)
 
+TINY = (
+    "--profile", "smoke",
+    "--set", "profile.budget_tflops=0.01",
+    "--set", "profile.train_images=64",
+    "--set", "profile.probe_images=64",
+    "--set", "profile.test_images=32",
+)  # fmt: skip
+
 torch.set_num_threads(1)
 
 
@@ -33,6 +43,12 @@ def module(name):
     """Return the module of a family of metrics, or a helper beside it, by its name."""
     package = type(family("image_quality")).__module__.rpartition(".")[0]
     return importlib.import_module(f"{package}.{name}")
+
+
+def rows(folder):
+    """Return the rows of a leaderboard by method and metric."""
+    with (folder / "leaderboard.csv").open() as file:
+        return {(row["method"], row["metric"]): row for row in csv.DictReader(file)}
 
 
 @pytest.fixture(scope="session")
@@ -67,5 +83,23 @@ def bench(cache, tmp_path):
             env=environment,
             timeout=300,
         )
+
+    return call
+
+
+@pytest.fixture
+def inside(cache, capfd, monkeypatch):
+    """Run the command line in this process: each start of Python and torch takes seconds."""
+    from bench.cli import main
+
+    def call(*arguments: object) -> SimpleNamespace:
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("CONTENTBENCH_CACHE", str(cache))
+        capfd.readouterr()
+        inline = ("--engine", "inline") if arguments[0] in ("run", "score") else ()
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in (*arguments, *inline)])
+        said = capfd.readouterr()
+        return SimpleNamespace(returncode=int(stopped.value.code), stdout=said.out, stderr=said.err)
 
     return call

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 
 from bench.board import COLUMNS
 
-TINY = (
-    "--profile", "smoke",
-    "--set", "profile.budget_tflops=0.01",
-    "--set", "profile.train_images=64",
-    "--set", "profile.probe_images=64",
-    "--set", "profile.test_images=32",
-)  # fmt: skip
+from .conftest import TINY, rows
+
 IDS = [
     *("fd_add", "fd_remove", "z1_domain_acc", "z1_domain_acc_linear"),
     *("rec_l1_a", "rec_l1_b", "rec_psnr_a", "rec_psnr_b", "rec_ssim_a", "rec_ssim_b"),
@@ -30,31 +23,8 @@ IDS = [
 TIMED = ("train_images_per_s", "infer_images_per_s", "latency", "peak_memory_mb")
 
 
-def rows(folder):
-    with (folder / "leaderboard.csv").open() as file:
-        return {(row["method"], row["metric"]): row for row in csv.DictReader(file)}
-
-
 def untimed(folder):
     return {key: row for key, row in rows(folder).items() if not key[1].startswith(TIMED)}
-
-
-@pytest.fixture
-def inside(cache, capfd, monkeypatch):
-    """Run the command line in this process: each start of Python and torch takes seconds."""
-    from bench.cli import main
-
-    def call(*arguments: object) -> SimpleNamespace:
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setenv("CONTENTBENCH_CACHE", str(cache))
-        capfd.readouterr()
-        inline = ("--engine", "inline") if arguments[0] == "run" else ()
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in (*arguments, *inline)])
-        said = capfd.readouterr()
-        return SimpleNamespace(returncode=int(stopped.value.code), stdout=said.out, stderr=said.err)
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -514,6 +484,7 @@ def test_dry_run_does_nothing(inside, finished, tmp_path):
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list", "methods"], ["list", "metrics"],
                                        ["list", "tasks"], ["list", "profiles"], ["run", "--help"],
+                                       ["score", "--help"],
                                        ["--version"]])  # fmt: skip
 def test_what_needs_no_torch_imports_none(arguments):
     done = subprocess.run(

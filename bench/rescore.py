@@ -1,0 +1,145 @@
+"""Scores finished cells again from the artefacts that they left. Nothing is ever trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from bench.anchors import ANCHORS
+from bench.cell import ARTEFACTS_GONE, Job, can_score
+from bench.config import Cell
+from bench.data import fingerprint
+from bench.display import describe, say
+from bench.errors import Exit, UserError, unknown
+from bench.execute import Setup, execute
+from bench.plan import ALL, Plan, Request, chosen_metrics, full_paths, jobs_for, parse_seeds
+from bench.registry import Registry
+from bench.store import Store, cell_of
+
+
+def score_records(setup: Setup, request: Request) -> int:
+    """Compute what the finished cells of a results folder lack; return the exit code.
+
+    What of a request is empty chooses every record. A cell that cannot be scored from what is here
+    is named, the others are scored, and the exit code is 3.
+
+    Raises:
+        UserError: the request names what does not exist, or no record fits it.
+    """
+    console, store = setup.console, setup.store
+    registry = Registry(request.plugins)
+    versions = chosen_metrics(registry, request)
+    store.require_records()
+    records, damaged = store.records()
+    chosen = _chosen_records(records, request, store)
+    finished = [record for record in chosen if record["status"] == "ok"]
+    if len(finished) < len(chosen):
+        say(
+            console,
+            f"{len(chosen) - len(finished)} of {len(chosen)} cells failed and left nothing to "
+            "score; `python -m bench run --existing retry` tries again",
+        )
+    store.open_for_writing()
+    plugins = full_paths(request)
+    cells = {record["id"]: cell_of(record, plugins) for record in finished}
+    named = {cell.task for cell in cells.values()}
+    tasks = {p.name: p.load()() for p in registry.all("task") if p.name in named}
+    plan = Plan(tuple(cells.values()), versions, tasks, registry, request.inception)
+    jobs, refused = [], 0
+    planned = jobs_for(plan, store, setup.cache, setup.existing, may_train=False)
+    for key, job in zip(cells, planned, strict=True):
+        reason = "" if job.todo == "nothing" else _why_not(job, key, plan, store)
+        if reason:
+            refused += 1
+            say(console, f"not scored: {describe(job)}: {reason}")
+        else:
+            jobs.append(job)
+    plan = replace(plan, cells=tuple(job.cell for job in jobs))
+    code = execute(console, plan, jobs, store, setup.engine, setup.workers)
+    if refused:
+        say(console, f"{refused} of {len(cells)} cells cannot be scored from what is here")
+    return int(Exit.CELL_FAILED) if refused or damaged else code
+
+
+def _chosen_records(
+    records: Sequence[dict[str, Any]], request: Request, store: Store
+) -> list[dict[str, Any]]:
+    """Return the records that a request chooses: by label or method, task, profile and seed."""
+    names = [{record["label"], record["identity"]["method"]} for record in records]
+    tasks = [{record["identity"]["task"]} for record in records]
+    profiles = [
+        {(name := record["identity"]["profile"]), name.partition("[")[0]} for record in records
+    ]
+    wanted_profile = (request.profile,) if request.profile else ()
+    _check_known("method", request.methods, names)
+    _check_known("task", request.tasks, tasks)
+    _check_known("profile", wanted_profile, profiles)
+    seeds = parse_seeds(request.seeds) if request.seeds else ()
+    chosen = [
+        record
+        for record, name, task, profile in zip(records, names, tasks, profiles, strict=True)
+        if _fits(name, request.methods)
+        and _fits(task, request.tasks)
+        and _fits(profile, wanted_profile)
+        and (not seeds or record["identity"]["seed"] in seeds)
+    ]
+    if not chosen:
+        raise UserError(
+            f"no usable record in {store.root / 'records'} fits: give fewer of --methods, --tasks, "
+            "--profile and --seeds, or another --results"
+        )
+    return chosen
+
+
+def _fits(names: set[str], wanted: Sequence[str]) -> bool:
+    return not wanted or not names.isdisjoint(wanted) or ALL in wanted
+
+
+def _check_known(what: str, wanted: Sequence[str], given: Sequence[set[str]]) -> None:
+    known = {ALL}.union(*given)
+    for name in wanted:
+        if name not in known:
+            raise unknown(f"{what} among the records", name, known)
+
+
+def _why_not(job: Job, key: str, plan: Plan, store: Store) -> str:
+    """Return why a job cannot be done without training, and what to do instead, or ''."""
+    cell = job.cell
+    instead = f"`{command_for(cell, store, fresh=job.again)}` makes the cell again"
+    if cell.imported:
+        instead = (
+            f"give its images with `python -m bench score --name {cell.method} --images ...`, made "
+            "from the test pairs that `python -m bench score --dry-run` writes"
+        )
+    if cell.id != key or not store.record_path(cell).exists():
+        return f"its record was written by another version of the suite or renamed; {instead}"
+    if cell.task not in plan.tasks:
+        return f"task '{cell.task}' is unknown here: give its file with --plugin"
+    methods = {plugin.name for plugin in plan.registry.all("method")}
+    if not (cell.imported or cell.method in ANCHORS or cell.method in methods):
+        return f"method '{cell.method}' is unknown here: give its file with --plugin"
+    if fingerprint(plan.tasks[cell.task], cell.sizes) != cell.fingerprint:
+        return f"the images of task {cell.task} are others now; {instead}"
+    if not can_score(cell, store):
+        return f"{ARTEFACTS_GONE}; {instead}"
+    return ""
+
+
+def command_for(cell: Cell, store: Store, fresh: bool) -> str:
+    """Return the command that makes a cell, with the settings that its label and profile name."""
+    options: dict[str, object] = {"methods": cell.method, "tasks": cell.task}
+    options["profile"], _, inside = cell.profile.partition("[")
+    settings = [f"profile.{change}" for change in _changes(inside)]
+    settings += [f"{cell.method}.{change}" for change in _changes(cell.label.partition("[")[2])]
+    if cell.method not in ANCHORS:
+        options |= {"seeds": cell.seed, "device": cell.device, "precision": cell.precision}
+    options |= {"results": store.root} | ({"existing": "fresh"} if fresh else {})
+    words = [f"--{name} {value}" for name, value in options.items()]
+    words += [f"--set {setting}" for setting in settings]
+    words += [f"--plugin {path}" for path in cell.plugins]
+    return " ".join(["python -m bench run", *words])
+
+
+def _changes(inside: str) -> list[str]:
+    return [change for change in inside.rstrip("]").split(",") if change]

@@ -1,0 +1,558 @@
+"""Scoring without training: cells that are finished, and images that were made elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.cell import Job, run
+from bench.config import IMAGES_HASH, Setting, choose_profile
+from bench.contracts import CODES, IMAGES
+from bench.folder import RunFolder
+from bench.imported import read_images
+from bench.registry import FOLDERS
+from bench.store import Store, cell_of
+
+from .conftest import TINY, rows
+
+COUNTED = """
+from bench.contracts import Metric, Result
+class Counted(Metric):
+    name = "counted"
+    summary = "says which version computed it"
+    version = 1
+    numbers = {
+        "first": {"unit": "", "better": "lower", "meaning": "none", "needs": ("add",)},
+        "second": {"unit": "", "better": "lower", "meaning": "none", "needs": ("add",)},
+    }
+    def compute(self, wanted, artefacts, data, settings):
+        return {info.id: Result(VALUE, n=1) for info in wanted}
+"""
+
+
+def write_metric(path, version, value):
+    text = COUNTED.replace("version = 1", f"version = {version}").replace("VALUE", value)
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(cache, tmp_path_factory):
+    """A results folder in which a method and two anchors were run."""
+    from bench.cli import main
+
+    folder = tmp_path_factory.mktemp("finished")
+    arguments = ("run", "--methods", "autoencoder,ground-truth,copy-source", *TINY,
+                 "--metrics", "rec_l1_a,cf_rank_add", "--engine", "inline",
+                 "--results", str(folder), "--cache-dir", str(cache))  # fmt: skip
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    assert stopped.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def results(finished, tmp_path):
+    """A copy of the finished folder, for a test to change."""
+    return shutil.copytree(finished, tmp_path / "results")
+
+
+def record_of(folder, label):
+    (path,) = (folder / "records").glob(f"{label}-avatars*")
+    return json.loads(path.read_text())
+
+
+def trained(folder):
+    """Return when each file that training leaves was written."""
+    left = [path for name in ("weights.safetensors", "training.json", "artefacts.safetensors")
+            for path in folder.glob(f"runs/*/{name}")]  # fmt: skip
+    assert len(left) == 3
+    return {path: path.stat().st_mtime_ns for path in left}
+
+
+def test_what_a_record_lacks_is_computed_without_training(inside, results, monkeypatch):
+    monkeypatch.setattr("bench.cell.train", None)
+    before = trained(results)
+    done = inside("score", "--metrics", "reconstruction,cf_skill_in_add", "--results", results)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("start ") == 3
+    table = rows(results)
+    assert table["autoencoder", "rec_psnr_b"]["status"] == "ok"
+    assert float(table["ground-truth", "cf_skill_in_add"]["value"]) == 1
+    assert float(table["copy-source", "cf_skill_in_add"]["value"]) == 0
+    assert ("autoencoder", "fd_add") not in table
+    assert trained(results) == before
+    again = inside("score", "--metrics", "reconstruction,cf_skill_in_add", "--results", results)
+    assert again.returncode == 0
+    assert "3 of 3 cells have their record already" in again.stdout
+    assert "start " not in again.stdout
+
+
+def test_all_metrics_that_can_be_had_are_computed(bench, results):
+    """Once as users run it, in processes."""
+    done = bench("score", "--results", results)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = rows(results)
+    assert table["autoencoder", "z1_domain_acc"]["status"] == "ok"
+    assert table["ground-truth", "fd_remove"]["status"] == "ok"
+
+
+def test_a_version_that_rose_a_failure_and_fresh(inside, results, tmp_path):
+    """What is computed again under each policy, by the value that each computation leaves."""
+    plugin = tmp_path / "metric.py"
+    before = trained(results)
+
+    def scored(version, value, *more):
+        write_metric(plugin, version, value)
+        # another path each time: a module is imported once
+        path = shutil.copy(plugin, tmp_path / f"metric{len(list(tmp_path.iterdir()))}.py")
+        done = inside("score", "--methods", "autoencoder", "--plugin", path,
+                      "--results", results, *more)  # fmt: skip
+        metrics = record_of(results, "autoencoder")["metrics"]
+        return done.returncode, [metrics[name]["value"] for name in ("first", "second")]
+
+    only = ("--metrics", "counted")
+    assert scored(1, "1.0", *only) == (0, [1, 1])
+    assert scored(1, "2.0", *only) == (0, [1, 1])
+    assert scored(2, "3.0", *only) == (0, [3, 3])
+    assert scored(2, "4.0", "--metrics", "second", "--existing", "fresh") == (0, [3, 4])
+    assert scored(3, "1 / 0", *only) == (3, [None, None])
+    assert scored(3, "5.0", *only, "--existing", "resume") == (3, [None, None])
+    assert scored(3, "5.0", *only) == (0, [5, 5])
+    assert scored(3, "6.0", *only, "--existing", "fresh") == (0, [6, 6])
+    assert trained(results) == before
+    assert record_of(results, "autoencoder")["metrics"]["rec_l1_a"]["status"] == "ok"
+
+
+FILTERS = {
+    "method": (["--methods", "autoencoder"], {"autoencoder"}),
+    "all": (["--methods", "all"], {"autoencoder", "ground-truth", "copy-source"}),
+    "task": (["--tasks", "avatars-glasses", "--methods", "copy-source"], {"copy-source"}),
+    "profile": (["--profile", "smoke"], {"autoencoder", "ground-truth", "copy-source"}),
+    "seed": (["--seeds", "0", "--methods", "ground-truth,copy-source"],
+             {"ground-truth", "copy-source"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FILTERS)
+def test_options_choose_records(case, inside, results):
+    arguments, expected = FILTERS[case]
+    done = inside("score", "--metrics", "cf_harm_out_add", *arguments, "--results", results)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {method for method, metric in rows(results) if metric == "cf_harm_out_add"} == expected
+
+
+def test_a_label_with_settings_chooses_its_record(inside, results):
+    path = next((results / "records").glob("autoencoder*"))
+    record = json.loads(path.read_text())
+    label = "autoencoder[width=16,learning_rate=0.5]"
+    cell = cell_of(record | {"label": label})
+    store = Store(results)
+    path.rename(store.record_path(cell))
+    store.record_path(cell).write_text(json.dumps(record | {"label": label}))
+    done = inside("score", "--methods", label, "--metrics", "rec_l1_b", "--results", results)
+    assert done.returncode == 3
+    assert "--set autoencoder.width=16 --set autoencoder.learning_rate=0.5" in done.stdout
+
+
+def damage_folder(results):
+    shutil.rmtree(results / "runs")
+
+
+def damage_artefacts(results):
+    next(results.glob("runs/*/artefacts.safetensors")).write_bytes(b"half of it")
+
+
+def change_identity(results, **changes):
+    """Give the method's record another identity, and its files the names that belong to it."""
+    path = next((results / "records").glob("autoencoder*"))
+    record = json.loads(path.read_text())
+    record["identity"] |= changes
+    cell = cell_of(record)
+    store = Store(results)
+    next(results.glob("runs/autoencoder*")).rename(store.run_path(cell))
+    path.unlink()
+    store.record_path(cell).write_text(json.dumps(record | {"id": cell.id}))
+
+
+def other_id(results):
+    path = next((results / "records").glob("autoencoder*"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"id": "0" * 16}))
+
+
+REFUSED = {
+    "folder": (damage_folder, "its artefacts are missing or damaged; `python -m bench run "
+               "--methods autoencoder --tasks avatars-glasses --profile smoke --seeds 0"),
+    "artefacts": (damage_artefacts, "its artefacts are missing or damaged; `python"),
+    "fingerprint": (lambda r: change_identity(r, fingerprint="0" * 16),
+                    "the images of task avatars-glasses are others now; `python -m bench run"),
+    "method": (lambda r: change_identity(r, method="gone"), "method 'gone' is unknown here"),
+    "task": (lambda r: change_identity(r, task="gone"), "task 'gone' is unknown here"),
+    "id": (other_id, "by another version of the suite or renamed; `python -m bench run"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_scored_is_said_and_the_others_are(case, inside, results, monkeypatch):
+    monkeypatch.setattr("bench.cell.train", None)
+    harm, expected = REFUSED[case]
+    harm(results)
+    done = inside("score", "--metrics", "cf_harm_out_add", "--results", results)
+    assert done.returncode == 3
+    assert done.stderr == ""
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("not scored: ")]
+    assert line.startswith("not scored: autoencoder on ")
+    assert expected in line
+    table = rows(results)
+    assert table["ground-truth", "cf_harm_out_add"]["status"] == "ok"
+    assert ("autoencoder", "cf_harm_out_add") not in table
+    assert inside("score", "--metrics", "rec_l1_a", "--results", results).returncode == (
+        3 if case == "id" else 0
+    ), "nothing was to be computed for it"
+
+
+def test_a_job_that_may_not_train_never_does(results, cache, monkeypatch):
+    """Also when the artefacts vanish after a cell was found to be fit for scoring."""
+    monkeypatch.setattr("bench.cell.train", None)
+    record = record_of(results, "autoencoder")
+    shutil.rmtree(results / "runs")
+    job = Job(cell_of(record), "score", results, cache, ("rec_l1_a", "rec_l1_b"), None, "",
+              may_train=False)  # fmt: skip
+    assert run(job, lambda *_: None) == "failed"
+    after = record_of(results, "autoencoder")
+    assert after["metrics"]["rec_l1_a"] == record["metrics"]["rec_l1_a"]
+    assert "artefacts are missing" in after["metrics"]["rec_l1_b"]["reason"]
+
+
+def test_a_worker_that_dies_loses_no_earlier_number(bench, results, tmp_path):
+    plugin = tmp_path / "metric.py"
+    arguments = ("score", "--metrics", "counted", "--methods", "copy-source", "--plugin", plugin)
+    arguments += ("--results", results, "--existing", "fresh")
+    write_metric(plugin, 1, "1.0")
+    assert bench(*arguments).returncode == 0
+    write_metric(plugin, 1, "__import__('os').abort()")
+    done = bench(*arguments)
+    assert done.returncode == 3
+    assert "failed: copy-source seed 0: no new numbers" in done.stdout
+    assert record_of(results, "copy-source")["metrics"]["first"]["value"] == 1
+
+
+def test_damaged_and_failed_records_are_counted(inside, results):
+    (results / "records" / "broken.json").write_text("{")
+    path = next((results / "records").glob("copy-source*"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "failed"}))
+    done = inside("score", "--metrics", "cf_harm_out_add", "--results", results)
+    assert done.returncode == 3
+    assert "1 of 3 cells failed and left nothing to score" in done.stdout
+    assert "broken.json is left out" in done.stdout
+
+
+def test_a_method_of_the_users_own_is_scored_with_its_file(inside, results, tmp_path):
+    source = (FOLDERS["method"] / "autoencoder.py").read_text()
+    shutil.copy(FOLDERS["method"] / "_blocks.py", tmp_path / "_blocks.py")
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        source.replace('name = "autoencoder"', 'name = "mine"').replace(
+            "from ._blocks", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom _blocks"
+        )
+    )
+    change_identity(results, method="mine")
+    arguments = ("score", "--metrics", "rec_l1_b", "--results", results)
+    refused = inside(*arguments)
+    assert refused.returncode == 3
+    assert "method 'mine' is unknown here: give its file with --plugin" in refused.stdout
+    assert inside(*arguments, "--plugin", plugin).returncode == 0
+
+
+# Ready-made images
+
+
+def save(folder, images, name="{:05d}.png"):
+    """Write uint8 (n, 3, S, S) as files."""
+    folder.mkdir(parents=True)
+    for at, image in enumerate(images):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / name.format(at))
+    return folder
+
+
+@pytest.fixture
+def truth(faces, tmp_path):
+    """Options that give the true results as ready-made images."""
+    kinds = vars(faces.truth).items()
+    return [
+        word
+        for key, images in kinds
+        for word in ("--images", f"{key}={save(tmp_path / 'truth' / key, images)}")
+    ]
+
+
+def test_the_truth_as_images_is_perfect_and_sources_are_nothing(
+    inside, faces, truth, results, tmp_path
+):
+    a, b = (domain.images for domain in faces.domains["test"])
+    sources = ["--images", f"add={save(tmp_path / 'a', a)}",
+               "--images", f"rec_a={save(tmp_path / 'again', a, '{:03d}.bmp')}",
+               "--images", f"remove={save(tmp_path / 'b', b)}"]  # fmt: skip
+    where = (*TINY, "--results", results)
+    for name, images in (("true", truth), ("nothing", sources)):
+        done = inside("score", "--name", name, *images, *where)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{name}: trained elsewhere; scored from its images" in done.stdout
+    table = rows(results)
+    assert float(table["true", "cf_skill_in_add"]["value"]) == 1
+    assert float(table["true", "cf_skill_in_remove"]["value"]) == 1
+    assert float(table["true", "cf_rank_add"]["value"]) == 1
+    assert float(table["nothing", "cf_skill_in_add"]["value"]) == 0
+    assert float(table["nothing", "rec_l1_a"]["value"]) == 0
+    reasons = {metric: row["reason"] for (method, metric), row in table.items()
+               if method == "nothing" and row["status"] == "not_applicable"}  # fmt: skip
+    assert reasons["cf_rank_add"] == "no images were given for 'other'"
+    assert reasons["rec_l1_b"] == "no images were given for 'rec_b'"
+    assert reasons["z1_domain_acc"] == "images only: no codes"
+    assert reasons["params"] == reasons["train_images_per_s"] == "trained elsewhere"
+    assert table["autoencoder", "rec_l1_a"]["status"] == "ok", "labels are as before"
+
+    record = record_of(results, "nothing")
+    assert record["status"] == "ok"
+    assert (record["label"], record["identity"]["method"]) == ("nothing", "nothing")
+    assert record["identity"]["config"].keys() == {IMAGES_HASH}
+    assert inside("leaderboard", "--results", results).returncode == 0
+    ran = inside("run", "--methods", "copy-source", "--metrics", "cf_harm_out_add", *where)
+    assert ran.returncode == 0
+    assert ("nothing", "cf_skill_in_add") in rows(results)
+
+
+def test_images_are_scored_once_and_replaced_by_others(inside, truth, results, tmp_path):
+    arguments = ("score", "--name", "mine", *truth, *TINY, "--results", results, "--metrics")
+    assert "start " in inside(*arguments, "cf_skill_in_add").stdout
+    first = record_of(results, "mine")
+    assert "1 of 1 cells have their record" in inside(*arguments, "cf_skill_in_add").stdout
+    assert "start " in inside(*arguments, "cf_harm_out_add").stdout
+    later = inside("score", "--methods", "mine", "--metrics", "fd_add", "--results", results)
+    assert later.returncode == 0, later.stdout
+    assert record_of(results, "mine")["id"] == first["id"]
+    assert record_of(results, "mine")["metrics"].keys() == {
+        *("cf_skill_in_add", "cf_harm_out_add", "fd_add")
+    }
+
+    swapped = tmp_path / "truth" / "add"
+    (swapped / "00000.png").rename(swapped / "x")
+    (swapped / "00001.png").rename(swapped / "00000.png")
+    (swapped / "x").rename(swapped / "00001.png")
+    assert inside(*arguments, "cf_skill_in_add").returncode == 0
+    assert record_of(results, "mine")["id"] != first["id"]
+    assert float(rows(results)["mine", "cf_skill_in_add"]["value"]) < 1
+    for kind in ("records", "runs", "grids"):
+        assert len(list((results / kind).glob("mine-*"))) == 1, kind
+
+    shutil.rmtree(results / "runs")
+    gone = inside("score", "--methods", "mine", "--metrics", "fd_add", "--results", results)
+    assert gone.returncode == 3
+    assert "give its images with `python -m bench score --name mine --images" in gone.stdout
+    assert inside(*arguments, "fd_add").returncode == 0
+
+
+def test_dry_run_writes_the_pairs(inside, faces, truth, tmp_path):
+    done = inside("score", "--dry-run", *TINY, "--results", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "r" / "pairs-avatars-glasses-smoke"
+    assert str(folder) in done.stdout
+    assert "32 images of 32 x 32 pixels" in done.stdout
+    with (folder / "pairs.csv").open() as file:
+        pairs = list(csv.DictReader(file))
+    assert pairs[2] == {"index": "2", "source": "a/00002.png", "guide": "b/00002.png",
+                        "other_guide": "b/00003.png"}  # fmt: skip
+    assert [pair["other_guide"] for pair in pairs[:2]] == ["b/00001.png", "b/00000.png"]
+    for letter, domain in zip("ab", faces.domains["test"], strict=True):
+        files = sorted((folder / letter).iterdir())
+        assert len(files) == len(pairs) == 32
+        shown = np.stack([np.asarray(Image.open(path)) for path in files])
+        assert (shown == domain.images.permute(0, 2, 3, 1).numpy()).all()
+    assert {path.name for path in (tmp_path / "r").iterdir()} == {folder.name}
+
+    (folder / "a" / "stale.png").write_bytes(b"of an earlier, larger run")
+    again = inside("score", "--dry-run", "--name", "mine", *truth, *TINY,
+                   "--results", tmp_path / "r")  # fmt: skip
+    assert again.returncode == 0
+    assert "the images given for add, other, remove fit" in again.stdout
+    assert not (folder / "a" / "stale.png").exists()
+    assert {path.name for path in (tmp_path / "r").iterdir()} == {folder.name}
+
+
+def palette(*colors):
+    image = Image.new("P", (32, 32), 1)
+    image.putpalette([value for color in colors for value in color])
+    return image
+
+
+def plain(mode, color):
+    return Image.new(mode, (32, 32), color)
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "expected", "saving"),
+    [
+        (plain("RGB", (10, 20, 30)), "png", [10, 20, 30], {}),
+        (plain("L", 77), "png", [77, 77, 77], {}),
+        (plain("1", 1), "png", [255, 255, 255], {}),
+        (plain("RGBA", (0, 0, 0, 0)), "png", [255, 255, 255], {}),
+        (plain("RGBA", (0, 0, 0, 51)), "png", [204, 204, 204], {}),
+        (plain("LA", (50, 255)), "png", [50, 50, 50], {}),
+        (plain("L", 9), "png", [255, 255, 255], {"transparency": 9}),
+        (palette((0, 0, 0), (1, 2, 3)), "png", [1, 2, 3], {}),
+        (palette((0, 0, 0), (1, 2, 3)), "png", [255, 255, 255], {"transparency": 1}),
+        (plain("L", 128), "jpg", [128, 128, 128], {}),
+    ],
+)
+def test_every_kind_of_image_is_read_as_rgb(image, kind, expected, saving, tmp_path):
+    profile = choose_profile("smoke", [Setting("profile", "test_images", "2")])
+    for at in range(2):
+        image.save(tmp_path / f"{at}.{kind}", **saving)
+    read = read_images({"add": tmp_path}, profile)["add"]
+    assert read.shape == (2, 3, 32, 32)
+    assert read[1, :, 0, 0].tolist() == expected
+
+
+def fewer(folder):
+    (folder / "00031.png").unlink()
+
+
+def smaller(folder):
+    Image.new("RGB", (32, 16)).save(folder / "00004.png")
+
+
+def unreadable(folder):
+    (folder / "00004.png").write_text("<html>")
+
+
+def cut_short(folder):
+    path = folder / "00004.png"
+    path.write_bytes(path.read_bytes()[:-60])
+
+
+def sixteen_bits(folder):
+    Image.fromarray(np.zeros((32, 32), np.uint16)).save(folder / "00004.png")
+
+
+def empty(folder):
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def unpadded(folder):
+    for path in folder.iterdir():
+        path.rename(folder / f"{int(path.stem)}.png")
+
+
+def gone(folder):
+    shutil.rmtree(folder)
+
+
+BAD_FOLDERS = {
+    "fewer": (fewer, "add: 31 images, expected 32"),
+    "smaller": (smaller, "00004.png: 32 x 16 pixels, expected 32 x 32"),
+    "unreadable": (unreadable, "00004.png: no image that can be read"),
+    "cut short": (cut_short, "00004.png: no image that can be read"),
+    "sixteen bits": (sixteen_bits, "expected 8 bits a channel"),
+    "empty": (empty, "add: 0 images, expected 32"),
+    "unpadded": (unpadded, "with leading zeros"),
+    "gone": (gone, "add: no such folder"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FOLDERS)
+def test_bad_images_are_one_line_and_exit_code_2(case, inside, truth, tmp_path):
+    harm, expected = BAD_FOLDERS[case]
+    harm(tmp_path / "truth" / "add")
+    done = inside("score", "--name", "mine", *truth, *TINY, "--results", tmp_path / "r")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert expected in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_hidden_files_do_not_count(inside, truth, tmp_path):
+    (tmp_path / "truth" / "add" / ".DS_Store").write_bytes(b"")
+    assert inside("score", "--name", "mine", *truth, *TINY, "--metrics", "cf_skill_in_add",
+                  "--results", tmp_path / "r").returncode == 0  # fmt: skip
+
+
+MINE = ("--name", "mine")
+WRONG = {
+    "key": ((*MINE, "--images", "added=x"), "'added'; did you mean 'add'?"),
+    "code": ((*MINE, "--images", "z1_test_a=x"), "unknown key"),
+    "twice": ((*MINE, "--images", "add=x", "--images", "add=y"), "add is given already, as x"),
+    "equals": ((*MINE, "--images", "add"), "--images 'add': expected KEY=FOLDER"),
+    "no folder": ((*MINE, "--images", "add="), "--images 'add=': expected KEY=FOLDER"),
+    "no name": (("--images", "add=x"), "give what made them a name too"),
+    "no images": (MINE, "--name and --set are for images"),
+    "settings": (("--set", "profile.size=64"), "--name and --set are for images"),
+    "method": (("--name", "drit", "--images", "add=x"), "--name drit: that is a method"),
+    "anchor": (("--name", "copy-source", "--images", "add=x"), "that is a method of the suite"),
+    "all": (("--name", "all", "--images", "add=x"), "that is a method of the suite"),
+    "words": (("--name", "a b", "--images", "add=x"), "--name 'a b': expected a simple word"),
+    "path": (("--name", "../a", "--images", "add=x"), "expected a simple word"),
+    "nothing": (("--name", "", "--images", "add=x"), "expected a simple word"),
+    "tasks": ((*MINE, "--images", "add=x", "--tasks", "a,b"), "images are of one task"),
+    "task": ((*MINE, "--images", "add=x", "--task", "avatar"), "unknown task 'avatar'"),
+    "profile": ((*MINE, "--images", "add=x", "--profile", "smal"), "unknown profile 'smal'"),
+    "owner": ((*MINE, "--images", "add=x", "--set", "drit.width=3"), "images have no settings"),
+    "records": ((*MINE, "--images", "add=x", "--methods", "drit"), "choose records"),
+    "metric": ((*MINE, "--images", "add=x", "--metrics", "fd_ad"), "did you mean 'fd_add'?"),
+    "dry run": (("--dry-run", "--seeds", "0"), "choose records"),
+    "dry run key": (("--dry-run", "--images", "x=y"), "unknown key"),
+    "dry run task": (("--dry-run", "--task", "avatar"), "unknown task 'avatar'"),
+    "empty": ((), "no records in"),
+    "any metric": (("--metrics", "fd_ad"), "did you mean 'fd_add'?"),
+    "fid": (("--metrics", "fid_add"), "give --inception FILE"),
+    "plugin": (("--plugin", "nowhere.py"), "no plug-in file nowhere.py"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_use_is_one_line_and_exit_code_2(case, inside, tmp_path):
+    arguments, expected = WRONG[case]
+    done = inside("score", *arguments, "--results", tmp_path / "r")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert expected in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
+WRONG_CHOICE = {
+    "method": (("--methods", "autoencode"), "'autoencode'; did you mean 'autoencoder'?"),
+    "not run": (("--methods", "drit"), "unknown method among the records 'drit'"),
+    "task": (("--tasks", "avatar-glasses"), "did you mean 'avatars-glasses'?"),
+    "profile": (("--profile", "small"), "unknown profile among the records 'small'"),
+    "seeds": (("--seeds", "7"), "no usable record"),
+    "seed form": (("--seeds", "x"), "--seeds 'x'"),
+    "empty seeds": (("--seeds", ""), "--seeds ''"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_CHOICE)
+def test_a_choice_that_fits_no_record(case, inside, finished):
+    arguments, expected = WRONG_CHOICE[case]
+    done = inside("score", *arguments, "--results", finished)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert expected in done.stderr
+
+
+def test_a_name_that_was_trained_here_is_taken(inside, truth, results):
+    change_identity(results, method="mine")
+    done = inside("score", "--name", "mine", *truth, *TINY, "--results", results)
+    assert done.returncode == 2
+    assert "has a record of a method of this name" in done.stderr
+
+
+def test_what_images_and_codes_are_called(results):
+    """The two lists name all that a method leaves, but for a code that it does not have."""
+    artefacts = RunFolder(next(results.glob("runs/autoencoder*"))).artefacts()
+    assert {*artefacts.tensors, *artefacts.absent} == {*IMAGES, *CODES}
