@@ -12,6 +12,7 @@ from bench.contracts import CODES, Artefacts, TaskData
 from bench.errors import UserError
 
 _NO_MODEL = "an anchor is no model: it has no {}"
+_NO_REMOVE = "removing has no guide to copy"
 _ABSENT = {
     "rec_a": _NO_MODEL.format("decoder"),
     "rec_b": _NO_MODEL.format("decoder"),
@@ -24,7 +25,8 @@ _ABSENT = {
 def copy_source(data: TaskData) -> Artefacts:
     """Return every source as it is: the floor of transfer."""
     a, b = (domain.images for domain in data.domains["test"])
-    return Artefacts({"add": a, "other": a, "remove": b}, absent=_ABSENT)
+    images = {"add": a, "other": a, "remove": b, "cycle_a": a, "cycle_b": b}
+    return Artefacts(images, absent=_ABSENT)
 
 
 def copy_guide(data: TaskData) -> Artefacts:
@@ -32,7 +34,7 @@ def copy_guide(data: TaskData) -> Artefacts:
     from bench.images import of_neighbours  # here: listing anchors must not import torch
 
     b = data.domains["test"][1].images
-    absent = _ABSENT | {"remove": "removing has no guide to copy"}
+    absent = _ABSENT | dict.fromkeys(("remove", "cycle_a", "cycle_b"), _NO_REMOVE)
     return Artefacts({"add": b, "other": of_neighbours(b)}, absent=absent)
 
 
@@ -44,7 +46,8 @@ def ground_truth(data: TaskData) -> Artefacts:
     """
     if data.truth is None:
         raise UserError(f"task {data.name} has no ground truth to show")
-    return Artefacts(dict(vars(data.truth)), absent=_ABSENT)
+    a, b = (domain.images for domain in data.domains["test"])
+    return Artefacts(vars(data.truth) | {"cycle_a": a, "cycle_b": b}, absent=_ABSENT)
 
 
 ANCHORS: dict[str, Callable[[TaskData], Artefacts]] = {

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import environment
 from bench.anchors import ANCHORS
 from bench.config import PUBLISHED, Cell
-from bench.contracts import Artefacts, Metric, Result, Settings, TaskData
+from bench.contracts import CODES, IMAGES, Artefacts, Metric, Result, Settings, TaskData
 from bench.data import read
 from bench.folder import RunFolder
 from bench.grid import draw_grid
@@ -42,6 +42,8 @@ from bench.training import (
 
 LATENCY_REPEATS = 50
 INFERENCE_BATCH = 32
+ARTEFACTS = 2
+"""Version of what a method leaves for metrics; it rises when there is more of it."""
 
 
 @dataclass(frozen=True)
@@ -227,16 +229,18 @@ def _from_method(
     """
     cell, source = job.cell, plugin.source_hash()
     method_class: type[Method] = plugin.load()
-    kept = folder.artefacts()
+    kept, trained = folder.artefacts(), folder.training(source)
     if kept is not None and (job.todo == "score" or kept.measured["source"] == source):
-        return kept
+        if kept.measured.get("version") == ARTEFACTS:
+            return kept
+        if trained is None:
+            return _as_they_are(kept)
     if cell.device == "cuda":
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     config = method_class.Config(**cell.config)
     method = build(method_class, data.spec, config, cell.seed).to(cell.device)
-    trained = folder.training(source)
     if trained is None:
         show("training", None)
         flops = flops_of_step(method)
@@ -260,6 +264,13 @@ def _from_method(
     artefacts = dataclasses.replace(artefacts, measured={"source": source, **artefacts.measured})
     folder.save_artefacts(artefacts)
     return artefacts
+
+
+def _as_they_are(kept: Artefacts) -> Artefacts:
+    """Return artefacts of an earlier version of the suite, with the reason for what they lack."""
+    reason = "left by an earlier version of the suite: `python -m bench run --existing fresh`"
+    missing: dict[str, str] = dict.fromkeys((*IMAGES, *CODES), reason)
+    return dataclasses.replace(kept, absent=missing | dict(kept.absent))
 
 
 def _steps(cell: Cell, method_class: type[Method], flops_per_step: int) -> int:
@@ -295,25 +306,28 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
         "rec_a": to_uint8(apply(lambda x: method.reconstruct(x, 0), a)),
         "rec_b": to_uint8(apply(lambda x: method.reconstruct(x, 1), b)),
     }
-    for part in ("probe", "test"):
-        for domain, letter in enumerate("ab"):
-            images = data.domains[part][domain].images
-            tensors[f"z1_{part}_{letter}"] = apply(
-                lambda x, domain=domain: method.encode(x, domain).common, images
-            )
-            if method.encode(to_float(images[:1].to(device)), domain).separate is not None:
-                tensors[f"z2_{part}_{letter}"] = apply(
-                    lambda x, domain=domain: method.encode(x, domain).separate, images
-                )
+    tensors["cycle_a"] = to_uint8(apply(method.remove, tensors["add"]))
+    tensors["cycle_b"] = to_uint8(apply(method.add, tensors["remove"], b))
+    encoded = {
+        f"{part}_{letter}": (data.domains[part][domain].images, domain)
+        for part in ("probe", "test")
+        for domain, letter in enumerate("ab")
+    } | {"add": (tensors["add"], 1)}
+    absent = {}
+    for of, (images, domain) in encoded.items():
+        tensors[f"z1_{of}"] = apply(
+            lambda x, domain=domain: method.encode(x, domain).common, images
+        )
+        if method.encode(to_float(images[:1].to(device)), domain).separate is None:
+            absent[f"z2_{of}"] = "the method has no separate code"
+            continue
+        tensors[f"z2_{of}"] = apply(
+            lambda x, domain=domain: method.encode(x, domain).separate, images
+        )
     measured = {
+        "version": ARTEFACTS,
         "training": dataclasses.asdict(training),
         "inference": _measure_inference(method, a, b, cell),
-    }
-    absent = {
-        f"z2_{part}_{letter}": "the method has no separate code"
-        for part in ("probe", "test")
-        for letter in "ab"
-        if f"z2_{part}_{letter}" not in tensors
     }
     return Artefacts(tensors, measured, absent)
 
@@ -323,7 +337,8 @@ def _measure_inference(method: Method, a: Tensor, b: Tensor, cell: Cell) -> dict
     device = torch.device(cell.device)
 
     def call(n: int) -> Callable[[], Tensor]:
-        source, guide = to_float(a[:n].to(device)), to_float(b[:n].to(device))
+        with torch.inference_mode(False):  # so that a gradient may be asked for
+            source, guide = to_float(a[:n].to(device)), to_float(b[:n].to(device))
 
         def transfer() -> Tensor:
             with autocast(device.type, cell.precision):
@@ -342,7 +357,17 @@ def _measure_inference(method: Method, a: Tensor, b: Tensor, cell: Cell) -> dict
         "latency_cpu_ms": [1000 * cpu for _, cpu in one],
         "flops": int(counter.get_total_flops()),
         "params": sum(p.numel() for p in method.parameters()),
+        "params_infer": sum(p.numel() for p in _used(method, call(1))),
     }
+
+
+def _used(method: Method, transfer: Callable[[], Tensor]) -> list[Tensor]:
+    """Return the parameters that a result depends on: those that it has a gradient for."""
+    parameters = list(method.parameters())
+    with torch.inference_mode(False), torch.enable_grad():
+        gradients = torch.autograd.grad(transfer().sum(), parameters, allow_unused=True)
+    pairs = zip(parameters, gradients, strict=True)
+    return [parameter for parameter, gradient in pairs if gradient is not None]
 
 
 def _training_facts(artefacts: Artefacts) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class Task(ABC):
         """Render or decode the images. Parts are disjoint; the same recipe gives the same bits."""
 
 
-Better = Literal["higher", "lower"]
+Better = Literal["higher", "lower", "near 1"]
 Status = Literal["ok", "not_applicable", "unavailable", "failed"]
 
 
@@ -192,10 +192,14 @@ class Result:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-IMAGES = ("add", "other", "remove", "rec_a", "rec_b")
+IMAGES = ("add", "other", "remove", "rec_a", "rec_b", "cycle_a", "cycle_b")
 """The artefacts that are images, one for each test pair: also what can be made elsewhere."""
 
-CODES = tuple(f"z{code}_{part}_{d}" for code in "12" for part in ("probe", "test") for d in "ab")
+CODES = tuple(
+    f"{code}_{of}"
+    for code in ("z1", "z2")
+    for of in ("probe_a", "probe_b", "test_a", "test_b", "add")
+)
 """The artefacts that are codes."""
 
 
@@ -203,9 +207,10 @@ CODES = tuple(f"z{code}_{part}_{d}" for code in "12" for part in ("probe", "test
 class Artefacts:
     """What a trained method made of the task; metrics see this and never the method.
 
-    tensors: ``add``, ``other``, ``remove``, ``rec_a``, ``rec_b``, uint8 (n, 3, S, S), of the test
-    part (``other`` is add with the neighbour's guide, see `Truth`); codes ``z1_probe_a``,
-    ``z1_probe_b``, ``z1_test_a``, ``z1_test_b`` and ``z2_*``, float32 (n, C) or (n, C, H, W).
+    tensors: `IMAGES`, uint8 (n, 3, S, S) of the test part: ``add``; ``other``, add with the
+    neighbour's guide (see `Truth`); ``remove``; reconstructions; ``cycle_a``, what remove makes of
+    add, and ``cycle_b``, what add makes of remove with b itself as the guide. `CODES`, float32
+    (n, C) or (n, C, H, W): of the probe and test images of both domains, and of the results of add.
     measured: what can only be measured while the method runs (times, memory, FLOPs).
     absent: the reason for each artefact that a method does not have.
     """

@@ -23,7 +23,7 @@ MAIN = (
 )
 """The columns of the first table."""
 
-ARROWS = {"higher": "up", "lower": "down"}
+ARROWS = {"higher": "up", "lower": "down", "near 1": "to 1"}
 
 
 def number(metric: str, value: float) -> str:

@@ -29,6 +29,16 @@ def quantile(items: Sequence[float], q: float) -> Result:
     return Result(value, float(ordered[max(lo - 1, 0)]), float(ordered[min(hi, n - 1)]), n)
 
 
+COUNTS = {
+    "params": "params",
+    "params_infer": "params_infer",
+    "flops_infer": "flops",
+    "flops_train_step": "flops_per_step",
+}
+"""What is counted and not timed: exact, and equal on every machine."""
+_NOT_COUNTED = "not counted by the version of the suite that trained it"
+
+
 class Cost(Metric):
     """Throughput, latency, memory, parameters and FLOPs."""
 
@@ -72,6 +82,18 @@ class Cost(Metric):
             "meaning": "parameters of all networks",
             "needs": ("inference",),
         },
+        "params_infer": {
+            "unit": "",
+            "better": "lower",
+            "meaning": "parameters that a result of add depends on: critics and the like are not",
+            "needs": ("inference",),
+        },
+        "flops_train_step": {
+            "unit": "FLOPs",
+            "better": "lower",
+            "meaning": "floating point operations of a training step, 2 for a multiply-add",
+            "needs": ("training",),
+        },
         "flops_infer": {
             "unit": "FLOPs",
             "better": "lower",
@@ -101,9 +123,10 @@ class Cost(Metric):
                     result = Result(peak, n=1)
                     if peak is None:
                         result = Result(status="unavailable", reason="not measured on this system")
-                case "params":
-                    result = Result(float(measured["params"]), n=1)
                 case _:
-                    result = Result(float(measured["flops"]), n=1)
+                    count = measured.get(COUNTS[info.id])
+                    result = Result(status="unavailable", reason=_NOT_COUNTED)
+                    if count is not None:
+                        result = Result(float(count), n=1)
             results[info.id] = result
         return results
