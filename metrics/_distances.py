@@ -8,7 +8,7 @@ is left out of both sides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -39,7 +39,7 @@ def folds(n: int, side: str) -> Tensor:
 
 
 def real_side(features: Tensor, matched: int) -> dict[str, Tensor]:
-    """Return all that distances need of real (n, D) features.
+    """Return all that distances need of real (n, D) features; no root where n is not above D.
 
     matched: how many generated items there will be; precision and its kin compare equal numbers,
     so they take the first so many real items that are not equal to an earlier one.
@@ -52,10 +52,10 @@ def real_side(features: Tensor, matched: int) -> dict[str, Tensor]:
         "features": x,
         "mean": mean,
         "covariance": covariance,
-        "root": symmetric_root(covariance),
+        "root": symmetric_root(covariance) if len(x) > x.shape[1] else torch.empty(0),
         "kernel": _block_sums(_kernel(x, x).fill_diagonal_(0), folds(len(x), "real"), None),
         "alone": alone,
-        **{f"radii{k}": _radii(near, k, folds(len(alone), "real")) for k in _KS},
+        **{f"radii{k}": radii for k, radii in _radii(near, _KS, folds(len(alone), "real")).items()},
     }
 
 
@@ -162,7 +162,7 @@ def kid(real: Real, made: Tensor) -> Distance:
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    return (x @ y.T / x.shape[1] + 1).pow_(3)
+    return (x @ y.T).div_(x.shape[1]).add_(1).pow_(3)
 
 
 def _block_sums(values: Tensor, rows: Tensor, columns: Tensor | None) -> Tensor:
@@ -187,46 +187,82 @@ def neighbourhood(real: Real, made: Tensor, jackknife: bool = True) -> dict[str,
     y = y[: len(x)]
     group_x, group_y = folds(len(x), "made"), folds(len(y), "real")
     between = _squared_distances(x, y)
-    ours = _radii(_squared_distances(x, x), NEIGHBOURS["recall"], group_x, jackknife)
+    k = NEIGHBOURS["recall"]
+    ours = _radii(_squared_distances(x, x), (k,), group_x, jackknife)[k]
+    precise, dense = (
+        real[f"radii{NEIGHBOURS[name]}"][: len(ours)] for name in ("precision", "density")
+    )
+    of_real = _within(between, dense.nan_to_num(0).amax(0))
+    of_made = _within(between, ours.nan_to_num(0).amax(0).unsqueeze(1))
     found: dict[str, list[float]] = {name: [] for name in NEIGHBOURS}
-    for at in range(1 + FOLDS * jackknife):
-        some_x, some_y = (
-            (slice(None), slice(None)) if at == 0 else (group_x != at - 1, group_y != at - 1)
-        )
-        d = between[some_x][:, some_y]
-        near = d <= real[f"radii{NEIGHBOURS['precision']}"][at][some_y]
-        wide = d <= real[f"radii{NEIGHBOURS['density']}"][at][some_y]
-        reached = d <= ours[at][some_x].unsqueeze(1)
-        found["precision"].append(near.any(1).double().mean().item())
-        found["recall"].append(reached.any(0).double().mean().item())
-        found["density"].append(wide.double().sum(1).mean().item() / NEIGHBOURS["density"])
-        found["coverage"].append(wide.any(0).double().mean().item())
+    for at in range(len(ours)):  # what is left out has no radius, so holds nothing: NaN
+        some_x, some_y = group_x != at - 1, group_y != at - 1
+        made_left, real_left = int(some_x.sum()), int(some_y.sum())
+
+        row, column, d = of_real
+        kept = some_x.index_select(0, row)
+        near = row[kept & (d <= precise[at].index_select(0, column))]
+        wide = column[kept & (d <= dense[at].index_select(0, column))]
+        found["precision"].append(_distinct(near, len(x)) / made_left)
+        found["density"].append(len(wide) / made_left / NEIGHBOURS["density"])
+        found["coverage"].append(_distinct(wide, len(y)) / real_left)
+
+        row, column, d = of_made
+        kept = some_y.index_select(0, column)
+        reached = column[kept & (d <= ours[at].index_select(0, row))]
+        found["recall"].append(_distinct(reached, len(y)) / real_left)
     return {name: Distance(values[0], values[1:]) for name, values in found.items()}
 
 
-def _radii(distances: Tensor, k: int, group: Tensor, jackknife: bool = True) -> Tensor:
+Pairs = tuple[Tensor, Tensor, Tensor]
+"""Pairs of a generated and a real item: rows, columns and squared distances, each (P,)."""
+
+
+def _within(distances: Tensor, reach: Tensor) -> Pairs:
+    """Return the pairs no further apart than the reach: all that any radius below it can hold.
+
+    They are few as a rule, so that leaving out a group costs next to nothing.
+    """
+    row, column = (distances <= reach).nonzero(as_tuple=True)
+    return row, column, distances[row, column]
+
+
+def _distinct(indices: Tensor, n: int) -> int:
+    return int(torch.zeros(n, dtype=torch.bool).index_fill_(0, indices, True).sum())
+
+
+_SPARE = 10
+"""How many neighbours more than k are kept, for those that a left-out group takes away."""
+
+
+def _radii(
+    distances: Tensor, ks: Sequence[int], group: Tensor, jackknife: bool = True
+) -> dict[int, Tensor]:
     """Return each item's squared distance to its k-th neighbour: (1 + K, n), then without a group.
 
-    What is left out has no radius (NaN).
+    An item is the nearest to itself and no neighbour. What is left out has no radius (NaN).
     """
-    rows = torch.full((1 + FOLDS * jackknife, len(distances)), torch.nan, dtype=distances.dtype)
-    rows[0] = _kth_least(distances, k)
+    n = len(distances)
+    near = distances.topk(min(n, max(ks) + 1 + _SPARE * jackknife), largest=False)
+    found = {k: near.values[:, k].repeat(1 + FOLDS * jackknife, 1) for k in ks}
     for fold in range(FOLDS * jackknife):
-        some = group != fold
-        rows[1 + fold, some] = _kth_least(distances[some][:, some], k)
-    return rows
-
-
-def _kth_least(distances: Tensor, k: int) -> Tensor:
-    """Return the k-th least of each row but for the item itself, which is nearest to itself."""
-    return distances.topk(k + 1, largest=False).values[:, k]
+        left = group != fold
+        rank = left[near.indices].cumsum(1)  # the k-th neighbour left is the first of rank k + 1
+        for k, radii in found.items():
+            at = (rank <= k).sum(1, keepdim=True)
+            radii[1 + fold] = near.values.gather(1, at.clamp_max(rank.shape[1] - 1)).squeeze(1)
+            for row in (left & (rank[:, -1] <= k)).nonzero().flatten():  # a group took too many
+                radii[1 + fold, row] = distances[row, left].kthvalue(k + 1).values
+            radii[1 + fold, ~left] = torch.nan
+    return found
 
 
 def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """Return (n, m) squared distances, float64, so that the product loses nothing of note."""
     centre = y.mean(0)
     x, y = x - centre, y - centre
-    return (x.square().sum(1, keepdim=True) + y.square().sum(1) - 2 * x @ y.T).clamp_min_(0)
+    total = x.square().sum(1, keepdim=True) + y.square().sum(1)
+    return total.sub_(2 * x @ y.T).clamp_min_(0)  # in place: new pages cost more than the sums
 
 
 def _first_of_equals(x: Tensor) -> Tensor:

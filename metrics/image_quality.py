@@ -13,6 +13,7 @@ images of the same sizes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -193,13 +194,21 @@ class ImageQuality(Metric):
                 continue
             made = extractor.features(artefacts.tensors[what])
             real = reference(extractor, data, domain, len(made), settings.cache)
+            near = cache(partial(neighbourhood, real.tensors, made))  # once, for four numbers
             for name in asked:
-                result = _measure(name.removesuffix(f"_{what}"), made, real, what, data)
+                result = _measure(name.removesuffix(f"_{what}"), made, real, what, data, near)
                 results[name] = Result(**vars(result) | {"extractor": extractor.name})
         return results
 
 
-def _measure(measure: str, made: Tensor, real: Reference, what: str, data: TaskData) -> Result:
+def _measure(
+    measure: str,
+    made: Tensor,
+    real: Reference,
+    what: str,
+    data: TaskData,
+    near: Callable[[], dict[str, Distance]],
+) -> Result:
     n = len(made)
     if measure in ("fd", "fid"):
         return distance(made, real.tensors, float(real.tensors["floor_fd"]))
@@ -215,7 +224,7 @@ def _measure(measure: str, made: Tensor, real: Reference, what: str, data: TaskD
         lo, hi, _ = jackknife_interval(*found)
         detail = {"floor": float(real.tensors["floor_kid"])}
         return Result(found.value, lo, hi, n, detail=detail)
-    found = neighbourhood(real.tensors, made)[measure]
+    found = near()[measure]
     top = None if measure == "density" else 1.0
     return _bounded(found, n, top, {"neighbours": NEIGHBOURS[measure]})
 

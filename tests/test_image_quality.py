@@ -169,6 +169,21 @@ def test_leaving_out_is_leaving_out():
         assert near[name].left_out[3] == pytest.approx(expected.value), name
 
 
+def test_radii_are_those_of_the_rest_even_where_a_group_is_a_neighbourhood():
+    """Neighbours that are left out give way to the next ones, however many they are."""
+    group = torch.arange(200) // 20  # ten far clusters, each a group but for the last item
+    points = 100.0 * group.unsqueeze(1) + gaussian(200, 2, 0)
+    group[19::20] = (group[19::20] + 1) % 10
+    distances = torch.cdist(points, points)
+    for k, radii in d._radii(distances, (3, 5), group).items():
+        assert torch.equal(radii[0], distances.sort().values[:, k])
+        for fold in range(10):
+            left = group != fold
+            expected = distances[left][:, left].sort().values[:, k]
+            assert torch.equal(radii[1 + fold, left], expected)
+            assert radii[1 + fold, ~left].isnan().all()
+
+
 def test_intervals_of_the_distance_cover_what_they_say():
     """D = 8, n = 200: the true distance is 0.08, that of two samples of 200 is about 0.5.
 

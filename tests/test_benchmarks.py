@@ -1,0 +1,50 @@
+"""The comparison with other libraries runs, and would notice a wrong value."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import metrics as comparison
+
+TINY = ["--n", "60", "--features", "8", "--rounds"]
+
+
+def test_values_are_those_of_torch_fidelity(capsys):
+    assert comparison.main([*TINY, "0"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| set")]
+    assert len(lines) == 5
+    assert all(line.count("equal") >= 2 for line in lines)
+
+
+@pytest.mark.parametrize("name", ["frechet", "kid"])
+def test_a_wrong_value_is_an_error(name, monkeypatch, capsys):
+    right = getattr(comparison.d, name)
+
+    def off(*given, **options):
+        found = right(*given, **options)
+        return found._replace(value=found.value * (1 + 1e-4))
+
+    monkeypatch.setattr(comparison.d, name, off)
+    assert comparison.main([*TINY, "0"]) == 1
+    assert "NOT EQUAL: set 0" in capsys.readouterr().err
+
+
+def test_a_wrong_share_is_held_against_brute_force(monkeypatch, capsys):
+    right = comparison.d.neighbourhood
+
+    def off(*given, **options):
+        found = right(*given, **options)
+        wrong = found["recall"].value - 1 / 60
+        return found | {"recall": found["recall"]._replace(value=wrong)}
+
+    monkeypatch.setattr(comparison.d, "neighbourhood", off)
+    assert comparison.main([*TINY, "0"]) == 1
+    assert "recall" in capsys.readouterr().err
+
+
+def test_tables_are_made_and_a_missing_peer_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(comparison, "PEERS", {"no-such-library": ("no_such_module",)})
+    assert comparison.main([*TINY, "1"]) == 0
+    said = capsys.readouterr().out
+    assert "no-such-library: not importable (ModuleNotFoundError" in said
+    assert "| torch-fidelity, whole KID: FID, KID, precision, recall |" in said
