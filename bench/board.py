@@ -40,15 +40,47 @@ LOG_SCALE = ("fd_", "fid_", "latency_", "train_images", "infer_images", "peak_")
 QUALITY = (
     "z1_domain_acc",
     "z1_domain_acc_linear",
+    "z1_leak_bits",
+    "z1_probe_power",
+    "separation",
+    "info_z1_common",
+    "leak_z1_specific",
+    "info_z2_specific",
+    "leak_z2_common",
+    "mig_block",
+    "sap_block",
+    "dci_block",
     "cf_skill_in_add",
     "cf_skill_in_remove",
     "cf_harm_out_add",
     "cf_harm_out_remove",
     "cf_rank_add",
+    "tr_specific_acc",
+    "tr_common_acc",
+    "tr_domain_success",
+    "rm_common_acc",
+    "rm_domain_success",
+    "div_guides",
+    "cyc_l1_a",
+    "cyc_l1_b",
+    "cyc_z1",
+    "cyc_z2",
     "fd_add",
     "fd_remove",
+    "fd_cond_add",
+    "fd_cond_remove",
     "fid_add",
     "fid_remove",
+    "kid_add",
+    "kid_remove",
+    "precision_add",
+    "precision_remove",
+    "recall_add",
+    "recall_remove",
+    "density_add",
+    "density_remove",
+    "coverage_add",
+    "coverage_remove",
     "rec_l1_a",
     "rec_l1_b",
     "rec_psnr_a",
@@ -66,9 +98,11 @@ COST = (
     "latency_ms_p95",
     "peak_memory_mb",
     "params",
+    "params_infer",
     "flops_infer",
+    "flops_train_step",
 )
-FACTS = ("steps", "images", "flops", "cpu_seconds")
+FACTS = ("steps", "images", "flops", "cpu_seconds", "scoring_cpu_seconds")
 
 
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -317,8 +351,11 @@ def _facts(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, dict[str,
     found: dict[str, dict[str, list[float]]] = {}
     for record, label in here:
         for fact in FACTS:
-            if fact in record["facts"]:
-                found.setdefault(label, {}).setdefault(fact, []).append(record["facts"][fact])
+            value = record["facts"].get(fact)
+            if isinstance(value, dict):  # of each family of metrics
+                value = sum(value.values())
+            if value is not None:
+                found.setdefault(label, {}).setdefault(fact, []).append(value)
     return {
         label: {fact: float(np.mean(values)) for fact, values in facts.items()}
         for label, facts in found.items()

@@ -42,6 +42,8 @@ from bench.training import (
 
 LATENCY_REPEATS = 50
 INFERENCE_BATCH = 32
+SCORING = "scoring_cpu_seconds"
+"""The fact that holds the CPU seconds that each family of metrics took."""
 ARTEFACTS = 2
 """Version of what a method leaves for metrics; it rises when there is more of it."""
 
@@ -91,6 +93,7 @@ def run(job: Job, show: Show) -> str:
         if isinstance(earlier, dict):
             kept = ("metrics", "timings", "sources", "environment")
             record |= {key: earlier[key] for key in kept}
+            record["facts"] = {SCORING: earlier["facts"].get(SCORING, {})}
     if job.again:
         record["metrics"] = {k: v for k, v in record["metrics"].items() if k not in job.metrics}
     torch.set_num_threads(cell.threads)
@@ -156,7 +159,8 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
     timings = record["timings"]
     with _timed(timings, "load"):
         data = read(registry.find("task", cell.task).load()(), cell.sizes, job.cache)
-    record["facts"] = {"pixel_hash": data.pixel_hash}
+    scoring = dict(record["facts"].get(SCORING, {}))
+    record["facts"] = {"pixel_hash": data.pixel_hash, SCORING: scoring}
 
     if cell.method in ANCHORS:
         artefacts = ANCHORS[cell.method](data)
@@ -185,8 +189,10 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
         if not wanted:
             continue
         record["sources"][plugin.name] = plugin.source_hash()
+        before = time.process_time()
         with _timed(timings, f"score:{plugin.name}"):
             results = _score(family, wanted, artefacts, data, settings, folder)
+        scoring[plugin.name] = time.process_time() - before
         record["metrics"] |= {
             name: _entry(family, name, result) for name, result in results.items()
         }

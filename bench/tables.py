@@ -12,16 +12,25 @@ from bench.board import COST, FACTS, QUALITY, RANKED, Board
 
 MAIN = (
     "z1_domain_acc",
+    "separation",
     "cf_skill_in_add",
     "cf_skill_in_remove",
     "cf_harm_out_add",
     "cf_rank_add",
+    "tr_specific_acc",
+    "tr_common_acc",
     "fd_add",
-    "fd_remove",
     "rec_l1_a",
-    "rec_l1_b",
 )
 """The columns of the first table."""
+
+FURTHER = {
+    "What is in which code": ("z1_", "info_", "leak_", "mig_", "sap_", "dci_"),
+    "Transfer": ("cf_", "tr_", "rm_", "div_", "cyc_"),
+    "Image quality": ("fd_", "fid_", "kid_", "precision_", "recall_", "density_", "coverage_"),
+    "Reconstruction": ("rec_",),
+}
+"""The tables of the other columns, by the beginnings of their ids."""
 
 ARROWS = {"higher": "up", "lower": "down", "near 1": "to 1"}
 
@@ -30,14 +39,14 @@ def number(metric: str, value: float) -> str:
     """Return a value as it is printed, with digits that suit the metric."""
     if not math.isfinite(value):
         return "-"
-    if metric in ("params", "flops_infer", "flops", "images", "steps"):
+    if metric.startswith(("params", "flops")) or metric in ("images", "steps"):
         for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
             if abs(value) >= limit:
                 return f"{value / limit:.3g}{unit}"
         return f"{value:.0f}"
     if metric.startswith(("rec_psnr", "fd_", "fid_", "latency")):
         return f"{value:.2f}"
-    if metric.startswith(("cf_harm", "rec_l1")):
+    if metric.startswith(("cf_harm", "rec_l1", "cyc_l1", "kid_")):
         return f"{value:.4f}"
     if metric in COST or metric in FACTS:
         return f"{value:.0f}"
@@ -63,10 +72,12 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
         parts.append(f"## {board.task}, profile `{board.profile}`")
         main = board.columns(MAIN)
         parts.append(_table(board, main, ranked=True))
-        rest = board.columns([metric for metric in QUALITY if metric not in MAIN])
-        if rest:
-            parts.append(_table(board, rest))
-        parts.append(_cost_table(board))
+        for title, beginnings in FURTHER.items():
+            ids = [m for m in QUALITY if m.startswith(beginnings) and m not in MAIN]
+            if columns := board.columns(ids):
+                parts += [f"### {title}", _table(board, columns)]
+        if costs := _cost_table(board):
+            parts += ["### Cost", costs]
         parts += [f"{method}: {note}." for method, note in board.notes.items() if note]
         gaps = board.rows[~board.rows["status"].isin(["ok"])]
         reasons = gaps.groupby(["method", "reason"], sort=False)["metric"].agg(list)
@@ -108,7 +119,9 @@ def _cost_table(board: Board) -> str:
         row = {"method": method} | {
             name: number(fact, facts.get(fact, math.nan))
             for fact, name in zip(
-                FACTS, ("steps", "images loaded", "training FLOPs", "CPU seconds"), strict=True
+                FACTS,
+                ("steps", "images loaded", "training FLOPs", "CPU seconds", "scoring CPU seconds"),
+                strict=True,
             )
         }
         row |= {_head(board, m): text(board.cell(method, m), interval=False) for m in metrics}
