@@ -6,6 +6,7 @@ different extractors or precisions never share a column.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ COLUMNS = (
     "better",
     "status",
     "reason",
+    "detail",
 )
 LOG_SCALE = ("fd_", "fid_", "latency_", "train_images", "infer_images", "peak_")
 """Metrics, by the beginning of their ids, whose spread over seeds is relative."""
@@ -102,7 +104,7 @@ COST = (
     "flops_infer",
     "flops_train_step",
 )
-FACTS = ("steps", "images", "flops", "cpu_seconds", "scoring_cpu_seconds")
+FACTS = ("steps", "images", "flops", "cpu_seconds", "scoring")
 
 
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -140,12 +142,12 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     )
 
 
-_ENTRY = ("value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better")
+_ENTRY = ("value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better", "detail")
 
 
 def _current(entry: Mapping[str, Any], newest: int) -> dict[str, Any]:
     """Return what the frame takes of an entry; a value of an older version of it is a gap."""
-    found = {key: entry[key] for key in _ENTRY}
+    found = {key: entry.get(key, {}) for key in _ENTRY}
     if entry["version"] < newest and entry["status"] == "ok":
         reason = (
             f"scored by version {entry['version']}, others by {newest}: `bench score` does it again"
@@ -175,6 +177,7 @@ def _over_seeds(metric: str, group: pd.DataFrame) -> dict[str, Any]:
         "n_items": int(group["n"].max()),
         "status": "ok",
         "reason": "",
+        "detail": "",
     }
     good = group[group["status"] == "ok"]
     row["n_seeds"] = len(good)
@@ -190,6 +193,8 @@ def _over_seeds(metric: str, group: pd.DataFrame) -> dict[str, Any]:
     row["value"] = float(np.exp(np.log(values).mean()) if relative else values.mean())
     if len(values) == 1:
         row["value"] = float(values[0])
+        detail = good["detail"].iloc[0]
+        row["detail"] = json.dumps(detail, sort_keys=True) if detail else ""
         row["lo"], row["hi"] = (
             float(good[key].iloc[0]) if good[key].iloc[0] is not None else math.nan
             for key in ("lo", "hi")
@@ -352,14 +357,23 @@ def _facts(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, dict[str,
     for record, label in here:
         for fact in FACTS:
             value = record["facts"].get(fact)
-            if isinstance(value, dict):  # of each family of metrics
-                value = sum(value.values())
+            if fact == "scoring":
+                value = _seconds_of_scoring(record)
             if value is not None:
                 found.setdefault(label, {}).setdefault(fact, []).append(value)
     return {
         label: {fact: float(np.mean(values)) for fact, values in facts.items()}
         for label, facts in found.items()
     }
+
+
+def _seconds_of_scoring(record: Mapping[str, Any]) -> float | None:
+    """Return the CPU seconds of all numbers of a record, None where they are not known of all."""
+    families = record["facts"].get("scoring", {}).values()
+    known = {name for family in families for name in family["numbers"]}
+    if not known or known < set(record["metrics"]):
+        return None
+    return float(sum(family["cpu_seconds"] for family in families))
 
 
 def _meanings(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, str]:

@@ -1,14 +1,14 @@
-"""Tensors that are made once a machine and kept: one safetensors file for each.
+"""Files of tensors that are written whole or not at all, and believed only if they are unharmed.
 
-The file's name says what determines its content; its header holds a hash of the content itself, so
-a damaged file is noticed and made again. A lock lets one of several processes do the work while the
-others wait for it. Nothing is ever unpickled.
+Every file is safetensors, so nothing is ever unpickled; its header holds a hash of its content, so
+that a truncated file or a flipped bit is noticed. `keep` makes what is needed once a machine: the
+file's name says what determines its content, and a lock lets one of several processes do the work
+while the others wait for it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,9 +17,43 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from bench.atomic import written_whole
 from bench.errors import UserError
 
 Tensors = dict[str, torch.Tensor]
+DAMAGED = (SafetensorError, KeyError, TypeError, ValueError)
+"""What reading a damaged file may raise."""
+
+
+def write_checked(
+    path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors, and facts beside them, with a hash of both."""
+    held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    header = dict(facts or {})
+    header["content"] = content_hash(held, header)
+    with written_whole(path) as temporary:
+        save_file(held, temporary, metadata=header)
+
+
+def read_checked(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """Return what `write_checked` has written.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        one of `DAMAGED`: it does not hold what was written.
+    """
+    tensors, header = load(path)
+    if content_hash(tensors, header) != header["content"]:
+        raise ValueError("its content is not what was written")
+    return tensors, header
+
+
+def load(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """Return the tensors of a file, mapped and unchecked, and what its header says."""
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, dict(file.metadata())
 
 
 def keep(
@@ -35,17 +69,10 @@ def keep(
         with FileLock(f"{path}.lock"):
             if path.exists():
                 try:
-                    tensors, expected = load(path)
-                    if content_hash(tensors) == expected:
-                        return tensors
-                    reason = "its content is not what was written"
-                except (SafetensorError, KeyError, TypeError, ValueError) as error:
-                    reason = str(error)
-                say(f"{path} is damaged ({reason}): making it again")
-            tensors = {name: value.contiguous() for name, value in make().items()}
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            save_file(tensors, temporary, metadata={"content": content_hash(tensors)})
-            os.replace(temporary, path)
+                    return read_checked(path)[0]
+                except DAMAGED as error:
+                    say(f"{path} is damaged ({error}): making it again")
+            write_checked(path, make())
     except OSError as error:
         raise UserError(
             f"cannot use the cache folder {path.parent} ({error.strerror or error}): "
@@ -54,17 +81,14 @@ def keep(
     return load(path)[0]
 
 
-def load(path: Path) -> tuple[Tensors, str]:
-    """Return the tensors of a file, mapped and unchecked, and the hash that it says they have."""
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, file.metadata()["content"]
-
-
-def content_hash(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return 32 hex digits of the names, shapes and bytes of tensors."""
+def content_hash(
+    tensors: Mapping[str, torch.Tensor], facts: Mapping[str, str] | None = None
+) -> str:
+    """Return 32 hex digits of the names, shapes and bytes of tensors, and of facts beside them."""
     content = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         content.update(f"{name}{tuple(tensors[name].shape)}".encode())
-        content.update(tensors[name].contiguous().numpy())
+        content.update(tensors[name].detach().contiguous().flatten().view(torch.uint8).numpy())
+    for name in sorted(set(facts or ()) - {"content"}):
+        content.update(f"{name}={facts[name]}".encode())  # type: ignore[index]
     return content.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from bench.images import of_neighbours, to_float, to_uint8
 from bench.measure import repeat
 from bench.method import Method
 from bench.registry import Plugin, Registry
-from bench.store import SCHEMA, Store, Todo, is_scored, read_record, write_json
+from bench.store import BUSY, SCHEMA, Store, Todo, is_scored, read_record, write_sealed
 from bench.training import (
     Report,
     Training,
@@ -42,8 +42,8 @@ from bench.training import (
 
 LATENCY_REPEATS = 50
 INFERENCE_BATCH = 32
-SCORING = "scoring_cpu_seconds"
-"""The fact that holds the CPU seconds that each family of metrics took."""
+SCORING = "scoring"
+"""The fact that says of each family of metrics what it was computed by and what it took."""
 ARTEFACTS = 2
 """Version of what a method leaves for metrics; it rises when there is more of it."""
 
@@ -52,8 +52,10 @@ ARTEFACTS = 2
 class Job:
     """What a worker is asked to do.
 
-    may_train: whether a cell whose artefacts are gone is made anew. again: whether the metrics are
-    computed also where they stand.
+    may_train: whether a cell whose artefacts are gone is made anew. again: whether what stands is
+    forgotten, or computed again. seen: the state of the record when that was decided (see
+    `Store.state`). timeout: seconds after which the worker is stopped, None for never.
+    checkpoint_every: seconds between checkpoints. keep: whether the last one stays.
     """
 
     cell: Cell
@@ -65,6 +67,10 @@ class Job:
     command: str
     may_train: bool = True
     again: bool = False
+    seen: str = ""
+    timeout: float | None = None
+    checkpoint_every: float = 30.0
+    keep: bool = False
 
 
 ARTEFACTS_GONE = "its artefacts are missing or damaged"
@@ -74,12 +80,31 @@ Show = Callable[[str, Report | None], None]
 
 
 def run(job: Job, show: Show) -> str:
-    """Do a job and return the status of its record, "ok" or "failed".
+    """Do a job and return the status of its record, "ok" or "failed", or `BUSY`.
 
     Whatever a plug-in raises ends this cell alone: it becomes a record that says so.
     """
-    cell = job.cell
     store = Store(job.results)
+    with store.claim(job.cell) as mine:
+        if not mine:
+            return BUSY
+        if store.state(job.cell) == job.seen:
+            if job.todo == "run" and job.again:
+                store.forget(job.cell)
+            return _do(job, store, show)
+        # another run has been here since: what it made stands, and what it lacks is added
+        record = read_record(store.record_path(job.cell))
+        if isinstance(record, dict) and record["status"] != "ok":
+            return str(record["status"])
+        versions = families(Registry(map(Path, job.cell.plugins)), job.metrics)
+        todo = store.todo(job.cell, versions, "resume")
+        if todo == "nothing":
+            return "ok"
+        return _do(dataclasses.replace(job, todo=todo, again=False), store, show)
+
+
+def _do(job: Job, store: Store, show: Show) -> str:
+    cell = job.cell
     record = _new_record(job)
     if job.todo == "score" and not can_score(cell, store):
         if not job.may_train:
@@ -94,18 +119,18 @@ def run(job: Job, show: Show) -> str:
             kept = ("metrics", "timings", "sources", "environment")
             record |= {key: earlier[key] for key in kept}
             record["facts"] = {SCORING: earlier["facts"].get(SCORING, {})}
-    if job.again:
-        record["metrics"] = {k: v for k, v in record["metrics"].items() if k not in job.metrics}
     torch.set_num_threads(cell.threads)
     torch.set_flush_denormal(True)
     try:
         with threadpool_limits(cell.threads):
-            _stages(job, store, record, show)
+            not_renewed = _stages(job, store, record, show)
     except Exception as error:
         write_gap(job, "failed", RunFolder(store.run_path(cell)).log_error(error))
         return "failed"
-    write_json(store.record_path(cell), record | {"finished": _now()})
-    return "ok"
+    write_sealed(store.record_path(cell), record | {"finished": _now()})
+    if not job.keep:
+        RunFolder(store.run_path(cell)).checkpoint("", 0).remove()
+    return "failed" if not_renewed else "ok"
 
 
 def can_score(cell: Cell, store: Store) -> bool:
@@ -125,10 +150,10 @@ def write_gap(job: Job, status: str, reason: str) -> None:
     path = Store(job.results).record_path(job.cell)
     earlier = read_record(path) if job.todo == "score" else None
     if isinstance(earlier, dict):  # what it has stays: only what was to be added is missing
-        write_json(path, earlier | {"metrics": gaps | earlier["metrics"]})
+        write_sealed(path, earlier | {"metrics": gaps | earlier["metrics"]})
         return
     found = {"status": status, "reason": reason, "metrics": gaps, "finished": _now()}
-    write_json(path, _new_record(job) | found)
+    write_sealed(path, _new_record(job) | found)
 
 
 def _new_record(job: Job) -> dict[str, Any]:
@@ -152,7 +177,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
+def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> list[str]:
+    """Fill a record; return the numbers that could not be renewed, whose old values stand."""
     cell = job.cell
     registry = Registry(map(Path, cell.plugins))
     folder = RunFolder(store.run_path(cell))
@@ -179,12 +205,18 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
 
     show("scoring", None)
     settings = Settings(tuple(cell.numbers["probes"]), job.inception, job.cache)
+    now = environment.describe("cpu")
+    not_renewed: list[str] = []
+    families_now = {f"score:{plugin.name}" for plugin in registry.all("metric")}
+    for stage in [s for s in timings if s.startswith("score:") and s not in families_now]:
+        del timings[stage]
     for plugin in registry.all("metric"):
         family: Metric = plugin.load()()
         wanted = [
             name
             for name in family.numbers
-            if name in job.metrics and not is_scored(record["metrics"].get(name), family.version)
+            if name in job.metrics
+            and (job.again or not is_scored(record["metrics"].get(name), family.version))
         ]
         if not wanted:
             continue
@@ -192,14 +224,31 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> None:
         before = time.process_time()
         with _timed(timings, f"score:{plugin.name}"):
             results = _score(family, wanted, artefacts, data, settings, folder)
-        scoring[plugin.name] = time.process_time() - before
+        scoring[plugin.name] = {
+            "cpu_seconds": time.process_time() - before,
+            "numbers": wanted,
+            "commit": now["commit"],
+            "command": job.command,
+            "versions": now["versions"],
+        }
+        failed = {name for name, result in results.items() if result.status == "failed"}
+        standing = {n for n in failed if _stands(record["metrics"].get(n), family.version)}
+        not_renewed += sorted(standing)
         record["metrics"] |= {
-            name: _entry(family, name, result) for name, result in results.items()
+            name: _entry(family, name, result)
+            for name, result in results.items()
+            if name not in standing
         }
     if folder.path.exists():
         used = sum(path.stat().st_size for path in folder.path.iterdir())
         record["facts"]["disk_mb"] = used / 1e6
     draw_grid(store.grid_path(cell), cell.label, artefacts, data)
+    return not_renewed
+
+
+def _stands(entry: Mapping[str, Any] | None, version: int) -> bool:
+    """Return whether a record has a good value of this version already."""
+    return entry is not None and entry["status"] == "ok" and entry["version"] == version
 
 
 def _score(
@@ -239,7 +288,8 @@ def _from_method(
     if kept is not None and (job.todo == "score" or kept.measured["source"] == source):
         if kept.measured.get("version") == ARTEFACTS:
             return kept
-        if trained is None:
+        gone = cell.device == "cuda" and not torch.cuda.is_available()
+        if trained is None or gone:
             return _as_they_are(kept)
     if cell.device == "cuda":
         torch.backends.cudnn.benchmark = False
@@ -259,6 +309,7 @@ def _from_method(
                 seed=cell.seed,
                 precision=cell.precision,
                 show=lambda report: show("training", report),
+                checkpoint=folder.checkpoint(source, job.checkpoint_every),
             )
         folder.save_training(method.state_dict(), training, source)
     else:

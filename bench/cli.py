@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -132,6 +132,18 @@ def run(
         typer.Option(help="resume: skip what has a record; retry: redo failures; fresh: redo all."),
     ] = Existing.resume,
     engine: EngineOption = Engine.process,
+    cells_per_gpu: Annotated[
+        int, typer.Option(min=1, help="Cells at a time on each GPU, if --jobs is not given.")
+    ] = 1,
+    timeout: Annotated[
+        float | None, typer.Option(min=1, help="Seconds after which a cell is given up.")
+    ] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between checkpoints of a training.")
+    ] = 30.0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the last checkpoint of a finished cell.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
@@ -141,7 +153,7 @@ def run(
     from bench.data import default_cache
     from bench.display import console
     from bench.execute import execute, show_forecast
-    from bench.plan import Request, jobs_for, make_plan
+    from bench.plan import Request, default_workers, jobs_for, make_plan
     from bench.store import Store
 
     _check_seeds(seeds)
@@ -160,13 +172,18 @@ def run(
     store = Store(results.resolve())
     cache = (cache_dir or default_cache()).resolve()
     plan = make_plan(request)
-    wanted = jobs_for(plan, store, cache, existing.value)
+    limits: dict[str, Any] = {
+        "timeout": timeout,
+        "checkpoint_every": checkpoint_every,
+        "keep": keep,
+    }
+    wanted = jobs_for(plan, store, cache, existing.value, **limits)
+    jobs = jobs or default_workers(wanted[0].cell.device, cells_per_gpu)
     if dry_run:
         show_forecast(console(), wanted, jobs)
         return
     store.open_for_writing()
-    forget = plan.cells if existing is Existing.fresh else ()
-    _finish(lambda: execute(console(), plan, wanted, store, engine.value, jobs, forget))
+    _finish(lambda: execute(console(), plan, wanted, store, engine.value, jobs))
 
 
 @app.command(

@@ -51,7 +51,7 @@ def prepare(
 
 def read(task: Task, sizes: DataSizes, cache: Path) -> TaskData:
     """Return a cached task, its tensors mapped from the file."""
-    tensors, content = load(_path(task, sizes, cache))
+    tensors, header = load(_path(task, sizes, cache))
     domains = {
         part: [
             Domain(tensors[f"{part}/{at}/images"], tensors[f"{part}/{at}/factors"])
@@ -62,7 +62,9 @@ def read(task: Task, sizes: DataSizes, cache: Path) -> TaskData:
     truth = None
     if "truth/add" in tensors:
         truth = Truth(*(tensors[f"truth/{name}"] for name in ("add", "other", "remove")))
-    return TaskData(task.name, fingerprint(task, sizes), task.factors, domains, truth, content)
+    return TaskData(
+        task.name, fingerprint(task, sizes), task.factors, domains, truth, header["content"]
+    )
 
 
 def _path(task: Task, sizes: DataSizes, cache: Path) -> Path:

@@ -6,6 +6,7 @@ it, which becomes a row that says so; workers end when the process that started 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import sys
@@ -18,13 +19,19 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench.store import Store
+from bench.store import BUSY, Store
 
 if TYPE_CHECKING:
     from bench.cell import Job
     from bench.training import Report
 
 SECONDS_BETWEEN_REPORTS = 0.3
+SECONDS_TO_WAIT = 1.0
+"""Until a cell is tried again that another run is doing."""
+RETRIES = 2
+"""How often a worker that was lost is started again."""
+TIMED_OUT = "timed out"
+WAITING = "another run on this folder is doing it"
 
 
 class Display(Protocol):
@@ -48,39 +55,78 @@ def inline(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
     for job in jobs:
         display.started(job)
         start = time.perf_counter()
-        status = run(job, partial(display.progressed, job))
+        while (status := run(job, partial(display.progressed, job))) == BUSY:
+            display.progressed(job, WAITING, None)
+            time.sleep(SECONDS_TO_WAIT)
         display.ended(job, status, reason_of(job), time.perf_counter() - start)
         statuses.append(status)
     return statuses
 
 
 @dataclass
-class _Worker:
+class _Task:
+    """A job and how it fares: how often its worker was lost, and when it may be tried again."""
+
     job: Job
+    losses: int = 0
+    not_before: float = 0.0
+    shown: bool = False
+
+
+@dataclass
+class _Worker:
+    task: _Task
+    slot: int
     process: BaseProcess
     pipe: Connection
     start: float = field(default_factory=time.perf_counter)
     status: str = ""
 
+    @property
+    def job(self) -> Job:
+        return self.task.job
+
+    @property
+    def seconds_left(self) -> float:
+        """Until it is stopped."""
+        limit = math.inf if self.job.timeout is None else self.job.timeout
+        return self.start + limit - time.perf_counter()
+
 
 def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
-    """Run jobs in processes of their own, so many at a time; return the status of each."""
+    """Run jobs in processes of their own, so many at a time; return the status of each.
+
+    A worker that is lost (killed, crashed below Python) is started again, `RETRIES` times; its
+    training goes on from its checkpoint. A cell that another run is doing is tried again later.
+    """
     context = warm_up()
-    waiting = list(jobs)
+    waiting = [_Task(job) for job in jobs]
     running: list[_Worker] = []
     statuses: dict[str, str] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
-                running.append(_start(context, waiting.pop(0)))
-                display.started(running[-1].job)
-            ready = wait([w.pipe for w in running] + [w.process.sentinel for w in running])
+            while len(running) < workers and (task := _next(waiting)):
+                slot = min(set(range(workers)) - {worker.slot for worker in running})
+                running.append(_start(context, task, slot))
+                if not task.shown:
+                    display.started(task.job)
+                    task.shown = True
+            handles = [w.pipe for w in running] + [w.process.sentinel for w in running]
+            ready = wait(handles, _seconds_to_wait(waiting, running, workers))
             for worker in list(running):
                 if worker.pipe in ready or worker.process.sentinel in ready:
                     for stage, report in _messages(worker):
                         display.progressed(worker.job, stage, report)
-                if worker.process.sentinel in ready:
-                    running.remove(worker)
+                if worker.seconds_left <= 0 and not worker.status:
+                    worker.process.kill()
+                    worker.status = TIMED_OUT
+                    worker.process.join()
+                elif worker.process.sentinel not in ready:
+                    continue
+                running.remove(worker)
+                if _put_back(worker, display):
+                    waiting.append(worker.task)
+                else:
                     statuses[worker.job.cell.id] = _finish(worker, display)
     finally:
         for worker in running:
@@ -107,12 +153,46 @@ ENGINES: Mapping[str, Callable[[Sequence[Job], int, Display], list[str]]] = {
 }
 
 
-def _start(context: Any, job: Job) -> _Worker:
+def _next(waiting: list[_Task]) -> _Task | None:
+    """Take the first task whose time has come."""
+    now = time.perf_counter()
+    task = next((task for task in waiting if task.not_before <= now), None)
+    if task is not None:
+        waiting.remove(task)
+    return task
+
+
+def _seconds_to_wait(
+    waiting: Sequence[_Task], running: Sequence[_Worker], workers: int
+) -> float | None:
+    """Return after how long there is something to do even if no worker says anything."""
+    moments = [worker.seconds_left for worker in running]
+    if len(running) < workers:
+        moments += [task.not_before - time.perf_counter() for task in waiting]
+    soonest = min(moments, default=math.inf)
+    return None if soonest == math.inf else max(0.0, soonest)
+
+
+def _start(context: Any, task: _Task, slot: int) -> _Worker:
     pipe, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, theirs), daemon=True)
+    process = context.Process(target=_work, args=(task.job, slot, theirs), daemon=True)
     process.start()
     theirs.close()
-    return _Worker(job, process, pipe)
+    return _Worker(task, slot, process, pipe)
+
+
+def _put_back(worker: _Worker, display: Display) -> bool:
+    """Return whether a worker's task is to be tried again: it was lost, or is being done."""
+    task = worker.task
+    if worker.status == BUSY:
+        display.progressed(task.job, WAITING, None)
+        task.not_before = time.perf_counter() + SECONDS_TO_WAIT
+        return True
+    if not worker.status and task.losses < RETRIES:
+        task.losses += 1
+        display.progressed(task.job, f"its worker was lost, try {task.losses + 1}", None)
+        return True
+    return False
 
 
 def _messages(worker: _Worker) -> Iterator[tuple[str, Report | None]]:
@@ -132,13 +212,17 @@ def _finish(worker: _Worker, display: Display) -> str:
 
     worker.process.join()
     worker.pipe.close()
+    if worker.status == TIMED_OUT:
+        worker.status = "failed"
+        reason = f"timed out after {worker.job.timeout:g} s (--timeout)"
+        write_gap(worker.job, "failed", f"{reason}; --existing retry goes on from its checkpoint")
     if not worker.status:
         worker.status = "lost"
         code = worker.process.exitcode
         reason = f"the worker ended with exit code {code} and left no record"
         if code is not None and code < 0:
             reason = f"the worker was killed by signal {-code}"
-        write_gap(worker.job, "lost", reason)
+        write_gap(worker.job, "lost", f"{reason}, {RETRIES + 1} times")
     seconds = time.perf_counter() - worker.start
     display.ended(worker.job, worker.status, reason_of(worker.job), seconds)
     return worker.status
@@ -152,8 +236,8 @@ def reason_of(job: Job) -> str:
     return str(record) if isinstance(record, Damaged) else str(record["reason"])
 
 
-def _work(job: Job, pipe: Connection) -> None:
-    """The main function of a worker."""
+def _work(job: Job, slot: int, pipe: Connection) -> None:
+    """The main function of a worker; its slot chooses its GPU."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     from bench.folder import RunFolder
 
@@ -164,6 +248,10 @@ def _work(job: Job, pipe: Connection) -> None:
             os.dup2(file.fileno(), stream.fileno())
     from bench.cell import run
 
+    if job.cell.device == "cuda":
+        import torch
+
+        torch.cuda.set_device(slot % torch.cuda.device_count())
     last = 0.0
 
     def show(stage: str, report: Report | None) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
 
+from bench.cached import DAMAGED, read_checked, write_checked
+from bench.checkpoint import Checkpoint
 from bench.contracts import Artefacts
-from bench.store import write_json
+from bench.store import read_sealed, write_sealed
 from bench.training import Training
 
 
@@ -41,37 +40,43 @@ class RunFolder:
         self, weights: Mapping[str, torch.Tensor], training: Training, source: str
     ) -> None:
         """Keep the trained weights, what training cost, and the hash of the method's source."""
-        self._save(self.path / "weights.safetensors", weights)
-        write_json(self.path / "training.json", asdict(training) | {"source": source})
+        write_checked(self.path / "weights.safetensors", weights)
+        write_sealed(self.path / "training.json", asdict(training) | {"source": source})
 
     def training(self, source: str) -> tuple[dict[str, torch.Tensor], Training] | None:
         """Return what was kept, or None when it is missing, damaged or of another source."""
         try:
-            facts = json.loads((self.path / "training.json").read_text("utf-8"))
+            facts = read_sealed(self.path / "training.json")
             if facts.pop("source") != source:
                 return None
-            return load_file(self.path / "weights.safetensors"), Training(**facts)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+            return _read(self.path / "weights.safetensors"), Training(**facts)
+        except (OSError, *DAMAGED):
             return None
 
     def save_artefacts(self, artefacts: Artefacts) -> None:
         """Keep all that metrics see."""
-        self._save(self.path / "artefacts.safetensors", artefacts.tensors)
+        write_checked(self.path / "artefacts.safetensors", artefacts.tensors)
         facts = {"measured": artefacts.measured, "absent": artefacts.absent}
-        write_json(self.path / "artefacts.json", facts)
+        write_sealed(self.path / "artefacts.json", facts)
 
     def artefacts(self) -> Artefacts | None:
         """Return what `save_artefacts` kept, or None when it is missing or damaged."""
         try:
-            facts = json.loads((self.path / "artefacts.json").read_text("utf-8"))
-            with safe_open(self.path / "artefacts.safetensors", framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            facts = read_sealed(self.path / "artefacts.json")
+            tensors = _read(self.path / "artefacts.safetensors")
             return Artefacts(tensors, facts["measured"], facts["absent"])
-        except (OSError, ValueError, KeyError, SafetensorError):
+        except (OSError, *DAMAGED):
             return None
 
-    def _save(self, path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary)
-        os.replace(temporary, path)
+    def checkpoint(self, source: str, every: float) -> Checkpoint:
+        """Return the file from which a training that was killed goes on."""
+        return Checkpoint(self.path / "checkpoint.safetensors", source, every)
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    """Return checked tensors; files of versions before there was a hash pass unchecked."""
+    try:
+        return read_checked(path)[0]
+    except TypeError:  # no header at all
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

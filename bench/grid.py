@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from bench import compat
+from bench.atomic import written_whole
 from bench.contracts import Artefacts, TaskData
 
 ROWS, OVERVIEW_ROWS = 8, 6
@@ -74,7 +74,5 @@ def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
         while font.getlength(label) > side and len(label) > 4:
             label = label[:-2].rstrip(".") + "."
         pen.text((GAP + at * side, TITLE + 3), label, fill=INK, font=font)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    sheet.save(temporary, format="PNG", optimize=True)
-    os.replace(temporary, path)
+    with written_whole(path) as temporary:
+        sheet.save(temporary, format="PNG", optimize=True)

@@ -112,9 +112,16 @@ def make_plan(request: Request) -> Plan:
 
 
 def jobs_for(
-    plan: Plan, store: Store, cache: Path, existing: Existing, may_train: bool = True
+    plan: Plan,
+    store: Store,
+    cache: Path,
+    existing: Existing,
+    may_train: bool = True,
+    **limits: Any,
 ) -> list[Job]:
     """Return a job for every cell, with what is left to do for it.
+
+    limits: timeout, checkpoint_every and keep (see `Job`).
 
     Where nothing may be trained, a cell that would be run is scored, and scored again if fresh.
     """
@@ -134,6 +141,8 @@ def jobs_for(
             command=command,
             may_train=may_train,
             again=existing == "fresh",
+            seen=store.state(cell),
+            **limits,
         )
         jobs.append(job)
     return jobs
@@ -183,10 +192,12 @@ def forecast(job: Job, records: Sequence[dict[str, Any]]) -> Forecast:
     return Forecast(seconds, last["facts"].get("disk_mb"))
 
 
-def default_workers(device: str) -> int:
-    """Return how many cells run at a time: one a core, or one at all on a GPU."""
+def default_workers(device: str, cells_per_gpu: int = 1) -> int:
+    """Return how many cells run at a time: one a core, or so many on each GPU."""
     if device == "cuda":
-        return 1
+        import torch
+
+        return cells_per_gpu * max(1, torch.cuda.device_count())
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

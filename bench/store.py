@@ -3,6 +3,7 @@
 records/NAME.json      one finished cell, or one that failed, with all its numbers
 runs/NAME/             what its stages left: weights, training, artefacts, log
 grids/NAME.png         source, guide, result and truth
+locks/NAME.lock        held by the run that is doing a cell
 leaderboard.csv, .md   views on the records
 pairs-TASK-PROFILE/    test pairs for images that are made elsewhere (see `bench.pairs`)
 """
@@ -10,21 +11,27 @@ pairs-TASK-PROFILE/    test pairs for images that are made elsewhere (see `bench
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.config import Cell
+from filelock import FileLock, Timeout
+
+from bench.atomic import written_whole
+from bench.config import Cell, hash_of
 from bench.errors import UserError
 
 SCHEMA = 1
 Existing = Literal["resume", "retry", "fresh"]
 Todo = Literal["nothing", "score", "run"]
+BUSY = "busy"
+"""The status of a cell that another run on the same folder is doing."""
 
 
 @dataclass(frozen=True)
@@ -40,23 +47,35 @@ class Damaged:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that it is there whole or not at all, also after a power loss."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with written_whole(path) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file atomically, with sorted keys."""
-    write_atomically(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object, keys sorted, with a hash of its content, so that harm is noticed."""
+    plain = json.loads(json.dumps(value, allow_nan=False))
+    text = json.dumps(plain | {SEAL: hash_of(plain)}, indent=1, sort_keys=True)
+    write_atomically(path, text + "\n")
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Return what `write_sealed` has written; an object without a seal passes as it is.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no JSON object, or not what was written.
+    """
+    value = json.loads(path.read_text("utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    seal = value.pop(SEAL, None)
+    if seal is not None and seal != hash_of(value):
+        raise ValueError("its content is not what was written")
+    return value
+
+
+SEAL = "seal"
+"""The key of the hash of all the others."""
 
 
 class Store:
@@ -136,6 +155,32 @@ class Store:
         )
         return "nothing" if done else "score"
 
+    def state(self, cell: Cell) -> str:
+        """Return what tells one state of a cell's record from another, '' where there is none."""
+        try:
+            return hashlib.blake2b(self.record_path(cell).read_bytes(), digest_size=8).hexdigest()
+        except OSError:
+            return ""
+
+    @contextmanager
+    def claim(self, cell: Cell) -> Iterator[bool]:
+        """Hold a cell against all other runs on this folder; false where one of them holds it.
+
+        The claim of a process that dies ends with it.
+        """
+        path = self.root / "locks" / f"{cell.name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
     def forget(self, cell: Cell) -> None:
         """Remove all that a cell left."""
         self.record_path(cell).unlink(missing_ok=True)
@@ -159,11 +204,11 @@ def is_scored(entry: Mapping[str, Any] | None, version: int, again: bool = True)
 def read_record(path: Path) -> dict[str, Any] | Damaged:
     """Return a record, or why it cannot be used."""
     try:
-        record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        record = read_sealed(path)
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         return Damaged(path, f"not valid JSON ({error})")
-    if not isinstance(record, dict):
-        return Damaged(path, "not a JSON object")
+    except ValueError as error:
+        return Damaged(path, str(error))
     missing = sorted(set(REQUIRED) - set(record))
     if missing:
         return Damaged(path, f"without {', '.join(missing)}")

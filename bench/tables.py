@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from bench.board import COST, FACTS, QUALITY, RANKED, Board
 
 MAIN = (
     "z1_domain_acc",
+    "z1_probe_power",
     "separation",
     "cf_skill_in_add",
     "cf_skill_in_remove",
@@ -76,6 +78,8 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
             ids = [m for m in QUALITY if m.startswith(beginnings) and m not in MAIN]
             if columns := board.columns(ids):
                 parts += [f"### {title}", _table(board, columns)]
+                if title == "What is in which code" and (of_factors := _factor_table(board)):
+                    parts += ["Of each factor, 0 = a guess, 1 = always right:", of_factors]
         if costs := _cost_table(board):
             parts += ["### Cost", costs]
         parts += [f"{method}: {note}." for method, note in board.notes.items() if note]
@@ -109,6 +113,30 @@ def _table(board: Board, metrics: Sequence[str], ranked: bool = False) -> str:
     return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
 
 
+def _factor_table(board: Board) -> str:
+    """Return what probes find of each factor in each code, where one seed tells."""
+    rows = []
+    for method in board.order:
+        for code in ("z1", "z2"):
+            cells = {}
+            for metric in (f"info_{code}_common", f"leak_{code}_specific",
+                           f"info_{code}_specific", f"leak_{code}_common"):  # fmt: skip
+                cell = board.cell(method, metric)
+                for factor, facts in json.loads(cell["detail"] or "{}").items() if cell else ():
+                    if isinstance(facts, dict):
+                        cells[factor] = f"{facts['value']:.2f}"
+            if cells:
+                rows.append({"method": method, "code": code} | cells)
+    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)) if rows else ""
+
+
+def _detail(board: Board, metric: str, key: str) -> Any:
+    """Return a detail that all methods share, from the first that has it, or None."""
+    of_metric = board.rows[board.rows["metric"] == metric]
+    found = (json.loads(text).get(key) for text in of_metric["detail"] if text)
+    return next((value for value in found if value is not None), None)
+
+
 def _cost_table(board: Board) -> str:
     metrics = board.columns(COST)
     rows = []
@@ -133,6 +161,20 @@ def _seeds(board: Board, method: str) -> int:
     return max([0, *board.rows[board.rows["method"] == method]["n_seeds"]])
 
 
+def _references(board: Board) -> list[str]:
+    """Return what values are to be held against: chance, and what real images score."""
+    said = []
+    if chance := _detail(board, "z1_domain_acc", "chance"):
+        said.append(f"Guessing has a `z1_domain_acc` of {chance[0]:.3f} to {chance[1]:.3f} (95 %).")
+    floors = {metric: _detail(board, metric, "floor") for metric in ("fd_add", "fd_remove")}
+    said += [
+        f"Real images have a `{metric}` of {number(metric, floor)}."
+        for metric, floor in floors.items()
+        if floor is not None
+    ]
+    return said
+
+
 def _legend(board: Board) -> str:
     extractors = sorted({name for name in board.rows["extractor"] if name})
     lines = [
@@ -141,6 +183,7 @@ def _legend(board: Board) -> str:
         "incomplete rows and methods that are told more than the domain are not ranked. "
         "Values hold for equal n and one extractor"
         + (f" ({', '.join(extractors)})." if extractors else "."),
+        *_references(board),
         "",
         *(f"- `{metric}`: {meaning}" for metric, meaning in board.meanings.items()),
     ]

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.checkpoint import Checkpoint, seed_generators
 from bench.contracts import Spec, TaskData
 from bench.images import to_float
 from bench.measure import PeakMemory, synchronize
@@ -66,7 +67,7 @@ class Training:
 
 def build(method: type[Method], spec: Spec, config: BaseConfig, seed: int) -> Method:
     """Return a new method, initialised from the seed's role "init"."""
-    torch.manual_seed(derive(seed, "init"))
+    seed_generators(seed, "init")
     return method(spec, config)
 
 
@@ -148,8 +149,9 @@ def train(
     seed: int,
     precision: str,
     show: Callable[[Report], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Training:
-    """Train a method in place.
+    """Train a method in place, going on from a checkpoint where there is one.
 
     Raises:
         DivergedError: a loss is not finite.
@@ -160,13 +162,13 @@ def train(
     kinds = [data.kinds("train", at).to(device) for at in told]
     order = ImageOrder([len(images) for images in domains], seed)
     batch_size = method.config.batch_size
-    torch.manual_seed(derive(seed, "train"))
+    seed_generators(seed, "train")
     method.train()
-
-    clock = _Clock(batch_size * len(domains), device)
-    losses: dict[str, float] = {}
+    first, progress = (checkpoint and checkpoint.restore(method)) or (0, {})
+    clock = _Clock(batch_size * len(domains), device, first, progress.get("clock", {}))
+    losses: dict[str, float] = progress.get("losses", {})
     with PeakMemory(device) as memory:
-        for step in range(steps):
+        for step in range(first, steps):
             wanted = [order.indices(at, step, batch_size).to(device) for at in range(len(domains))]
             batch = Batch(
                 [to_float(images[at]) for images, at in zip(domains, wanted, strict=True)],
@@ -181,6 +183,8 @@ def train(
                     raise DivergedError(f"diverged: {bad[0]} is not finite at step {step + 1}")
                 left = clock.seconds_a_step(step + 1) * (steps - step - 1)
                 show(Report(step + 1, steps, clock.images_per_s, left, losses))
+            if checkpoint and checkpoint.due() and step + 1 < steps:
+                checkpoint.save(method, step + 1, {"clock": clock.state(), "losses": losses})
         clock.stop(steps)
     return Training(
         steps=steps,
@@ -196,16 +200,32 @@ def train(
 
 
 class _Clock:
-    """Cuts training into blocks of about `SECONDS_A_BLOCK` and keeps the rate of each."""
+    """Cuts training into blocks of about `SECONDS_A_BLOCK` and keeps the rate of each.
 
-    def __init__(self, images_a_step: int, device: torch.device) -> None:
+    first: the step that it starts with. earlier: the `state` of the clock that was running before.
+    """
+
+    def __init__(
+        self, images_a_step: int, device: torch.device, first: int, earlier: Mapping[str, Any]
+    ) -> None:
         self._images = images_a_step
         self._device = device
         self._start = self._block = (time.perf_counter(), time.process_time())
-        self._block_step = 0
-        self.rates: list[float] = []
-        self.cpu_rates: list[float] = []
-        self.seconds = self.cpu_seconds = 0.0
+        self._first = self._block_step = first
+        self.rates: list[float] = list(earlier.get("rates", ()))
+        self.cpu_rates: list[float] = list(earlier.get("cpu_rates", ()))
+        self.seconds: float = earlier.get("seconds", 0.0)
+        self.cpu_seconds: float = earlier.get("cpu_seconds", 0.0)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is measured so far, as JSON."""
+        now = time.perf_counter(), time.process_time()
+        return {
+            "rates": self.rates,
+            "cpu_rates": self.cpu_rates,
+            "seconds": self.seconds + now[0] - self._start[0],
+            "cpu_seconds": self.cpu_seconds + now[1] - self._start[1],
+        }
 
     @property
     def images_per_s(self) -> float:
@@ -214,12 +234,12 @@ class _Clock:
 
     def seconds_a_step(self, done: int) -> float:
         """Return the mean time of the steps done so far."""
-        return (time.perf_counter() - self._start[0]) / done
+        return (time.perf_counter() - self._start[0]) / (done - self._first)
 
     def tick(self, step: int) -> bool:
         """Note that a step has ended; true when a block ended with it."""
         done = step + 1
-        if done <= WARM_UP_STEPS:
+        if done - self._first <= WARM_UP_STEPS:
             self._begin(done)
             return False
         if time.perf_counter() - self._block[0] < SECONDS_A_BLOCK:
@@ -231,11 +251,11 @@ class _Clock:
         """End the training of so many steps."""
         if not self.rates:
             if steps == self._block_step:  # nothing but warm-up: better than no rate at all
-                self._block, self._block_step = self._start, 0
+                self._block, self._block_step = self._start, self._first
             self._end(steps)
         synchronize(self._device)
-        self.seconds = time.perf_counter() - self._start[0]
-        self.cpu_seconds = time.process_time() - self._start[1]
+        whole = self.state()
+        self.seconds, self.cpu_seconds = whole["seconds"], whole["cpu_seconds"]
 
     def _begin(self, done: int) -> None:
         synchronize(self._device)

@@ -23,6 +23,9 @@ NEIGHBOURS = {"precision": 3, "recall": 3, "density": 5, "coverage": 5}
 3 as Kynkaanniemi et al., NeurIPS 2019; 5 as Naeem et al., ICML 2020.
 """
 
+FEWEST = 20
+"""Items of each side that KID, neighbours and their jackknife need."""
+
 Real = Mapping[str, Tensor]
 
 
@@ -39,24 +42,30 @@ def folds(n: int, side: str) -> Tensor:
 
 
 def real_side(features: Tensor, matched: int) -> dict[str, Tensor]:
-    """Return all that distances need of real (n, D) features; no root where n is not above D.
+    """Return all that distances need of real (n, D) features.
 
     matched: how many generated items there will be; precision and its kin compare equal numbers,
-    so they take the first so many real items that are not equal to an earlier one.
+    so they take the first so many real items that are not equal to an earlier one. Below `FEWEST`
+    of these there is nothing for KID and neighbours.
     """
+    side = gaussian_side(features)
+    x = side["features"]
+    side["alone"] = alone = x[_first_of_equals(x)][:matched]
+    if len(alone) < FEWEST:
+        return side
+    radii = _radii(_squared_distances(alone, alone), _KS, folds(len(alone), "real"))
+    kernel = _block_sums(_kernel(x, x).fill_diagonal_(0), folds(len(x), "real"), None)
+    return side | {"kernel": kernel} | {f"radii{k}": of_k for k, of_k in radii.items()}
+
+
+def gaussian_side(features: Tensor) -> dict[str, Tensor]:
+    """Return what the Frechet distance needs of real (n, D) features; no root where n <= D."""
     x = features.double()
+    if len(x) < 2:
+        return {"features": x}
     mean, covariance = moments(x)
-    alone = x[_first_of_equals(x)][:matched]
-    near = _squared_distances(alone, alone)
-    return {
-        "features": x,
-        "mean": mean,
-        "covariance": covariance,
-        "root": symmetric_root(covariance) if len(x) > x.shape[1] else torch.empty(0),
-        "kernel": _block_sums(_kernel(x, x).fill_diagonal_(0), folds(len(x), "real"), None),
-        "alone": alone,
-        **{f"radii{k}": radii for k, radii in _radii(near, _KS, folds(len(alone), "real")).items()},
-    }
+    root = symmetric_root(covariance) if len(x) > x.shape[1] else torch.empty(0)
+    return {"features": x, "mean": mean, "covariance": covariance, "root": root}
 
 
 _KS = sorted(set(NEIGHBOURS.values()))

@@ -1,4 +1,4 @@
-"""The feature extractors of the Frechet distance, as torch-fidelity registers them.
+"""What makes features of images for distances and the judge, as torch-fidelity registers it.
 
 `avatars64` ships with the suite: a small convolutional net, trained with supervision on every
 factor of the embedded faces (not on the domain alone, or it would be blind to the common part). Its

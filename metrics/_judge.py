@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import sklearn
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,9 +30,10 @@ from bench.seeds import derive
 
 from ._extractor import Extractor
 
-FORMAT = 1
+FORMAT = 2
 """Rises with every change of what is kept."""
 
+NETWORK = "network/"
 SIDE = 32
 STEPS, BATCH = 400, 64
 
@@ -45,8 +48,8 @@ class Judge:
     def domain(self, images: Tensor) -> Tensor:
         """Return the domain of uint8 (n, 3, S, S) images by the network on pixels, int64 (n,)."""
         net = _network()
-        weights = {k.removeprefix("net."): v for k, v in self.tensors.items() if "net." in k}
-        net.load_state_dict(weights)
+        held = {k: v for k, v in self.tensors.items() if k.startswith(NETWORK)}
+        net.load_state_dict({k.removeprefix(NETWORK): v for k, v in held.items()})
         with torch.inference_mode():
             return torch.cat([net.eval()(_shrunk(part)).argmax(1) for part in images.split(256)])
 
@@ -56,7 +59,11 @@ class Judge:
 
     def factor(self, factor: Factor, images: Tensor) -> Tensor:
         """Return the value of a factor, int64 (n,); `HIDDEN` where a separate one is not seen."""
-        return self._head(factor.name, images)
+        return self._head(_head_of(factor), images)
+
+    def knows(self, factor: Factor) -> bool:
+        """Return whether a factor could be learned: it shows in some image of *probe*."""
+        return f"{_head_of(factor)}.weight" in self.tensors
 
     def _head(self, name: str, images: Tensor) -> Tensor:
         features = self.extractor.features(images).double()
@@ -73,22 +80,38 @@ def judge(extractor: Extractor, data: TaskData, cache: Path | None) -> Judge:
         torch.tensor([len(domain.images) for domain in parts])
     )
 
-    def make() -> dict[str, Tensor]:
-        features = extractor.features(images).double()
-        tensors = _fit_head("domain", features, domains)
-        for column, factor in zip(factors.T, data.factors, strict=True):
-            told = (
-                torch.ones_like(column, dtype=torch.bool) if factor.separate else column != HIDDEN
-            )
-            tensors |= _fit_head(factor.name, features[told], column[told])
-        return tensors | {f"net.{k}": v for k, v in _fit_network(images, domains).items()}
-
     if cache is None:
-        return Judge(make(), extractor)
+        return Judge(_fitted(extractor, data, images, factors, domains), extractor)
     content = content_hash({"images": images, "factors": factors, "domains": domains})
-    key = f"{FORMAT}|{content}|{extractor.name}|{torch.__version__}"
+    versions = f"{torch.__version__}|{sklearn.__version__}"
+    key = f"{FORMAT}|{content}|{data.factors}|{extractor.name}|{versions}"
     name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
-    return Judge(keep(cache / f"judge-{name}.safetensors", make), extractor)
+    path = cache / f"judge-{name}.safetensors"
+    return Judge(keep(path, lambda: _fitted(extractor, data, images, factors, domains)), extractor)
+
+
+def _fitted(
+    extractor: Extractor, data: TaskData, images: Tensor, factors: Tensor, domains: Tensor
+) -> dict[str, Tensor]:
+    """Return all that a judge knows; on one thread, so that every cell would make the same one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            features = extractor.features(images).double()
+            tensors = _fit_head("domain", features, domains)
+            for column, factor in zip(factors.T, data.factors, strict=True):
+                told = (column != HIDDEN) | factor.separate
+                if told.any():
+                    tensors |= _fit_head(_head_of(factor), features[told], column[told])
+            network = _fit_network(images, domains)
+    finally:
+        torch.set_num_threads(threads)
+    return tensors | {f"{NETWORK}{name}": value for name, value in network.items()}
+
+
+def _head_of(factor: Factor) -> str:
+    return f"factor/{factor.name}"
 
 
 def _fit_head(name: str, features: Tensor, labels: Tensor) -> dict[str, Tensor]:

@@ -54,8 +54,8 @@ def views(code: Tensor) -> dict[str, Features]:
 class Probe(Protocol):
     """Told (n, d) features and (n, F) labels, `HIDDEN` where there is none; gives F scores."""
 
-    def fit(self, x: Features, y: Labels) -> Probe:
-        """Fit every label."""
+    def fit(self, x: Features, y: Labels, classes: Sequence[int]) -> Probe:
+        """Fit every label; classes says how many each of them has."""
 
     def scores(self, x: Features) -> list[Scores]:
         """Return the scores of each label, (n, K) for the K classes of that label."""
@@ -67,30 +67,30 @@ class _Each:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
 
-    def fit(self, x: Features, y: Labels) -> _Each:
-        self._models = []
+    def fit(self, x: Features, y: Labels, classes: Sequence[int]) -> _Each:
+        self._models, self._classes = [], classes
         for labels in y.T:
             told = labels != HIDDEN
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
                 self._models.append(self._make().fit(x[told], labels[told]))
-        self._classes = int(y.max()) + 1
         return self
 
     def scores(self, x: Features) -> list[Scores]:
-        return [self._of(model, x) for model in self._models]
+        pairs = zip(self._models, self._classes, strict=True)
+        return [self._of(model, x, classes) for model, classes in pairs]
 
-    def _of(self, model: Any, x: Features) -> Scores:
+    def _of(self, model: Any, x: Features, classes: int) -> Scores:
         found = np.asarray(model.decision_function(x), dtype=np.float64)
         if found.ndim == 1:  # two classes: the score of the second against the first
             found = np.stack([-found / 2, found / 2], 1)
-        every = np.full((len(x), self._classes), found.min() - UNSEEN)
+        every = np.repeat(found.min(1, keepdims=True) - UNSEEN, classes, 1)
         every[:, model.classes_] = found
         return every
 
 
 UNSEEN = 10.0
-"""How far below the least score a class is put that a probe has not been shown."""
+"""How far below an item's least score a class is put that a probe has not been shown."""
 
 
 class _Networks:
@@ -101,17 +101,17 @@ class _Networks:
 
     hidden, steps, batch = 64, 500, 128
 
-    def fit(self, x: Features, y: Labels) -> _Networks:
+    def fit(self, x: Features, y: Labels, classes: Sequence[int]) -> _Networks:
         data, labels = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)
-        count, classes = y.shape[1], int(y.max()) + 1
-        beyond = torch.arange(classes) > labels.amax(0).unsqueeze(1)
+        count, most, self._classes = y.shape[1], max(classes), classes
+        beyond = torch.arange(most) >= torch.tensor(classes).unsqueeze(1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive("probe", "mlp"))
             self._first = nn.Sequential(
                 nn.Linear(x.shape[1], count * self.hidden), nn.ReLU(), nn.Dropout(0.5)
             )
-            self._last = nn.Parameter(torch.randn(count, self.hidden, classes) / self.hidden**0.5)
-            self._offset = nn.Parameter(torch.zeros(count, 1, classes))
+            self._last = nn.Parameter(torch.randn(count, self.hidden, most) / self.hidden**0.5)
+            self._offset = nn.Parameter(torch.zeros(count, 1, most))
             self._beyond = torch.where(beyond, -1e4, 0.0).unsqueeze(1)
             parameters = [*self._first.parameters(), self._last, self._offset]
             optimizer = torch.optim.AdamW(parameters, 1e-3, weight_decay=1e-2)
@@ -136,7 +136,8 @@ class _Networks:
 
     def scores(self, x: Features) -> list[Scores]:
         with torch.inference_mode():
-            return list(self._forward(torch.from_numpy(np.ascontiguousarray(x))).double().numpy())
+            found = self._forward(torch.from_numpy(np.ascontiguousarray(x))).double().numpy()
+        return [of[:, :count] for of, count in zip(found, self._classes, strict=True)]
 
 
 def _logistic(strength: float, iterations: int, tolerance: float) -> Any:
@@ -217,7 +218,7 @@ def tell(
     fit: tuple[Tensor, Labels],
     test: Tensor,
     battery: dict[str, list[Callable[[], Probe]]],
-    only: str = "",
+    classes: Sequence[int],
 ) -> list[list[Told]]:
     """Fit every probe of a battery on every view; return what each says of each label, best first.
 
@@ -225,24 +226,22 @@ def tell(
         fit: codes, (n, C) or (n, C, H, W), and their (n, F) labels, `HIDDEN` where there is none.
         test: codes to name.
         battery: kinds of probes and their strengths.
-        only: the only view to take, '' for all.
+        classes: how many classes each label has, whether or not one shows in these items.
     """
     from sklearn.preprocessing import StandardScaler
 
     code, labels = fit
-    held_out = _held_out(labels[:, 0] if labels.shape[1] == 1 else np.zeros(len(labels)))
+    held_out = validating(labels)
     told: list[list[Told]] = [[] for _ in labels.T]
     of_test = views(test)
     for view, x in views(code).items():
-        if only not in ("", view):
-            continue
         scaler = StandardScaler().fit(x[~held_out])
         plain = [scaler.transform(v) for v in (x[~held_out], x[held_out], of_test[view])]
         rotated = _in_span(plain)
         for kind, strengths in battery.items():
             x_fit, x_validation, x_test = rotated if kind in ROTATED else plain
             for make in strengths:
-                probe = make().fit(x_fit, labels[~held_out])
+                probe = make().fit(x_fit, labels[~held_out], classes)
                 pairs = zip(probe.scores(x_validation), probe.scores(x_test), strict=True)
                 for at, (validation, scores) in enumerate(pairs):
                     truth = labels[held_out, at]
@@ -262,11 +261,15 @@ def _in_span(parts: Sequence[Features]) -> list[Features]:
     return [part @ directions.T for part in parts]
 
 
-def _held_out(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which items validate: the same share of every class, drawn once for all codes."""
+def validating(labels: Labels) -> NDArray[np.bool_]:
+    """Return which of (n, F) labelled items validate, drawn once for all codes.
+
+    Of one label, the same share of every class; of several, the same share of all items.
+    """
+    groups = labels[:, 0] if labels.shape[1] == 1 else np.zeros(len(labels))
     held_out = np.zeros(len(labels), dtype=bool)
-    for c in np.unique(labels):
-        at = np.flatnonzero(labels == c)
+    for c in np.unique(groups):
+        at = np.flatnonzero(groups == c)
         chosen = generator("validation", int(c), len(at)).permutation(len(at))
         held_out[at[chosen[: max(1, round(VALIDATION * len(at)))]]] = True
     return held_out

@@ -17,10 +17,10 @@ from torch import Tensor
 from bench.cached import content_hash, keep
 from bench.contracts import TaskData
 
-from ._distances import frechet, kid, real_side
+from ._distances import FEWEST, frechet, gaussian_side, kid, real_side
 from ._extractor import Extractor
 
-FORMAT = 2
+FORMAT = 3
 """Rises with every change of what is kept."""
 
 
@@ -34,8 +34,12 @@ class Reference:
     def of_kind(self, kind: int) -> Mapping[str, Tensor]:
         """Return the real side of the images with a kind of content."""
         assert self.kinds is not None
-        features = self.tensors["features"][self.kinds == kind]
-        return real_side(features, len(features))
+        return gaussian_side(self.tensors["features"][self.kinds == kind])
+
+    def floor(self, measure: str) -> dict[str, float]:
+        """Return {"floor": the distance of real images}, or nothing where there were too few."""
+        name = f"floor_{measure}"
+        return {"floor": float(self.tensors[name])} if name in self.tensors else {}
 
 
 def reference(
@@ -52,11 +56,12 @@ def reference(
     def make() -> dict[str, Tensor]:
         tensors = real_side(extractor.features(real), matched)
         others = extractor.features(held_out)
-        floor = frechet(tensors, others, jackknife=False).value if len(others) > 1 else torch.nan
-        return tensors | {
-            "floor_fd": torch.tensor(floor, dtype=torch.float64),
-            "floor_kid": torch.tensor(kid(tensors, others).value, dtype=torch.float64),
-        }
+        floors = {}
+        if min(len(others), len(real)) > 1:
+            floors["floor_fd"] = frechet(tensors, others, jackknife=False).value
+        if "kernel" in tensors and len(others) >= FEWEST:
+            floors["floor_kid"] = kid(tensors, others).value
+        return tensors | {k: torch.tensor(v, dtype=torch.float64) for k, v in floors.items()}
 
     if cache is None:
         tensors = make()

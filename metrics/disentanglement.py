@@ -11,6 +11,7 @@ factors weigh alike, however many factors each has.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from bench.contracts import HIDDEN, Artefacts, Metric, MetricInfo, Result, Settings, TaskData
 
-from ._probes import SHORT_BATTERY, Labels, Told, bits, entropy, tell
+from ._probes import SHORT_BATTERY, Labels, Told, bits, entropy, tell, validating
 from ._statistics import Array, bootstrap
 
 CODES = ("z1", "z2")
@@ -62,7 +63,10 @@ def explicit(finding: _Finding, weights: Array) -> Array:
         of_class = weights[:, finding.labels == c]
         with np.errstate(invalid="ignore"):
             shares.append((of_class @ finding.right[finding.labels == c]) / of_class.sum(1))
-    return (np.nanmean(shares, axis=0) - finding.chance) / (1 - finding.chance)
+    with warnings.catch_warnings():  # a draw without any item of the factor has no value
+        warnings.simplefilter("ignore", RuntimeWarning)
+        right = np.nanmean(shares, axis=0)
+    return (right - finding.chance) / (1 - finding.chance)
 
 
 def _accuracy(finding: _Finding, weights: Array) -> Array:
@@ -75,7 +79,8 @@ def informative(finding: _Finding, weights: Array) -> Array:
     Xu et al., ICLR 2020. At least 0: a probe that is surer than it may be knows nothing.
     """
     seen = finding.labels != HIDDEN
-    surprise = weights[:, seen] @ finding.surprise[seen] / weights[:, seen].sum(1)
+    with np.errstate(invalid="ignore"):
+        surprise = weights[:, seen] @ finding.surprise[seen] / weights[:, seen].sum(1)
     return np.maximum(0, 1 - surprise / entropy(finding.labels[seen]))
 
 
@@ -84,7 +89,7 @@ class Disentanglement(Metric):
 
     name = "disentanglement"
     summary = "which factors are in which code? information, leaks, separation"
-    version = 1
+    version = 2
     numbers = {
         "info_z1_common": {
             "unit": "",
@@ -140,13 +145,15 @@ class Disentanglement(Metric):
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
         """Return the wanted numbers; one bootstrap of the test images serves all of them."""
-        common = [at for at, factor in enumerate(data.factors) if not factor.separate]
-        specific = [at for at, factor in enumerate(data.factors) if factor.separate]
+        usable, left_out = _usable(data)
+        common = [at for at in usable if not data.factors[at].separate]
+        specific = [at for at in usable if data.factors[at].separate]
         if not common or not specific:
-            reason = f"task {data.name} knows no factors of both groups"
+            reason = f"task {data.name} shows no factors of both groups"
+            reason += f" ({'; '.join(left_out)})" if left_out else ""
             return {info.id: Result(status="not_applicable", reason=reason) for info in wanted}
         codes = [code for code in CODES if any(code in " ".join(info.needs) for info in wanted)]
-        found = {code: _findings(artefacts, data, code) for code in codes}
+        found = {code: _findings(artefacts, data, code, usable) for code in codes}
         groups = {"common": common, "specific": specific}
         n = len(data.domains["test"][1].images)
         results = {}
@@ -158,21 +165,43 @@ class Disentanglement(Metric):
             whole = float(value(np.ones((1, n)))[0])
             lo, hi = bootstrap(value, n, "factors", draws=DRAWS)
             detail = _detail(info.id, found, groups, data)
+            if left_out:
+                detail["left_out"] = left_out
             results[info.id] = Result(whole, lo, hi, n, detail=detail)
         return results
 
 
 DRAWS = 400
 
-Findings = dict[str, list[_Finding]]
+Findings = dict[str, dict[int, _Finding]]
+"""For each code, what is found of each factor (by its column)."""
 Groups = dict[str, list[int]]
 
 
-def _findings(artefacts: Artefacts, data: TaskData, code: str) -> list[_Finding]:
+def _usable(data: TaskData) -> tuple[list[int], list[str]]:
+    """Return the columns of the factors that can be probed, and why each other one cannot."""
+    labels, truth = (data.domains[part][1].factors.numpy() for part in ("probe", "test"))
+    validates = validating(labels)
+    usable, left_out = [], []
+    for at, factor in enumerate(data.factors):
+        shown = [of[of != HIDDEN] for of in (labels[~validates, at], truth[:, at])]
+        if min(len(np.unique(values)) for values in shown) < 2:
+            left_out.append(f"{factor.name} does not vary")
+        elif not (labels[validates, at] != HIDDEN).any():
+            left_out.append(f"{factor.name} is hidden in all that validates")
+        else:
+            usable.append(at)
+    return usable, left_out
+
+
+def _findings(
+    artefacts: Artefacts, data: TaskData, code: str, columns: Sequence[int]
+) -> dict[int, _Finding]:
     fit, test = (artefacts.tensors[f"{code}_{part}_b"] for part in ("probe", "test"))
     labels, truth = (data.domains[part][1].factors.numpy() for part in ("probe", "test"))
-    told = tell((fit, labels), test, SHORT_BATTERY)
-    return [_finding(best[0], of_factor) for best, of_factor in zip(told, truth.T, strict=True)]
+    classes = [len(data.factors[at].values) for at in columns]
+    told = tell((fit, labels[:, columns]), test, SHORT_BATTERY, classes)
+    return {at: _finding(best[0], truth[:, at]) for best, at in zip(told, columns, strict=True)}
 
 
 def _mean(of: Sequence[Array]) -> Array:

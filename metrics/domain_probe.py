@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
 
-from ._probes import BATTERY, Labels, Told, balanced_accuracy, bits, tell
+from ._probes import BATTERY, Labels, Told, balanced_accuracy, bits, tell, validating
 from ._statistics import generator, mean_interval
 
 PLANTED = 2.0
@@ -23,18 +23,19 @@ PLANTED = 2.0
 
 
 def accuracy_interval(said: Labels, labels: Labels, role: str) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the balanced accuracy, classes resampled apart.
+    """Return the 95 % interval of the balanced accuracy: the mean of Jeffreys' of each class.
 
-    Resampling n items of which a share r is right is drawing from Binomial(n, r): no loop needed.
+    Unlike a bootstrap it does not shrink to a point where all items of a class are named right.
     """
     random = generator("accuracy", role, len(labels))
-    draws = [
-        random.binomial(np.sum(labels == c), np.mean(said[labels == c] == c), 2000)
-        / np.sum(labels == c)
-        for c in np.unique(labels)
-    ]
+    draws = []
+    for c in np.unique(labels):
+        right = np.sum(said[labels == c] == c)
+        wrong = np.sum(labels == c) - right
+        draws.append(random.beta(right + 0.5, wrong + 0.5, 4000))
     lo, hi = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
-    return float(lo), float(hi)
+    value = balanced_accuracy(said, labels)  # at 0 and 1 it is the end of the interval
+    return min(float(lo), value), max(float(hi), value)
 
 
 def planted(n: int, dimensions: int, part: str) -> Tensor:
@@ -58,7 +59,7 @@ class DomainProbe(Metric):
 
     name = "domain_probe"
     summary = "can the domain be told from the common code z1?"
-    version = 2
+    version = 3
     numbers = {
         "z1_domain_acc": {
             "unit": "",
@@ -81,7 +82,7 @@ class DomainProbe(Metric):
         "z1_probe_power": {
             "unit": "",
             "better": "higher",
-            "meaning": "accuracy at a leak of 2 deviations planted in a code of z1's dimensions",
+            "meaning": "accuracy of linear probes at a leak of 2 deviations in a code of z1's size",
             "needs": ("z1_probe_a", "z1_test_a"),
         },
     }
@@ -102,7 +103,9 @@ class DomainProbe(Metric):
         ]
         labels, truth = (_domains(len(code) // 2) for code in codes)
         kinds = dict.fromkeys(("logistic", *settings.probes))
-        fitted = tell((codes[0], labels[:, None]), codes[1], {k: BATTERY[k] for k in kinds})[0]
+        fitted = tell((codes[0], labels[:, None]), codes[1], {k: BATTERY[k] for k in kinds}, (2,))[
+            0
+        ]
         chance = 1.96 * (0.25 / len(truth)) ** 0.5
         for name in asked - set(results):
             linear = name == "z1_domain_acc_linear"
@@ -115,7 +118,7 @@ class DomainProbe(Metric):
                 "validation": best.validation,
                 "chance": [0.5 - chance, 0.5 + chance],
                 "dimensions": int(codes[0][0].numel()),
-                "n_fit": len(labels),
+                "n_fit": int((~validating(labels[:, None])).sum()),
             }
             result = _leak(best, truth) if name == "z1_leak_bits" else _accuracy(best, truth, name)
             results[name] = Result(**vars(result) | {"detail": detail})
@@ -145,7 +148,9 @@ def _power(artefacts: Artefacts) -> Result:
     dimensions = int(fit[0].numel())
     codes = [planted(len(code), dimensions, part) for code, part in ((fit, "fit"), (test, "test"))]
     labels, truth = _domains(len(fit)), _domains(len(test))
-    best = tell((codes[0], labels[:, None]), codes[1], {"logistic": BATTERY["logistic"]})[0][0]
+    best = tell((codes[0], labels[:, None]), codes[1], {"logistic": BATTERY["logistic"]}, (2,))[0][
+        0
+    ]
     result = _accuracy(best, truth, "z1_probe_power")
     result.detail["planted"] = f"means {PLANTED:g} standard deviations apart"
     return result

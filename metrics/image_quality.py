@@ -16,12 +16,13 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
 
-from ._distances import NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
+from ._distances import FEWEST, NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
 from ._extractor import Extractor, avatars64, check_inception, inception
 from ._reference import Reference, reference
 from ._statistics import jackknife_interval
@@ -29,32 +30,14 @@ from ._statistics import jackknife_interval
 TARGET = {"add": 1, "remove": 0}
 """The domain that results of each operation should look like."""
 
-FEWEST = 20
-"""Items of each side that neighbours and their jackknife need."""
 
-
-def distance(made: Tensor, real: Real, floor: float | None = None) -> Result:
+def distance(made: Tensor, real: Real) -> Result:
     """Return the Frechet distance of float32 (n, D) features with its jackknife interval.
 
     There is no value below two items, and no interval unless each side has 2 D items: the
     jackknife fails where the covariance is singular.
     """
-    n, dimensions = made.shape
-    fewest = min(n, len(real["features"]))
-    if fewest < 2:
-        return Result(status="unavailable", reason=f"{fewest} image: a covariance needs 2", n=n)
-    enough = fewest >= 2 * dimensions
-    found = frechet(real, made, jackknife=enough)
-    detail: dict[str, Any] = {"n_real": len(real["features"]), "dimensions": dimensions}
-    if floor is not None:
-        detail["floor"] = floor
-    if not enough:
-        detail["warning"] = f"n below 2 x {dimensions} dimensions: biased, without an interval"
-        return Result(found.value, n=n, detail=detail)
-    lo, hi, corrected = jackknife_interval(*found)
-    reach = hi - found.value
-    detail["bias_corrected"] = [corrected, corrected - reach, corrected + reach]
-    return Result(found.value, max(0.0, lo), hi, n, detail=detail)
+    return distance_by_kind(made, lambda _: real, torch.zeros(len(made)))
 
 
 def distance_by_kind(made: Tensor, real: Callable[[int], Real], kinds: Tensor) -> Result:
@@ -62,20 +45,28 @@ def distance_by_kind(made: Tensor, real: Callable[[int], Real], kinds: Tensor) -
 
     made: (n, D) features; kinds: the (n,) kind of content of each; real: gives the real side of a
     kind. A method that gives every guide the same glasses may do well on the whole and not here.
+    The groups of the jackknife are left out of all kinds at once: kinds may share a real side.
     """
-    parts = [distance(made[kinds == kind], real(int(kind))) for kind in kinds.unique()]
-    missing = next((part for part in parts if part.value is None), None)
-    if missing is not None:
-        return missing
-    values = torch.tensor([part.value for part in parts], dtype=torch.float64)
-    value = float(values.mean())
-    detail: dict[str, Any] = {"kinds": values.tolist(), "n_kind": [part.n for part in parts]}
-    warning = next((p.detail["warning"] for p in parts if "warning" in p.detail), None)
-    if warning:
-        return Result(value, n=len(made), detail=detail | {"warning": warning})
-    halves = torch.tensor([[p.value - p.lo, p.hi - p.value] for p in parts])  # type: ignore[operator]
-    below, above = (halves.square().sum(0).sqrt() / len(parts)).tolist()
-    return Result(value, max(0.0, value - below), value + above, len(made), detail=detail)
+    parts = [(made[kinds == kind], real(int(kind))) for kind in kinds.unique()]
+    dimensions = made.shape[1]
+    fewest = min(min(len(part), len(side["features"])) for part, side in parts)
+    if fewest < 2:
+        reason = f"{fewest} image: a covariance needs 2"
+        return Result(status="unavailable", reason=reason, n=len(made))
+    enough = fewest >= 2 * dimensions
+    found = [frechet(side, part, jackknife=enough) for part, side in parts]
+    detail: dict[str, Any] = {"dimensions": dimensions, "fewest": fewest}
+    if len(parts) > 1:
+        detail["kinds"] = [distance.value for distance in found]
+    value = float(np.mean([distance.value for distance in found]))
+    if not enough:
+        detail["warning"] = f"n below 2 x {dimensions} dimensions: biased, without an interval"
+        return Result(value, n=len(made), detail=detail)
+    left_out = np.mean([distance.left_out for distance in found], axis=0)
+    lo, hi, corrected = jackknife_interval(value, left_out)
+    reach = hi - value
+    detail["bias_corrected"] = [corrected, corrected - reach, corrected + reach]
+    return Result(value, max(0.0, lo), hi, len(made), detail=detail)
 
 
 def _bounded(found: Distance, n: int, top: float | None, detail: dict[str, Any]) -> Result:
@@ -90,7 +81,7 @@ class ImageQuality(Metric):
 
     name = "image_quality"
     summary = "how much results look like real images: Frechet distance, KID, precision, coverage"
-    version = 2
+    version = 3
     numbers = {
         "fd_add": {
             "unit": "",
@@ -211,7 +202,8 @@ def _measure(
 ) -> Result:
     n = len(made)
     if measure in ("fd", "fid"):
-        return distance(made, real.tensors, float(real.tensors["floor_fd"]))
+        result = distance(made, real.tensors)
+        return Result(**vars(result) | {"detail": result.detail | real.floor("fd")})
     if measure == "fd_cond":
         if not data.spec.kinds:
             return Result(status="not_applicable", reason=f"task {data.name} names no kinds")
@@ -222,8 +214,7 @@ def _measure(
     if measure == "kid":
         found = kid(real.tensors, made)
         lo, hi, _ = jackknife_interval(*found)
-        detail = {"floor": float(real.tensors["floor_kid"])}
-        return Result(found.value, lo, hi, n, detail=detail)
+        return Result(found.value, lo, hi, n, detail=real.floor("kid"))
     found = near()[measure]
     top = None if measure == "density" else 1.0
     return _bounded(found, n, top, {"neighbours": NEIGHBOURS[measure]})
@@ -234,7 +225,7 @@ class InceptionDistance(ImageQuality):
 
     name = "inception"
     summary = "true FID; needs --inception FILE"
-    version = 2
+    version = 3
     numbers = {
         "fid_add": {
             "unit": "",

@@ -28,7 +28,7 @@ class Transfer(Metric):
 
     name = "transfer"
     summary = "do results show the guide's content and the source's face? judged by classifiers"
-    version = 1
+    version = 2
     numbers = {
         "tr_domain_success": {
             "unit": "",
@@ -108,7 +108,11 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
     a, b = data.domains["test"]
     separate = name == "tr_specific_acc"
     owner, other = (b, a) if name != "tr_common_acc" else (a, b)
-    columns = [at for at, factor in enumerate(data.factors) if factor.separate is separate]
+    columns = [
+        at
+        for at, factor in enumerate(data.factors)
+        if factor.separate is separate and judged.knows(factor)
+    ]
     if not columns:
         reason = f"task {data.name} knows no {'separate' if separate else 'common'} factors"
         return Result(status="not_applicable", reason=reason)
@@ -148,7 +152,7 @@ class Consistency(Metric):
 
     name = "consistency"
     summary = "do cycles close, and do other guides give other results?"
-    version = 1
+    version = 2
     numbers = {
         "cyc_l1_a": {
             "unit": "pixel range",
@@ -235,11 +239,16 @@ def _diversity(extractor: Extractor, artefacts: Artefacts, data: TaskData) -> Re
 
 
 def _ratio(above: Array, below: Array, role: str) -> Result:
-    """Return sum(above) / sum(below) over items, with its bootstrap interval."""
+    """Return sum(above) / sum(below) over items, with its bootstrap interval.
+
+    Couples of neighbours are drawn, not items: they lend each other their guides or their codes.
+    """
+    n = len(above)
+    above, below = (items.reshape(-1, 2).sum(1) for items in (above, below))
 
     def ratio(weights: Array) -> Array:
         return np.asarray((weights @ above) / (weights @ below))
 
     value = float(above.sum() / below.sum())
     lo, hi = bootstrap(ratio, len(above), role)
-    return Result(value, lo, hi, len(above))
+    return Result(value, lo, hi, n)

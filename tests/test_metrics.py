@@ -307,7 +307,7 @@ def leak(kind, n, d=16, seed=0):
 def test_battery_finds_what_a_linear_probe_does_not(kind, linear, battery):
     probes = module("_probes")
     (x, y), (x_test, y_test) = leak(kind, 300), leak(kind, 200, seed=1)
-    fitted = probes.tell((x, y[:, None]), x_test, probes.BATTERY)[0]
+    fitted = probes.tell((x, y[:, None]), x_test, probes.BATTERY, (2,))[0]
     strongest = probes.balanced_accuracy(fitted[0].said, y_test)
     logistic = next(f for f in fitted if f.kind == "logistic")
     assert linear[0] <= probes.balanced_accuracy(logistic.said, y_test) <= linear[1]
@@ -320,6 +320,13 @@ def test_constant_code_is_chance(scored):
         assert scored["useless"][name].value > 0.8
         lo, hi = scored["perfect"][name].detail["chance"]
         assert lo - 0.05 <= scored["perfect"][name].value <= hi + 0.05
+
+
+def test_constant_codes_hold_nothing_and_leak_nothing(scored):
+    """Hiding alone is no merit: what should be there is missed as well."""
+    for name in ("info_z1_common", "leak_z1_specific", "info_z2_specific", "leak_z2_common"):
+        assert scored["degenerate"][name].value == pytest.approx(0, abs=1e-9), name
+    assert scored["degenerate"]["separation"].value == pytest.approx(0, abs=1e-9)
 
 
 def test_balanced_accuracy_weighs_classes_alike():

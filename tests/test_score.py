@@ -16,7 +16,7 @@ from bench.contracts import CODES, IMAGES
 from bench.folder import RunFolder
 from bench.imported import read_images
 from bench.registry import FOLDERS
-from bench.store import Store, cell_of
+from bench.store import Store, cell_of, read_sealed
 
 from .conftest import TINY, rows
 
@@ -149,7 +149,7 @@ def test_options_choose_records(case, inside, results):
 
 def test_a_label_with_settings_chooses_its_record(inside, results):
     path = next((results / "records").glob("autoencoder*"))
-    record = json.loads(path.read_text())
+    record = read_sealed(path)
     label = "autoencoder[width=16,learning_rate=0.5]"
     cell = cell_of(record | {"label": label})
     store = Store(results)
@@ -171,7 +171,7 @@ def damage_artefacts(results):
 def change_identity(results, **changes):
     """Give the method's record another identity, and its files the names that belong to it."""
     path = next((results / "records").glob("autoencoder*"))
-    record = json.loads(path.read_text())
+    record = read_sealed(path)
     record["identity"] |= changes
     cell = cell_of(record)
     store = Store(results)
@@ -182,7 +182,7 @@ def change_identity(results, **changes):
 
 def other_id(results):
     path = next((results / "records").glob("autoencoder*"))
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"id": "0" * 16}))
+    path.write_text(json.dumps(read_sealed(path) | {"id": "0" * 16}))
 
 
 REFUSED = {
@@ -245,7 +245,7 @@ def test_a_worker_that_dies_loses_no_earlier_number(bench, results, tmp_path):
 def test_damaged_and_failed_records_are_counted(inside, results):
     (results / "records" / "broken.json").write_text("{")
     path = next((results / "records").glob("copy-source*"))
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "failed"}))
+    path.write_text(json.dumps(read_sealed(path) | {"status": "failed"}))
     done = inside("score", "--metrics", "cf_harm_out_add", "--results", results)
     assert done.returncode == 3
     assert "1 of 3 cells failed and left nothing to score" in done.stdout

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from bench.anchors import ANCHORS
-from bench.contracts import HIDDEN, Artefacts, Settings
+from bench.contracts import HIDDEN, Artefacts, Domain, Factor, Settings, TaskData
 from bench.images import of_neighbours
 
 from .conftest import family, module
@@ -48,17 +49,28 @@ def test_judge_is_right_about_real_images(anchors):
         assert np.mean(right) > 0.9
 
 
-def test_only_factors_count_that_both_show_and_in_which_they_differ(data):
-    """A result that is right in one factor alone scores what this factor counts."""
-    a, b = data.domains["test"]
-    counted = 0
-    for at, factor in enumerate(data.factors):
-        if not factor.separate:
-            first, second = a.factors[:, at], b.factors[:, at]
-            counted += int(((first != HIDDEN) & (second != HIDDEN) & (first != second)).sum())
-    artefacts = ANCHORS["ground-truth"](data)
-    result = family("transfer").score(["tr_common_acc"], artefacts, data, SETTINGS)["tr_common_acc"]
-    assert sum(factor["n"] for factor in result.detail.values()) == counted
+def test_factors_count_where_both_show_them_and_differ(monkeypatch):
+    """Two pairs, three common factors, a judge that is told what it sees.
+
+    Pair 0: the first factor differs and is kept, the second is equal, the third hidden in b.
+    Pair 1: the first differs and is not kept, the second differs and is kept, the third is hidden.
+    """
+    transfer = module("transfer")
+    factors = tuple(Factor(name, ("x", "y", "z")) for name in "abc")
+    a = torch.tensor([[0, 1, 2], [0, 1, HIDDEN]])
+    b = torch.tensor([[1, 1, HIDDEN], [2, 0, 1]])
+    seen = torch.tensor([[0, 1, 2], [2, 1, 0]])
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    told = SimpleNamespace(
+        knows=lambda factor: True,
+        factor=lambda factor, _: seen[:, "abc".index(factor.name)],
+        extractor=SimpleNamespace(name="none"),
+    )
+    domains = [Domain(images, a), Domain(images, b)]
+    task = TaskData("t", "", factors, {"test": domains}, None)
+    result = transfer._factors_kept("tr_common_acc", told, images, task)
+    assert result.value == pytest.approx(2 / 3)
+    assert {name: facts["n"] for name, facts in result.detail.items()} == {"a": 2, "b": 1}
 
 
 def test_judge_is_kept_and_found_by_content(data, tmp_path):
@@ -71,6 +83,11 @@ def test_judge_is_kept_and_found_by_content(data, tmp_path):
     assert family("transfer").score(names, truth, data, settings) == first
     assert kept.stat().st_mtime_ns == before
     assert family("transfer").score(names, truth, data, SETTINGS) == first
+    renamed = tuple(dataclasses.replace(f, name=f"{f.name}_domain") for f in data.factors)
+    others = dataclasses.replace(data, factors=renamed)
+    again = family("transfer").score(names, truth, others, settings)
+    assert [r.value for r in again.values()] == [r.value for r in first.values()]
+    assert len(list(tmp_path.glob("judge-*.safetensors"))) == 2
 
 
 def test_task_without_factors_has_no_factors_to_keep(data):
@@ -134,21 +151,38 @@ def test_networks_side_by_side_learn_what_each_learns_alone():
     y = np.stack([(x[:, 0] > 0).astype(np.int64), np.digitize(x[:, 1], [-0.5, 0.5])], 1)
     shown = y.copy()
     shown[::2, 1] = HIDDEN
-    first, second = probes._Networks().fit(x[:400], shown[:400]).scores(x[400:])
+    first, second = probes._Networks().fit(x[:400], shown[:400], (2, 3)).scores(x[400:])
     assert np.mean(first.argmax(1) == y[400:, 0]) > 0.85
     assert np.mean(second.argmax(1) == y[400:, 1]) > 0.75
-    assert first[:, 2].max() < -1e3  # the first label has two classes
+    assert first.shape[1], second.shape[1] == (2, 3)
 
 
-def test_shuffled_labels_are_chance():
+def test_shuffled_labels_are_chance_and_no_information():
+    """Labels that have nothing to do with the code: right as often as by guessing, and not sure."""
     probes = module("_probes")
     random = np.random.default_rng(1)
-    x = torch.from_numpy(random.normal(size=(400, 12))).float()
-    y = random.integers(0, 4, (400, 3))
-    told = probes.tell((x, y), x[:200] * 0 + torch.randn(200, 12), probes.SHORT_BATTERY)
-    truth = random.integers(0, 4, 200)
-    for best in told:
-        assert abs(probes.balanced_accuracy(best[0].said, truth) - 0.25) < 0.12
+    x = torch.from_numpy(random.normal(size=(900, 12))).float()
+    y = random.integers(0, 4, (900, 3))
+    told = probes.tell((x[:400], y[:400]), x[400:], probes.SHORT_BATTERY, (4, 4, 4))
+    for best, truth in zip(told, y[400:].T, strict=True):
+        assert abs(probes.balanced_accuracy(best[0].said, truth) - 0.25) < 0.06
+        assert probes.bits(best[0], truth).mean() > 1.97  # of two
+
+
+def test_other_labels_change_nothing_of_a_label():
+    """What is found of a label with two classes does not depend on a neighbour with thirteen."""
+    probes = module("_probes")
+    random = np.random.default_rng(3)
+    x = torch.from_numpy(random.normal(size=(500, 6))).float()
+    two = (x[:, 0] + torch.from_numpy(random.normal(size=500)) > 0).long().numpy()
+    many = random.integers(0, 13, 500)
+    battery = {"logistic": probes.SHORT_BATTERY["logistic"]}
+    labels = np.stack([two, many], 1)[:300]
+    both = probes.tell((x[:300], labels), x[300:], battery, (2, 13))[0][0]
+    assert both.scores.shape == (200, 2)
+    beside = np.stack([two, many % 2], 1)[:300]
+    other = probes.tell((x[:300], beside), x[300:], battery, (2, 2))[0][0]
+    assert np.array_equal(both.log_probabilities(), other.log_probabilities())
 
 
 def test_surprise_of_a_calibrated_probe_is_the_entropy_that_is_left():
@@ -159,7 +193,7 @@ def test_surprise_of_a_calibrated_probe_is_the_entropy_that_is_left():
     p = 1 / (1 + np.exp(-2 * x[:, 0]))
     y = (random.random(3000) < p).astype(np.int64)
     code = torch.from_numpy(x)
-    told = probes.tell((code[:2000], y[:2000, None]), code[2000:], probes.SHORT_BATTERY)[0][0]
+    told = probes.tell((code[:2000], y[:2000, None]), code[2000:], probes.SHORT_BATTERY, (2,))[0][0]
     left = -(p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean()
     assert probes.bits(told, y[2000:]).mean() == pytest.approx(left, abs=0.05)
 
@@ -227,3 +261,27 @@ def test_exchanged_codes_have_the_opposite_separation(data):
         assert right[name].value > 0.5
         assert wrong[name].value == pytest.approx(-right[name].value, abs=0.1)
     assert wrong["dci_block"].value == pytest.approx(right["dci_block"].value, abs=0.1)
+
+
+def test_factors_that_cannot_be_probed_are_left_out_with_a_reason(data):
+    """One constant, one hidden in *test*: the others are probed all the same."""
+    changed = {}
+    for part in ("probe", "test"):
+        factors = data.domains[part][1].factors.clone()
+        factors[:, 0] = 2
+        if part == "test":
+            factors[:, 5] = HIDDEN
+        b = dataclasses.replace(data.domains[part][1], factors=factors)
+        changed[part] = [data.domains[part][0], b]
+    other = dataclasses.replace(data, domains=data.domains | changed)
+    tensors = {
+        f"{code}_{part}_b": torch.randn(160, 6, generator=torch.Generator().manual_seed(at))
+        for at, (code, part) in enumerate((c, p) for c in ("z1", "z2") for p in ("probe", "test"))
+    }
+    names = list(family("disentanglement").numbers)
+    found = family("disentanglement").score(names, Artefacts(tensors), other, SETTINGS)
+    for name in names:
+        assert np.isfinite(found[name].value), name
+    left_out = [f"{data.factors[at].name} does not vary" for at in (0, 5)]
+    assert found["separation"].detail["left_out"] == left_out
+    assert data.factors[0].name not in found["info_z1_common"].detail
