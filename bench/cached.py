@@ -46,9 +46,9 @@ def keep(
             temporary = path.with_suffix(f".{os.getpid()}.tmp")
             save_file(tensors, temporary, metadata={"content": content_hash(tensors)})
             os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise UserError(
-            f"cannot use the cache folder {path.parent} ({error.strerror or error}): "
+            f"cannot use the cache folder {path.parent} ({getattr(error, 'strerror', error)}): "
             "name another with --cache-dir or CONTENTBENCH_CACHE"
         ) from error
     return load(path)[0]

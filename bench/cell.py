@@ -6,7 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,10 +101,10 @@ def run(job: Job, show: Show) -> str:
     try:
         with threadpool_limits(cell.threads):
             _stages(job, store, record, show)
+        write_json(store.record_path(cell), record | {"finished": _now()})
     except Exception as error:
         write_gap(job, "failed", RunFolder(store.run_path(cell)).log_error(error))
         return "failed"
-    write_json(store.record_path(cell), record | {"finished": _now()})
     return "ok"
 
 
@@ -114,7 +114,15 @@ def can_score(cell: Cell, store: Store) -> bool:
 
 
 def write_gap(job: Job, status: str, reason: str) -> None:
-    """Write the record of a cell that has no numbers, so that it is a row that says why."""
+    """Write the record of a cell that has no numbers, so that it is a row that says why.
+
+    Where not even that can be written, as on a full disk, the run goes on and names the cell.
+    """
+    with suppress(OSError):
+        _write_gap(job, status, reason)
+
+
+def _write_gap(job: Job, status: str, reason: str) -> None:
     gap = Result(status="failed", reason=reason)
     gaps = {
         name: _entry(plugin.load(), name, gap)

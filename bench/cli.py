@@ -102,7 +102,8 @@ def _common(
     epilog="Examples:  python -m bench run --methods all  |  "
     "python -m bench run --methods press2019,ground-truth --profile smoke  |  "
     "python -m bench run --methods press2019 --set press2019.confusion_weight=0 --seeds 0-2  |  "
-    "python -m bench run --plugin my_method.py --methods mine,copy-source --dry-run"
+    "python -m bench run --plugin my_method.py --methods mine,copy-source --dry-run  |  "
+    "python -m bench run --methods all --seeds 0-4 --shard 2/4"
 )
 def run(
     methods: Annotated[
@@ -132,19 +133,27 @@ def run(
         typer.Option(help="resume: skip what has a record; retry: redo failures; fresh: redo all."),
     ] = Existing.resume,
     engine: EngineOption = Engine.process,
+    shard: Annotated[
+        str | None, typer.Option(help="2/4: the second of four parts, for several machines.")
+    ] = None,
+    ignore_disk: Annotated[
+        bool, typer.Option("--ignore-disk", help="Start even if the disk seems too small.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
 ) -> None:
     """Train methods, score them, and print the leaderboard."""
     _warm_up(engine, dry_run)
-    from bench.data import default_cache
     from bench.display import console
     from bench.execute import execute, show_forecast
     from bench.plan import Request, jobs_for, make_plan
+    from bench.shard import Shard, take
+    from bench.space import default_cache, needs_of_run, require_space
     from bench.store import Store
 
     _check_seeds(seeds)
+    part = Shard.parse(shard) if shard is not None else None
     request = Request(
         methods=_names(methods) or ("all",),
         tasks=_names(tasks) or ("avatars-glasses",),
@@ -160,10 +169,18 @@ def run(
     store = Store(results.resolve())
     cache = (cache_dir or default_cache()).resolve()
     plan = make_plan(request)
+    if part is not None:
+        whole, plan = plan, take(plan, part)
+        console().print(f"shard {part}: {len(plan.cells)} of {len(whole.cells)} cells")
+        if not plan.cells:
+            return
     wanted = jobs_for(plan, store, cache, existing.value)
     if dry_run:
         show_forecast(console(), wanted, jobs)
         return
+    if not ignore_disk:
+        instead = "make room (`python -m bench clean`), name other folders with --results and "
+        require_space(needs_of_run(plan, wanted), instead + "--cache-dir, or use --ignore-disk")
     store.open_for_writing()
     forget = plan.cells if existing is Existing.fresh else ()
     _finish(lambda: execute(console(), plan, wanted, store, engine.value, jobs, forget))
@@ -227,12 +244,12 @@ def score(
     if not imports and (settings or name is not None):
         raise UserError("--name and --set are for images: give --images, or --dry-run")
     _warm_up(engine, dry_run)
-    from bench.data import default_cache
     from bench.display import console
     from bench.execute import Setup
     from bench.imported import parse_folders, score_images, show_pairs
     from bench.plan import Request
     from bench.rescore import score_records
+    from bench.space import default_cache
     from bench.store import Store
 
     request = Request(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import traceback
@@ -14,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from bench.contracts import Artefacts
+from bench.space import disk_is_full
 from bench.store import write_json
 from bench.training import Training
 
@@ -31,11 +33,13 @@ class RunFolder:
 
     def log_error(self, error: Exception) -> str:
         """Append a traceback to the log; return the error in one line, with the log's path."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as log:
-            traceback.print_exception(error, file=log)
+        with contextlib.suppress(OSError):  # a full disk: the reason below tells
+            self.path.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8") as log:
+                traceback.print_exception(error, file=log)
         said = str(error).strip().splitlines()
-        return f"{type(error).__name__}: {said[0] if said else ''} (log: {self.log})"
+        full = "the disk is full: " if disk_is_full(error) else ""
+        return f"{full}{type(error).__name__}: {said[0] if said else ''} (log: {self.log})"
 
     def save_training(
         self, weights: Mapping[str, torch.Tensor], training: Training, source: str

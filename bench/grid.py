@@ -76,5 +76,9 @@ def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
         pen.text((GAP + at * side, TITLE + 3), label, fill=INK, font=font)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    sheet.save(temporary, format="PNG", optimize=True)
-    os.replace(temporary, path)
+    try:
+        sheet.save(temporary, format="PNG", optimize=True)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -160,6 +160,8 @@ def read_record(path: Path) -> dict[str, Any] | Damaged:
     """Return a record, or why it cannot be used."""
     try:
         record = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Damaged(path, "it is not there; is the disk full?")
     except (OSError, ValueError) as error:
         return Damaged(path, f"not valid JSON ({error})")
     if not isinstance(record, dict):
