@@ -355,6 +355,29 @@ def leaderboard(results: ResultsOption = DEFAULT_RESULTS) -> None:
         raise UserError(f"no usable record in {results / 'records'}")
 
 
+@app.command(
+    epilog="Examples:  python -m bench merge machine1 machine2  |  "
+    "python -m bench merge shards/* --into results/all --dry-run"
+)
+def merge(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Results folders; nothing in them changes."),
+    ],
+    into: Annotated[
+        Path, typer.Option("--into", help="The results folder that they become.")
+    ] = DEFAULT_RESULTS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+) -> None:
+    """Unite results folders of several machines, and list where they disagree."""
+    from bench.display import console
+    from bench.merge import merge as unite
+
+    raise typer.Exit(unite(console(), sources, into.resolve(), dry_run))
+
+
 def _names(given: list[str] | None) -> tuple[str, ...]:
     """Return the names of an option that may be repeated and may hold commas or spaces.
 
