@@ -378,6 +378,60 @@ def merge(
     raise typer.Exit(unite(console(), sources, into.resolve(), dry_run))
 
 
+@app.command(
+    epilog="Examples:  python -m bench clean  |  python -m bench clean --weights --artefacts --yes"
+)
+def clean(
+    results: ResultsOption = DEFAULT_RESULTS,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Weights of finished cells too: scoring needs none.")
+    ] = False,
+    artefacts: Annotated[
+        bool,
+        typer.Option("--artefacts", help="What new metrics are computed from, too."),
+    ] = False,
+    unfinished: Annotated[
+        bool,
+        typer.Option("--unfinished", help="Run folders without a good record, too."),
+    ] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="The cache too: tasks are drawn again when needed.")
+    ] = False,
+    cache_dir: CacheOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it without a question.")] = False,
+) -> None:
+    """Say what takes disk space and can go; remove what was left over, and what is chosen."""
+    import time
+
+    from bench.clean import clean as tidy
+    from bench.display import console
+    from bench.space import default_cache
+
+    options = {
+        "--weights": weights,
+        "--artefacts": artefacts,
+        "--unfinished": unfinished,
+        "--cache": cache,
+    }
+
+    def agree(question: str) -> bool:
+        if yes or not sys.stdin.isatty():
+            return yes
+        try:
+            return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        except (EOFError, KeyboardInterrupt):
+            return False
+
+    tidy(
+        console(),
+        results.resolve(),
+        (cache_dir or default_cache()).resolve(),
+        {option for option, given in options.items() if given},
+        time.time,
+        agree,
+    )
+
+
 def _names(given: list[str] | None) -> tuple[str, ...]:
     """Return the names of an option that may be repeated and may hold commas or spaces.
 
