@@ -48,7 +48,7 @@ def keep(
             os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         raise UserError(
-            f"cannot use the cache folder {path.parent} ({getattr(error, 'strerror', error)}): "
+            f"cannot use the cache folder {path.parent} ({getattr(error, 'strerror', None) or error}): "
             "name another with --cache-dir or CONTENTBENCH_CACHE"
         ) from error
     return load(path)[0]

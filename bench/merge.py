@@ -336,7 +336,7 @@ def _print_summary(
     if conflicts:
         say(
             console,
-            f"{conflicts} records disagree with one that is there and were left where they are: "
+            f"conflicts: {conflicts} of {len(found.steps)} records; nothing of theirs was changed: "
             "find out which is right, and remove the other's record",
         )
     say(console, f"{'would merge' if dry_run else 'merged'} into {target.root}")
