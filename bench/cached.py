@@ -47,8 +47,9 @@ def keep(
             save_file(tensors, temporary, metadata={"content": content_hash(tensors)})
             os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"cannot use the cache folder {path.parent} ({getattr(error, 'strerror', None) or error}): "
+            f"cannot use the cache folder {path.parent} ({reason}): "
             "name another with --cache-dir or CONTENTBENCH_CACHE"
         ) from error
     return load(path)[0]
