@@ -47,7 +47,7 @@ def keep(
             save_file(tensors, temporary, metadata={"content": content_hash(tensors)})
             os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error)
         raise UserError(
             f"cannot use the cache folder {path.parent} ({reason}): "
             "name another with --cache-dir or CONTENTBENCH_CACHE"
