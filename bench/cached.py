@@ -73,9 +73,10 @@ def keep(
                 except DAMAGED as error:
                     say(f"{path} is damaged ({error}): making it again")
             write_checked(path, make())
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        reason = str(getattr(error, "strerror", None) or error)
         raise UserError(
-            f"cannot use the cache folder {path.parent} ({error.strerror or error}): "
+            f"cannot use the cache folder {path.parent} ({reason}): "
             "name another with --cache-dir or CONTENTBENCH_CACHE"
         ) from error
     return load(path)[0]

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,22 +85,31 @@ def run(job: Job, show: Show) -> str:
     Whatever a plug-in raises ends this cell alone: it becomes a record that says so.
     """
     store = Store(job.results)
-    with store.claim(job.cell) as mine:
-        if not mine:
-            return BUSY
-        if store.state(job.cell) == job.seen:
-            if job.todo == "run" and job.again:
-                store.forget(job.cell)
-            return _do(job, store, show)
-        # another run has been here since: what it made stands, and what it lacks is added
-        record = read_record(store.record_path(job.cell))
-        if isinstance(record, dict) and record["status"] != "ok":
-            return str(record["status"])
-        versions = families(Registry(map(Path, job.cell.plugins)), job.metrics)
-        todo = store.todo(job.cell, versions, "resume")
-        if todo == "nothing":
-            return "ok"
-        return _do(dataclasses.replace(job, todo=todo, again=False), store, show)
+    try:
+        with store.claim(job.cell) as mine:
+            return _claimed(job, store, show) if mine else BUSY
+    except OSError as error:  # not even a lock can be written
+        write_gap(job, "failed", RunFolder(store.run_path(job.cell)).log_error(error))
+        return "failed"
+
+
+def _claimed(job: Job, store: Store, show: Show) -> str:
+    """Do a job that no other run is doing, but for what another run has done since it was planned.
+
+    What that made stands, and what it lacks is added.
+    """
+    if store.state(job.cell) == job.seen:
+        if job.todo == "run" and job.again:
+            store.forget(job.cell)
+        return _do(job, store, show)
+    record = read_record(store.record_path(job.cell))
+    if isinstance(record, dict) and record["status"] != "ok":
+        return str(record["status"])
+    versions = families(Registry(map(Path, job.cell.plugins)), job.metrics)
+    todo = store.todo(job.cell, versions, "resume")
+    if todo == "nothing":
+        return "ok"
+    return _do(dataclasses.replace(job, todo=todo, again=False), store, show)
 
 
 def _do(job: Job, store: Store, show: Show) -> str:
@@ -124,10 +133,10 @@ def _do(job: Job, store: Store, show: Show) -> str:
     try:
         with threadpool_limits(cell.threads):
             not_renewed = _stages(job, store, record, show)
+        write_sealed(store.record_path(cell), record | {"finished": _now()})
     except Exception as error:
         write_gap(job, "failed", RunFolder(store.run_path(cell)).log_error(error))
         return "failed"
-    write_sealed(store.record_path(cell), record | {"finished": _now()})
     if not job.keep:
         RunFolder(store.run_path(cell)).checkpoint("", 0).remove()
     return "failed" if not_renewed else "ok"
@@ -139,7 +148,15 @@ def can_score(cell: Cell, store: Store) -> bool:
 
 
 def write_gap(job: Job, status: str, reason: str) -> None:
-    """Write the record of a cell that has no numbers, so that it is a row that says why."""
+    """Write the record of a cell that has no numbers, so that it is a row that says why.
+
+    Where not even that can be written, as on a full disk, the run goes on and names the cell.
+    """
+    with suppress(OSError):
+        _write_gap(job, status, reason)
+
+
+def _write_gap(job: Job, status: str, reason: str) -> None:
     gap = Result(status="failed", reason=reason)
     gaps = {
         name: _entry(plugin.load(), name, gap)

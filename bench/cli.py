@@ -102,7 +102,8 @@ def _common(
     epilog="Examples:  python -m bench run --methods all  |  "
     "python -m bench run --methods press2019,ground-truth --profile smoke  |  "
     "python -m bench run --methods press2019 --set press2019.confusion_weight=0 --seeds 0-2  |  "
-    "python -m bench run --plugin my_method.py --methods mine,copy-source --dry-run"
+    "python -m bench run --plugin my_method.py --methods mine,copy-source --dry-run  |  "
+    "python -m bench run --methods all --seeds 0-4 --shard 2/4"
 )
 def run(
     methods: Annotated[
@@ -144,19 +145,27 @@ def run(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the last checkpoint of a finished cell.")
     ] = False,
+    shard: Annotated[
+        str | None, typer.Option(help="2/4: the second of four parts, for several machines.")
+    ] = None,
+    ignore_disk: Annotated[
+        bool, typer.Option("--ignore-disk", help="Start even if the disk seems too small.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
 ) -> None:
     """Train methods, score them, and print the leaderboard."""
     _warm_up(engine, dry_run)
-    from bench.data import default_cache
     from bench.display import console
     from bench.execute import execute, show_forecast
     from bench.plan import Request, default_workers, jobs_for, make_plan
+    from bench.shard import Shard, take
+    from bench.space import default_cache, needs_of_run, require_space
     from bench.store import Store
 
     _check_seeds(seeds)
+    part = Shard.parse(shard) if shard is not None else None
     request = Request(
         methods=_names(methods) or ("all",),
         tasks=_names(tasks) or ("avatars-glasses",),
@@ -172,6 +181,11 @@ def run(
     store = Store(results.resolve())
     cache = (cache_dir or default_cache()).resolve()
     plan = make_plan(request)
+    if part is not None:
+        whole, plan = plan, take(plan, part)
+        console().print(f"shard {part}: {len(plan.cells)} of {len(whole.cells)} cells")
+        if not plan.cells:
+            return
     limits: dict[str, Any] = {
         "timeout": timeout,
         "checkpoint_every": checkpoint_every,
@@ -182,6 +196,9 @@ def run(
     if dry_run:
         show_forecast(console(), wanted, jobs)
         return
+    if not ignore_disk:
+        instead = "make room (`python -m bench clean`), name other folders with --results and "
+        require_space(needs_of_run(plan, wanted), instead + "--cache-dir, or use --ignore-disk")
     store.open_for_writing()
     _finish(lambda: execute(console(), plan, wanted, store, engine.value, jobs))
 
@@ -244,12 +261,12 @@ def score(
     if not imports and (settings or name is not None):
         raise UserError("--name and --set are for images: give --images, or --dry-run")
     _warm_up(engine, dry_run)
-    from bench.data import default_cache
     from bench.display import console
     from bench.execute import Setup
     from bench.imported import parse_folders, score_images, show_pairs
     from bench.plan import Request
     from bench.rescore import score_records
+    from bench.space import default_cache
     from bench.store import Store
 
     request = Request(
@@ -353,6 +370,83 @@ def leaderboard(results: ResultsOption = DEFAULT_RESULTS) -> None:
     store.open_for_writing()
     if not write_leaderboard(console(), store):
         raise UserError(f"no usable record in {results / 'records'}")
+
+
+@app.command(
+    epilog="Examples:  python -m bench merge machine1 machine2  |  "
+    "python -m bench merge shards/* --into results/all --dry-run"
+)
+def merge(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Results folders; nothing in them changes."),
+    ],
+    into: Annotated[
+        Path, typer.Option("--into", help="The results folder that they become.")
+    ] = DEFAULT_RESULTS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+) -> None:
+    """Unite results folders of several machines, and list where they disagree."""
+    from bench.display import console
+    from bench.merge import merge as unite
+
+    raise typer.Exit(unite(console(), sources, into.resolve(), dry_run))
+
+
+@app.command(
+    epilog="Examples:  python -m bench clean  |  python -m bench clean --weights --artefacts --yes"
+)
+def clean(
+    results: ResultsOption = DEFAULT_RESULTS,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Weights of finished cells too: scoring needs none.")
+    ] = False,
+    artefacts: Annotated[
+        bool,
+        typer.Option("--artefacts", help="What new metrics are computed from, too."),
+    ] = False,
+    unfinished: Annotated[
+        bool,
+        typer.Option("--unfinished", help="Run folders without a good record, too."),
+    ] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="The cache too: tasks are drawn again when needed.")
+    ] = False,
+    cache_dir: CacheOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it without a question.")] = False,
+) -> None:
+    """Say what takes disk space and can go; remove what was left over, and what is chosen."""
+    import time
+
+    from bench.clean import clean as tidy
+    from bench.display import console
+    from bench.space import default_cache
+
+    options = {
+        "--weights": weights,
+        "--artefacts": artefacts,
+        "--unfinished": unfinished,
+        "--cache": cache,
+    }
+
+    def agree(question: str) -> bool:
+        if yes or not sys.stdin.isatty():
+            return yes
+        try:
+            return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        except (EOFError, KeyboardInterrupt):
+            return False
+
+    tidy(
+        console(),
+        results.resolve(),
+        (cache_dir or default_cache()).resolve(),
+        {option for option, given in options.items() if given},
+        time.time,
+        agree,
+    )
 
 
 def _names(given: list[str] | None) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,14 +16,6 @@ from bench.cached import keep, load
 from bench.contracts import PARTS, DataSizes, Domain, Progress, Task, TaskData, Truth
 
 FORMAT = 1
-
-
-def default_cache() -> Path:
-    """Return the cache folder: `CONTENTBENCH_CACHE`, or the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    given = os.environ.get("CONTENTBENCH_CACHE")
-    return Path(given) if given else user_cache_path("contentbench")
 
 
 def fingerprint(task: Task, sizes: DataSizes) -> str:
@@ -65,6 +56,11 @@ def read(task: Task, sizes: DataSizes, cache: Path) -> TaskData:
     return TaskData(
         task.name, fingerprint(task, sizes), task.factors, domains, truth, header["content"]
     )
+
+
+def is_cached(task: Task, sizes: DataSizes, cache: Path) -> bool:
+    """Return whether a task need not be rendered or decoded any more."""
+    return _path(task, sizes, cache).exists()
 
 
 def _path(task: Task, sizes: DataSizes, cache: Path) -> Path:

@@ -17,10 +17,10 @@ from bench.contracts import DataSizes, Task, TaskData
 from bench.data import prepare, read
 from bench.display import display, preparing, print_table, say
 from bench.engines import ENGINES
-from bench.errors import Exit
+from bench.errors import Exit, UserError
 from bench.folder import RunFolder
 from bench.grid import draw_overview
-from bench.plan import COMMITTED, Plan, default_workers, forecast, stale
+from bench.plan import Plan, default_workers, forecast, known_records, stale
 from bench.publish import write_leaderboard
 from bench.store import Damaged, Existing, Store, read_record
 
@@ -72,10 +72,21 @@ def execute(
             statuses = ENGINES[engine](to_do, workers, shown)
         ended = zip(to_do, statuses, strict=True)
         unscored = {job.cell.id for job, status in ended if status != "ok"}
-    write_leaderboard(console, store, {(c.profile, c.task) for c in plan.cells})
-    for task in dict.fromkeys(job.cell.task for job in to_do if job.may_train):
-        _write_overview(plan, task, store, to_do[0].cache)
-    return _exit_code(console, plan, store, unscored)
+    views_written = _write_views(console, plan, to_do, store)
+    code = _exit_code(console, plan, store, unscored)
+    return code if views_written else int(Exit.CELL_FAILED)
+
+
+def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store) -> bool:
+    """Write leaderboard and overviews; where the disk has no room for them, say so and go on."""
+    try:
+        write_leaderboard(console, store, {(c.profile, c.task) for c in plan.cells})
+        for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
+            _write_overview(plan, task, store, done[0].cache)
+    except (UserError, OSError) as error:
+        say(console, f"error: {error}")
+        return False
+    return True
 
 
 def make_ready(console: Console, task: Task, sizes: DataSizes, cache: Path) -> TaskData:
@@ -86,7 +97,7 @@ def make_ready(console: Console, task: Task, sizes: DataSizes, cache: Path) -> T
 
 def longest_first(jobs: Sequence[Job]) -> list[Job]:
     """Return jobs in the order that ends soonest: by earlier records, unknown ones in front."""
-    records = _known_records(jobs[0].results)
+    records = known_records(jobs[0].results)
 
     def seconds(job: Job) -> float:
         if job.cell.method in ANCHORS:
@@ -97,14 +108,9 @@ def longest_first(jobs: Sequence[Job]) -> list[Job]:
     return sorted(jobs, key=seconds, reverse=True)
 
 
-def _known_records(results: Path) -> list[dict[str, Any]]:
-    """Return the records of a results folder and those that come with the suite."""
-    return Store(results).records()[0] + Store(COMMITTED).records()[0]
-
-
 def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) -> None:
     """Print what would be done, and what it will take going by earlier records."""
-    records = _known_records(jobs[0].results)
+    records = known_records(jobs[0].results)
     said = {"nothing": "has its record", "score": "score only", "run": "train and score"}
     guesses = [forecast(job, records) for job in jobs]
     rows = [

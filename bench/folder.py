@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from safetensors import safe_open
 from bench.cached import DAMAGED, read_checked, write_checked
 from bench.checkpoint import Checkpoint
 from bench.contracts import Artefacts
+from bench.space import disk_is_full
 from bench.store import read_sealed, write_sealed
 from bench.training import Training
 
@@ -30,11 +32,13 @@ class RunFolder:
 
     def log_error(self, error: Exception) -> str:
         """Append a traceback to the log; return the error in one line, with the log's path."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as log:
-            traceback.print_exception(error, file=log)
+        with contextlib.suppress(OSError):  # a full disk: the reason below tells
+            self.path.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8") as log:
+                traceback.print_exception(error, file=log)
         said = str(error).strip().splitlines()
-        return f"{type(error).__name__}: {said[0] if said else ''} (log: {self.log})"
+        full = "the disk is full: " if disk_is_full(error) else ""
+        return f"{full}{type(error).__name__}: {said[0] if said else ''} (log: {self.log})"
 
     def save_training(
         self, weights: Mapping[str, torch.Tensor], training: Training, source: str

@@ -174,22 +174,30 @@ def forecast(job: Job, records: Sequence[dict[str, Any]]) -> Forecast:
     """Return what a job will take, going by the last record of the same method and sizes."""
     if job.todo == "nothing":
         return Forecast(0.0, 0.0)
-    cell = job.cell
+    last = latest_alike(job.cell, records, ("method", "task", "numbers", "device"))
+    if last is None:
+        return Forecast(None, None)
+    parts = last["timings"].items()
+    seconds = sum(s for stage, s in parts if job.todo == "run" or stage.startswith("score"))
+    return Forecast(seconds, last["facts"].get("disk_mb"))
+
+
+def latest_alike(
+    cell: Cell, records: Sequence[dict[str, Any]], same: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the last good record that has the same as a cell in these parts of its identity."""
     alike = [
         record
         for record in records
         if record["status"] == "ok"
-        and all(
-            record["identity"][key] == getattr(cell, key)
-            for key in ("method", "task", "numbers", "device")
-        )
+        and all(record["identity"][key] == getattr(cell, key) for key in same)
     ]
-    if not alike:
-        return Forecast(None, None)
-    last = max(alike, key=lambda record: record["finished"])
-    parts = last["timings"].items()
-    seconds = sum(s for stage, s in parts if job.todo == "run" or stage.startswith("score"))
-    return Forecast(seconds, last["facts"].get("disk_mb"))
+    return max(alike, key=lambda record: record["finished"], default=None)
+
+
+def known_records(results: Path) -> list[dict[str, Any]]:
+    """Return the records of a results folder and those that come with the suite."""
+    return Store(results).records()[0] + Store(COMMITTED).records()[0]
 
 
 def default_workers(device: str, cells_per_gpu: int = 1) -> int:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bench.board import Board, boards, frame
 from bench.display import print_table, say
+from bench.errors import UserError
 from bench.store import Store, write_atomically
 from bench.tables import ARROWS, MAIN, markdown, text
 
@@ -24,6 +25,9 @@ def write_leaderboard(
 
     Returns:
         Whether there was any record to show.
+
+    Raises:
+        UserError: the files cannot be written; what is in them is printed all the same.
     """
     records, damaged = store.records()
     for record in damaged:
@@ -31,11 +35,18 @@ def write_leaderboard(
     made = boards(records)
     if not made:
         return False
-    write_atomically(store.root / "leaderboard.csv", frame(records).to_csv(index=False))
-    write_atomically(store.root / "leaderboard.md", markdown(made, notes=[str(d) for d in damaged]))
     for board in made:
         if only is None or (board.profile, board.task) in only:
             _print_board(console, board)
+    notes = [str(record) for record in damaged]
+    try:
+        write_atomically(store.root / "leaderboard.csv", frame(records).to_csv(index=False))
+        write_atomically(store.root / "leaderboard.md", markdown(made, notes=notes))
+    except OSError as error:
+        raise UserError(
+            f"cannot write the leaderboard in {store.root} ({error.strerror}): make room, "
+            "then `python -m bench leaderboard`"
+        ) from error
     say(console, f"wrote {store.root}/leaderboard.csv and .md")
     return True
 

@@ -205,6 +205,8 @@ def read_record(path: Path) -> dict[str, Any] | Damaged:
     """Return a record, or why it cannot be used."""
     try:
         record = read_sealed(path)
+    except FileNotFoundError:
+        return Damaged(path, "it is not there; is the disk full?")
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         return Damaged(path, f"not valid JSON ({error})")
     except ValueError as error:

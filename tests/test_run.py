@@ -486,7 +486,8 @@ def test_dry_run_does_nothing(inside, finished, tmp_path):
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list", "methods"], ["list", "metrics"],
                                        ["list", "tasks"], ["list", "profiles"], ["run", "--help"],
-                                       ["score", "--help"],
+                                       ["score", "--help"], ["merge", "--help"],
+                                       ["clean", "--results", "results"],
                                        ["--version"]])  # fmt: skip
 def test_what_needs_no_torch_imports_none(arguments):
     done = subprocess.run(
