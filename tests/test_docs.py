@@ -57,7 +57,8 @@ def test_the_readmes_table_is_that_of_the_committed_board():
     import csv
 
     with (ROOT / "results" / "leaderboard.csv").open() as file:
-        board = {(row["method"], row["metric"]): row for row in csv.DictReader(file)}
+        small = [row for row in csv.DictReader(file) if row["profile"] == "small"]
+    board = {(row["method"], row["metric"]): row for row in small}
     lines = [line for line in README.splitlines() if line.startswith("| ") and "|" in line[2:]]
     head = next(line for line in lines if "`z1_domain_acc`" in line)
     metrics = [cell.strip(" `") for cell in head.split("|")[2:-1]]

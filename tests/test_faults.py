@@ -90,7 +90,7 @@ def little(folder, how="pass"):
 
 
 def arguments(folder, plugin, *more):
-    steps = ("--set", "profile.budget_tflops=0.0001")  # nine of them
+    steps = ("--set", "profile.budget_tflops=0.00004")  # four of them
     return ("run", "--methods", "little", *TINY, *steps, *FAST, "--plugin", plugin,
             "--results", folder / "results", *more)  # fmt: skip
 
@@ -319,7 +319,7 @@ def _killed_at_random(seed, cache, folder, plugin):
     raise AssertionError("it never ended")
 
 
-SLOW_STEPS = "import time; time.sleep(0.15)"
+SLOW_STEPS = "import time; time.sleep(0.5)"
 
 
 @pytest.mark.parametrize(
