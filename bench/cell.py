@@ -100,6 +100,8 @@ def _claimed(job: Job, store: Store, show: Show) -> str:
     todo = store.todo(job.cell, versions, "resume")
     if todo == "nothing":
         return "ok"
+    if not job.may_train:
+        todo = "score"
     return _do(dataclasses.replace(job, todo=todo, again=False), store, show)
 
 
