@@ -13,6 +13,7 @@ import logging
 import math
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 Files = Mapping[str, bytes]
 """Contents by path, with slashes."""
 SECONDS_BETWEEN_LOOKS = 0.3
+SECONDS_TO_REACH = 10.0
 SECONDS_UNTIL_SAID = 20.0
 """Until the console says that a cell waits for room."""
 QUEUED = "waiting for room in the Ray cluster"
@@ -144,6 +146,7 @@ def ray_tasks(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
             for task in running:
                 ray.cancel(task.result, force=True)
                 task.claim.close()
+                _tidy(task)
     return [statuses[job.cell.id] for job in jobs]
 
 
@@ -167,8 +170,9 @@ def _cluster(jobs: Sequence[Job], workers: int) -> Iterator[bool]:
             "include_dashboard": False,
         }
     try:
+        _reach(address)
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(
             f"no Ray cluster at RAY_ADDRESS={address} ({first}): mend it, or unset it to run here"
@@ -179,6 +183,13 @@ def _cluster(jobs: Sequence[Job], workers: int) -> Iterator[bool]:
         yield elsewhere
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise OSError if nothing answers at an address: Ray itself would try for minutes."""
+    host, colon, port = address.rpartition("/")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_REACH).close()
 
 
 def _places(jobs: Sequence[Job]) -> int:
@@ -202,28 +213,34 @@ def _ask(pending: Pending, mailbox: Any, shared: dict[Any, Any]) -> _Task | str 
 
     shared: what is in Ray's store already, by the files that it is of.
     """
-    from bench.cell import what_is_left
+    from bench.cell import what_is_left, write_gap
+    from bench.folder import RunFolder
 
     job = pending.job
     store = Store(job.results)
-    with ExitStack() as claim:
-        if not claim.enter_context(store.claim(job.cell)):
-            return None
-        left = what_is_left(job, store)
-        if isinstance(left, str):
-            return left
-        key = (job.cell.plugins, job.inception)
-        if key not in shared:
-            shared[key] = ray.put(_shared_files(job))
-        options: dict[str, Any] = {"num_cpus": job.cell.threads, "name": job.cell.name}
-        if _wants_gpu(job):
-            options["num_gpus"] = 1 / job.cells_per_gpu
-        # a process for each cell: what its plug-in does to Python dies with it
-        task = ray.remote(max_retries=RETRIES, max_calls=1, **options)(work)
-        token = f"{job.cell.name}-{uuid.uuid4().hex}"
-        files = _files_so_far(left, store)
-        result = task.remote(left, files, shared[key], __version__, token, mailbox)
-        return _Task(pending, left, claim.pop_all(), token, result, time.perf_counter())
+    try:
+        with ExitStack() as claim:
+            if not claim.enter_context(store.claim(job.cell)):
+                return None
+            left = what_is_left(job, store)
+            if isinstance(left, str):
+                return left
+            key = (job.cell.plugins, job.inception)
+            if key not in shared:
+                shared[key] = ray.put(_shared_files(job))
+            files = _files_so_far(left, store)
+            token = f"{job.cell.name}-{uuid.uuid4().hex}"
+            # a process for each cell: what its plug-in does to Python dies with it
+            options: dict[str, Any] = {"max_retries": RETRIES, "max_calls": 1}
+            options |= {"num_cpus": job.cell.threads, "name": job.cell.name}
+            if _wants_gpu(job):
+                options["num_gpus"] = 1 / job.cells_per_gpu
+            task = ray.remote(**options)(work)
+            result = task.remote(left, files, shared[key], __version__, token, mailbox)
+            return _Task(pending, left, claim.pop_all(), token, result, time.perf_counter())
+    except OSError as error:  # not even a lock can be written
+        write_gap(job, "failed", RunFolder(store.run_path(job.cell)).log_error(error))
+        return "failed"
 
 
 def _files_so_far(job: Job, store: Store) -> dict[str, bytes]:
@@ -308,8 +325,13 @@ def _finish(task: _Task) -> str:
             write_gap(job, "failed", folder.log_error(error))
             return "failed"
         finally:
-            shutil.rmtree(_work_folder(task.token), ignore_errors=True)  # if it was done here
+            _tidy(task)
     return "lost"
+
+
+def _tidy(task: _Task) -> None:
+    """Remove what a stopped worker has left, if it was on this machine."""
+    shutil.rmtree(_work_folder(task.token), ignore_errors=True)
 
 
 def _in_a_line(error: BaseException) -> str:

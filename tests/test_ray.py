@@ -39,6 +39,16 @@ def test_without_ray_one_line_says_what_to_install(verb, tmp_path, monkeypatch, 
     assert not list(tmp_path.iterdir())
 
 
+def test_an_address_where_nothing_answers_is_one_line(monkeypatch):
+    pytest.importorskip("ray")
+    from bench.errors import UserError
+    from bench.ray_engine import _cluster
+
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(UserError, match="no Ray cluster at RAY_ADDRESS"):
+        _cluster([], 1).__enter__()
+
+
 @pytest.fixture(scope="module")
 def peaceful(cache, tmp_path_factory):
     """A method of a plug-in and an anchor under the engine of processes."""
