@@ -47,6 +47,7 @@ class Job:
     forgotten, or computed again. seen: the state of the record when that was decided (see
     `Store.state`). timeout: seconds after which the worker is stopped, None for never.
     checkpoint_every: seconds between checkpoints. keep: whether the last one stays.
+    cells_per_gpu: how many share one, where the engine chooses it.
     """
 
     cell: Cell
@@ -62,6 +63,7 @@ class Job:
     timeout: float | None = None
     checkpoint_every: float = 30.0
     keep: bool = False
+    cells_per_gpu: int = 1
 
 
 ARTEFACTS_GONE = "its artefacts are missing or damaged"
@@ -85,14 +87,22 @@ def run(job: Job, show: Show) -> str:
 
 
 def _claimed(job: Job, store: Store, show: Show) -> str:
-    """Do a job that no other run is doing, but for what another run has done since it was planned.
+    """Do what is left of a job that no other run is doing."""
+    left = what_is_left(job, store)
+    if isinstance(left, str):
+        return left
+    if left.todo == "run" and left.again:
+        store.forget(left.cell)
+    return _do(left, store, show)
 
-    What that made stands, and what it lacks is added.
+
+def what_is_left(job: Job, store: Store) -> Job | str:
+    """Return what is left of a claimed job, or the status if that is nothing.
+
+    What another run has made since the job was planned stands, and what it lacks is added.
     """
     if store.state(job.cell) == job.seen:
-        if job.todo == "run" and job.again:
-            store.forget(job.cell)
-        return _do(job, store, show)
+        return job
     record = read_record(store.record_path(job.cell))
     if isinstance(record, dict) and record["status"] != "ok":
         return str(record["status"])
@@ -102,7 +112,7 @@ def _claimed(job: Job, store: Store, show: Show) -> str:
         return "ok"
     if not job.may_train:
         todo = "score"
-    return _do(dataclasses.replace(job, todo=todo, again=False), store, show)
+    return dataclasses.replace(job, todo=todo, again=False)
 
 
 def _do(job: Job, store: Store, show: Show) -> str:

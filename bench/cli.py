@@ -51,6 +51,7 @@ class Engine(StrEnum):
 
     process = "process"
     inline = "inline"
+    ray = "ray"
 
 
 ResultsOption = Annotated[
@@ -72,7 +73,11 @@ CacheOption = Annotated[
     Path | None, typer.Option(help="Where tasks are kept (or CONTENTBENCH_CACHE).")
 ]
 EngineOption = Annotated[
-    Engine, typer.Option(help="process: one process a cell; inline: in this process.")
+    Engine,
+    typer.Option(
+        help="process: one process a cell; inline: in this process; ray: on the Ray cluster of "
+        "RAY_ADDRESS, or here."
+    ),
 ]
 PluginOption = Annotated[
     list[Path] | None,
@@ -190,6 +195,7 @@ def run(
         "timeout": timeout,
         "checkpoint_every": checkpoint_every,
         "keep": keep,
+        "cells_per_gpu": cells_per_gpu,
     }
     wanted = jobs_for(plan, store, cache, existing.value, **limits)
     jobs = jobs or default_workers(wanted[0].cell.device, cells_per_gpu)
@@ -302,7 +308,15 @@ def _check_seeds(seeds: str | None) -> None:
 
 
 def _warm_up(engine: Engine, dry_run: bool) -> None:
-    """Let workers begin to import torch while this process still plans."""
+    """Let workers begin to import torch while this process still plans.
+
+    Raises:
+        UserError: what the engine needs is not installed.
+    """
+    if engine is Engine.ray:
+        from bench.engines import require_ray
+
+        require_ray()
     if engine is Engine.process and not dry_run:
         from bench.engines import warm_up
 

@@ -1,4 +1,4 @@
-"""Runs jobs: each in a process of its own (default), or inline in this one (for debugging).
+"""Runs jobs: each in a process of its own (default), inline in this one (for debugging), or in Ray.
 
 A process pool would not do: one dead worker ruins it. Here a worker that dies takes one cell with
 it, which becomes a row that says so; workers end when the process that started them does.
@@ -6,6 +6,7 @@ it, which becomes a row that says so; workers end when the process that started 
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bench.errors import UserError
 from bench.store import BUSY, Store
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def inline(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
 
 
 @dataclass
-class _Task:
+class Pending:
     """A job and how it fares: how often its worker was lost, and when it may be tried again."""
 
     job: Job
@@ -75,7 +77,7 @@ class _Task:
 
 @dataclass
 class _Worker:
-    task: _Task
+    task: Pending
     slot: int
     process: BaseProcess
     pipe: Connection
@@ -100,12 +102,12 @@ def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
     training goes on from its checkpoint. A cell that another run is doing is tried again later.
     """
     context = warm_up()
-    waiting = [_Task(job) for job in jobs]
+    waiting = [Pending(job) for job in jobs]
     running: list[_Worker] = []
     statuses: dict[str, str] = {}
     try:
         while waiting or running:
-            while len(running) < workers and (task := _next(waiting)):
+            while len(running) < workers and (task := next_pending(waiting)):
                 slot = min(set(range(workers)) - {worker.slot for worker in running})
                 running.append(_start(context, task, slot))
                 if not task.shown:
@@ -147,13 +149,36 @@ def warm_up() -> Any:
     return context
 
 
+def require_ray() -> None:
+    """Make sure that Ray is installed; it is not imported for that.
+
+    Raises:
+        UserError: it is not.
+    """
+    found = importlib.util.find_spec("ray")
+    if found is None or found.origin is None:  # without an origin: a folder that is called so
+        raise UserError("--engine ray needs Ray: pip install 'contentbench[ray]'")
+
+
+def in_ray(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
+    """Run jobs as tasks of Ray (see `bench.ray_engine`); return the status of each."""
+    require_ray()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not os.environ.get("RAY_ADDRESS"):
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    from bench.ray_engine import ray_tasks
+
+    return ray_tasks(jobs, workers, display)
+
+
 ENGINES: Mapping[str, Callable[[Sequence[Job], int, Display], list[str]]] = {
     "process": processes,
     "inline": inline,
+    "ray": in_ray,
 }
 
 
-def _next(waiting: list[_Task]) -> _Task | None:
+def next_pending(waiting: list[Pending]) -> Pending | None:
     """Take the first task whose time has come."""
     now = time.perf_counter()
     task = next((task for task in waiting if task.not_before <= now), None)
@@ -163,7 +188,7 @@ def _next(waiting: list[_Task]) -> _Task | None:
 
 
 def _seconds_to_wait(
-    waiting: Sequence[_Task], running: Sequence[_Worker], workers: int
+    waiting: Sequence[Pending], running: Sequence[_Worker], workers: int
 ) -> float | None:
     """Return after how long there is something to do even if no worker says anything."""
     moments = [worker.seconds_left for worker in running]
@@ -173,7 +198,7 @@ def _seconds_to_wait(
     return None if soonest == math.inf else max(0.0, soonest)
 
 
-def _start(context: Any, task: _Task, slot: int) -> _Worker:
+def _start(context: Any, task: Pending, slot: int) -> _Worker:
     pipe, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(task.job, slot, theirs), daemon=True)
     process.start()

@@ -121,7 +121,7 @@ def jobs_for(
 ) -> list[Job]:
     """Return a job for every cell, with what is left to do for it.
 
-    limits: timeout, checkpoint_every and keep (see `Job`).
+    limits: timeout, checkpoint_every, keep and cells_per_gpu (see `Job`).
 
     Where nothing may be trained, a cell that would be run is scored, and scored again if fresh.
     """
