@@ -277,16 +277,24 @@ def _work(job: Job, slot: int, pipe: Connection) -> None:
         import torch
 
         torch.cuda.set_device(slot % torch.cuda.device_count())
+    show = seldom(lambda stage, report: pipe.send(("progress", stage, report)))
+    pipe.send(("status", run(job, show)))
+
+
+def seldom(
+    show: Callable[[str, Report | None], object],
+) -> Callable[[str, Report | None], None]:
+    """Return a function that shows every new stage, and of one stage's reports only some."""
     last = 0.0
 
-    def show(stage: str, report: Report | None) -> None:
+    def shown(stage: str, report: Report | None) -> None:
         nonlocal last
         now = time.perf_counter()
         if report is None or now - last >= SECONDS_BETWEEN_REPORTS:
             last = now
-            pipe.send(("progress", stage, report))
+            show(stage, report)
 
-    pipe.send(("status", run(job, show)))
+    return shown
 
 
 def _die_with_parent() -> None:

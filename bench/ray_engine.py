@@ -31,13 +31,13 @@ from bench import __version__
 from bench.atomic import written_whole
 from bench.engines import (
     RETRIES,
-    SECONDS_BETWEEN_REPORTS,
     SECONDS_TO_WAIT,
     WAITING,
     Display,
     Pending,
     next_pending,
     reason_of,
+    seldom,
 )
 from bench.errors import UserError
 from bench.store import Store, read_sealed, write_sealed
@@ -45,7 +45,6 @@ from bench.store import Store, read_sealed, write_sealed
 if TYPE_CHECKING:
     from bench.cell import Job
     from bench.config import Cell
-    from bench.training import Report
 
 Files = Mapping[str, bytes]
 """Contents by path, with slashes."""
@@ -408,15 +407,7 @@ def work(
             _made((fresh / name).parent)
             (fresh / name).write_bytes(content)
         fresh.rename(folder)
-    last = 0.0
-
-    def show(stage: str, report: Report | None) -> None:
-        nonlocal last
-        now = time.perf_counter()
-        if report is None or now - last >= SECONDS_BETWEEN_REPORTS:
-            last = now
-            mailbox.put.remote(token, stage, report)
-
+    show = seldom(lambda stage, report: mailbox.put.remote(token, stage, report))
     try:
         here = _moved(job, folder)
         _redirect_output(here)

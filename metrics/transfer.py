@@ -138,13 +138,18 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
     if counts.sum() == 0:
         return Result(status="unavailable", reason="no factor counts in any pair", n=len(images))
 
-    def share(weights: Array) -> Array:
-        with np.errstate(invalid="ignore"):
-            return np.asarray((weights @ right) / (weights @ counts))
-
-    value = float(share(np.ones((1, len(images))))[0])
-    lo, hi = bootstrap(share, len(images), name)
+    value, lo, hi = _of_sums(right, counts, name)
     return Result(value, lo, hi, len(images), extractor=judged.extractor.name, detail=detail)
+
+
+def _of_sums(above: Array, below: Array, role: str) -> tuple[float, float, float]:
+    """Return sum(above) / sum(below) over (n,) items, with its bootstrap interval."""
+
+    def ratio(weights: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.asarray((weights @ above) / (weights @ below))
+
+    return float(above.sum() / below.sum()), *bootstrap(ratio, len(above), role)
 
 
 class Consistency(Metric):
@@ -239,16 +244,10 @@ def _diversity(extractor: Extractor, artefacts: Artefacts, data: TaskData) -> Re
 
 
 def _ratio(above: Array, below: Array, role: str) -> Result:
-    """Return sum(above) / sum(below) over items, with its bootstrap interval.
+    """Return sum(above) / sum(below) over items, with its interval.
 
     Couples of neighbours are drawn, not items: they lend each other their guides or their codes.
     """
-    n = len(above)
-    above, below = (items.reshape(-1, 2).sum(1) for items in (above, below))
-
-    def ratio(weights: Array) -> Array:
-        return np.asarray((weights @ above) / (weights @ below))
-
-    value = float(above.sum() / below.sum())
-    lo, hi = bootstrap(ratio, len(above), role)
-    return Result(value, lo, hi, n)
+    couples, spread = (items.reshape(-1, 2).sum(1) for items in (above, below))
+    value, lo, hi = _of_sums(couples, spread, role)
+    return Result(value, lo, hi, len(above))
