@@ -57,9 +57,14 @@ def load(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 
 def keep(
-    path: Path, make: Callable[[], Tensors], say: Callable[[str], None] = lambda _: None
+    path: Path,
+    make: Callable[[], Tensors],
+    say: Callable[[str], None] = lambda _: None,
+    about: Callable[[Tensors], Mapping[str, str]] = lambda _: {},
 ) -> Tensors:
     """Return the tensors of a file, made and stored first where it is missing or damaged.
+
+    about: the facts that are stored beside them.
 
     Raises:
         UserError: the file's folder cannot be written.
@@ -72,7 +77,8 @@ def keep(
                     return read_checked(path)[0]
                 except DAMAGED as error:
                     say(f"{path} is damaged ({error}): making it again")
-            write_checked(path, make())
+            tensors = make()
+            write_checked(path, tensors, about(tensors))
     except (OSError, SafetensorError) as error:
         reason = str(getattr(error, "strerror", None) or error)
         raise UserError(

@@ -204,7 +204,7 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> list[
     folder = RunFolder(store.run_path(cell))
     timings = record["timings"]
     with _timed(timings, "load"):
-        data = read(registry.find("task", cell.task).load()(), cell.sizes, job.cache)
+        data = read(cell.task, cell.sizes, cell.fingerprint, job.cache)
     scoring = dict(record["facts"].get(SCORING, {}))
     record["facts"] = {"pixel_hash": data.pixel_hash, SCORING: scoring}
 

@@ -109,13 +109,17 @@ class Truth:
 
 @dataclass(frozen=True)
 class TaskData:
-    """A task, loaded: ``domains[part]`` lists the domains of a part, A first."""
+    """A task, loaded: ``domains[part]`` lists the domains of a part, A first.
+
+    label: the name of the shared factor that says what an image shows (the digit), or ''.
+    """
 
     name: str
     fingerprint: str
     factors: tuple[Factor, ...]
     domains: Mapping[str, Sequence[Domain]]
     truth: Truth | None
+    label: str = ""
     pixel_hash: str = ""
 
     @property
@@ -135,16 +139,42 @@ Progress = Callable[[int, int], None]
 """Called with how many images are done and how many there are."""
 
 
+Split = Literal["hash", "folder"]
+Resize = Literal["crop", "pad", "stretch"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user says of a task whose images do not come with the suite.
+
+    data_root: the folder that holds data sets. a, b: the folders of the two domains. split: what
+    decides which part an image is in, a hash of its content or its sub-folder. resize: how an image
+    becomes square. skip_bad: whether images that cannot be used are left out instead of refused.
+    """
+
+    data_root: Path | None = None
+    a: Path | None = None
+    b: Path | None = None
+    split: Split = "hash"
+    resize: Resize = "crop"
+    skip_bad: bool = False
+
+
 class Task(ABC):
     """Domains to transfer content between. One class is one task.
 
     ``name`` and ``summary`` are literals in the class body: ``bench list`` reads them without
-    running the file.
+    running the file. ``label`` names the shared factor that says what an image shows (the digit):
+    a classifier of it must carry over from A to B.
     """
 
-    name: ClassVar[str]
+    name: str
     summary: ClassVar[str]
-    factors: ClassVar[tuple[Factor, ...]] = ()
+    factors: tuple[Factor, ...] = ()
+    label: ClassVar[str] = ""
+
+    def __init__(self, options: Options = Options()) -> None:
+        self.options = options
 
     @abstractmethod
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:

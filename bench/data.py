@@ -12,10 +12,12 @@ from pathlib import Path
 
 import torch
 
-from bench.cached import keep, load
-from bench.contracts import PARTS, DataSizes, Domain, Progress, Task, TaskData, Truth
+from bench.cached import content_hash, keep, load
+from bench.contracts import PARTS, DataSizes, Domain, Factor, Progress, Task, TaskData, Truth
 
 FORMAT = 1
+FILE = 2
+"""The form of the files; unlike that of the recipe it is part of no cell's identity."""
 
 
 def fingerprint(task: Task, sizes: DataSizes) -> str:
@@ -36,13 +38,24 @@ def prepare(
     Raises:
         UserError: the cache folder cannot be written.
     """
-    keep(_path(task, sizes, cache), lambda: _tensors(task.load(sizes, progress)), say)
-    return read(task, sizes, cache)
+    name = fingerprint(task, sizes)
+    path = _path(task.name, sizes, name, cache)
+    facts = {"factors": json.dumps([vars(factor) for factor in task.factors]), "label": task.label}
+    keep(
+        path,
+        lambda: _tensors(task.load(sizes, progress)),
+        say,
+        lambda tensors: facts | {"pixels": content_hash(tensors)},
+    )
+    return read(task.name, sizes, name, cache)
 
 
-def read(task: Task, sizes: DataSizes, cache: Path) -> TaskData:
-    """Return a cached task, its tensors mapped from the file."""
-    tensors, header = load(_path(task, sizes, cache))
+def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData:
+    """Return a cached task, its tensors mapped from the file.
+
+    The file says all of itself: neither the task's class nor its options are needed.
+    """
+    tensors, header = load(_path(name, sizes, fingerprint, cache))
     domains = {
         part: [
             Domain(tensors[f"{part}/{at}/images"], tensors[f"{part}/{at}/factors"])
@@ -53,18 +66,20 @@ def read(task: Task, sizes: DataSizes, cache: Path) -> TaskData:
     truth = None
     if "truth/add" in tensors:
         truth = Truth(*(tensors[f"truth/{name}"] for name in ("add", "other", "remove")))
-    return TaskData(
-        task.name, fingerprint(task, sizes), task.factors, domains, truth, header["content"]
+    factors = tuple(
+        Factor(fact["name"], tuple(fact["values"]), fact["separate"])
+        for fact in json.loads(header["factors"])
     )
+    return TaskData(name, fingerprint, factors, domains, truth, header["label"], header["pixels"])
 
 
 def is_cached(task: Task, sizes: DataSizes, cache: Path) -> bool:
     """Return whether a task need not be rendered or decoded any more."""
-    return _path(task, sizes, cache).exists()
+    return _path(task.name, sizes, fingerprint(task, sizes), cache).exists()
 
 
-def _path(task: Task, sizes: DataSizes, cache: Path) -> Path:
-    return cache / f"{task.name}-{sizes.size}px-{fingerprint(task, sizes)}.safetensors"
+def _path(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
+    return cache / f"{name}-{sizes.size}px-{fingerprint}-{FILE}.safetensors"
 
 
 def _tensors(data: TaskData) -> dict[str, torch.Tensor]:

@@ -177,7 +177,7 @@ def _write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
                 made[cell.label] = artefacts
     if made:
         cell = next(cell for cell in plan.cells if cell.task == task)
-        data = read(plan.tasks[task], cell.sizes, cache)
+        data = read(task, cell.sizes, cell.fingerprint, cache)
         title = f"{task}, profile {cell.profile}: adding on the left, removing on the right"
         file = f"overview-{task}-{cell.profile.partition('[')[0]}.png"
         draw_overview(store.root / file, title, made, data)

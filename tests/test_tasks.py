@@ -173,4 +173,6 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path):
 
 def test_reading_needs_no_rendering(faces, cache, monkeypatch):
     monkeypatch.setattr(AvatarsGlasses, "load", None)
-    assert read(AvatarsGlasses(), SIZES, cache).pixel_hash == faces.pixel_hash
+    again = read(faces.name, SIZES, faces.fingerprint, cache)
+    assert again.pixel_hash == faces.pixel_hash
+    assert again.factors == faces.factors
