@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit  # of scipy.stats, but that takes a second to import
 
 from bench.anchors import ANCHORS
 from bench.config import is_imported
@@ -212,7 +212,7 @@ def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
     points = np.log(values) if relative else values
-    reach = stats.t.ppf(0.975, len(points) - 1) * points.std(ddof=1) / np.sqrt(len(points))
+    reach = stdtrit(len(points) - 1, 0.975) * points.std(ddof=1) / np.sqrt(len(points))
     ends = points.mean() - reach, points.mean() + reach
     lo, hi = np.exp(ends) if relative else ends
     return float(lo), float(hi)
@@ -296,9 +296,11 @@ class Board:
         return str(found.iloc[0]["better"]) if len(found) else ""
 
 
-def boards(records: Sequence[Mapping[str, Any]]) -> list[Board]:
-    """Return a board for each (profile, task) of the records."""
-    table = frame(records)
+def boards(
+    records: Sequence[Mapping[str, Any]], table: pd.DataFrame | None = None
+) -> list[Board]:
+    """Return a board for each (profile, task) of the records, whose `frame` may be given."""
+    table = frame(records) if table is None else table
     labels = _labels(records)
     made = []
     for profile, task in dict.fromkeys(

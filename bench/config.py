@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -235,7 +236,7 @@ class Cell:
         """Whether it is made of images that a method trained elsewhere has left."""
         return is_imported(self.identity)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Return the 16 hex digits that name this run."""
         return hash_of(self.identity)

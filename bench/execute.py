@@ -22,7 +22,7 @@ from bench.folder import RunFolder
 from bench.grid import draw_overview
 from bench.plan import Plan, default_workers, forecast, known_records, stale
 from bench.publish import write_leaderboard
-from bench.store import Damaged, Existing, Store, read_record
+from bench.store import Damaged, Existing, Store
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _exit_code(console: Console, plan: Plan, store: Store, unscored: Collection[
     """
     failed = 0
     for cell in plan.cells:
-        record = read_record(store.record_path(cell))
+        record = store.record(store.record_path(cell))
         reason = _failure(record, plan.versions)
         if not reason and cell.id in unscored:
             reason = f"no new numbers (log: {RunFolder(store.run_path(cell)).log})"

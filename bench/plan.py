@@ -128,6 +128,7 @@ def jobs_for(
     command = "python -m bench " + " ".join(sys.argv[1:])
     jobs = []
     for cell in plan.cells:
+        seen = store.state(cell)  # before `todo` looks: what changes in between is seen as changed
         todo = store.todo(cell, plan.versions, existing)
         if todo == "run" and not may_train:
             todo = "score"
@@ -141,7 +142,7 @@ def jobs_for(
             command=command,
             may_train=may_train,
             again=existing == "fresh",
-            seen=store.state(cell),
+            seen=seen,
             **limits,
         )
         jobs.append(job)
@@ -150,14 +151,17 @@ def jobs_for(
 
 def stale(plan: Plan, store: Store) -> list[str]:
     """Return the labels of finished cells whose method's source has changed since."""
-    by_id = {record["id"]: record for record in store.records()[0]}
-    known = {plugin.name for plugin in plan.registry.all("method")}
+    now = {
+        plugin.name: plugin.source_hash()
+        for plugin in plan.registry.all("method")
+        if plugin.name in {cell.method for cell in plan.cells}
+    }
     labels = []
     for cell in plan.cells:
-        sources = by_id.get(cell.id, {}).get("sources", {})
-        if cell.method in sources and cell.method in known:
-            now = plan.registry.find("method", cell.method).source_hash()
-            if sources[cell.method] != now:
+        record = store.record(store.record_path(cell))
+        if isinstance(record, dict) and record["id"] == cell.id:
+            then = record["sources"].get(cell.method)
+            if then is not None and then != now.get(cell.method, then):
                 labels.append(cell.label)
     return list(dict.fromkeys(labels))
 

@@ -32,7 +32,8 @@ def write_leaderboard(
     records, damaged = store.records()
     for record in damaged:
         say(console, str(record))
-    made = boards(records)
+    table = frame(records)
+    made = boards(records, table)
     if not made:
         return False
     for board in made:
@@ -40,7 +41,7 @@ def write_leaderboard(
             _print_board(console, board)
     notes = [str(record) for record in damaged]
     try:
-        write_atomically(store.root / "leaderboard.csv", frame(records).to_csv(index=False))
+        write_atomically(store.root / "leaderboard.csv", table.to_csv(index=False))
         write_atomically(store.root / "leaderboard.md", markdown(made, notes=notes))
     except OSError as error:
         raise UserError(

@@ -79,10 +79,11 @@ SEAL = "seal"
 
 
 class Store:
-    """A results folder."""
+    """A results folder. It reads a record once: nobody changes what `record` gives out."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._known: dict[Path, tuple[tuple[int, ...], dict[str, Any] | Damaged]] = {}
 
     def open_for_writing(self) -> None:
         """Make the folder.
@@ -116,11 +117,23 @@ class Store:
         """Return where the picture grid of a cell is, or will be."""
         return self.root / "grids" / f"{cell.name}.png"
 
+    def record(self, path: Path) -> dict[str, Any] | Damaged:
+        """Return a record, or why it cannot be used; a file that is as it was is read no more."""
+        try:
+            facts = path.stat()
+        except OSError:
+            return read_record(path)
+        stamp = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self._known[path] = stamp, read_record(path)
+        return known[1]
+
     def records(self) -> tuple[list[dict[str, Any]], list[Damaged]]:
         """Return all records, in the order of their file names, and those that are damaged."""
         good, damaged = [], []
         for path in sorted((self.root / "records").glob("*.json")):
-            record = read_record(path)
+            record = self.record(path)
             if isinstance(record, Damaged):
                 damaged.append(record)
             else:
@@ -142,8 +155,7 @@ class Store:
         """Return what is left to do for a cell, so that it has these metrics in these versions."""
         if existing == "fresh":
             return "run"
-        path = self.record_path(cell)
-        record = read_record(path) if path.exists() else None
+        record = self.record(self.record_path(cell))
         if not isinstance(record, dict) or record["id"] != cell.id:
             return "run"
         if record["status"] != "ok":
