@@ -296,9 +296,7 @@ class Board:
         return str(found.iloc[0]["better"]) if len(found) else ""
 
 
-def boards(
-    records: Sequence[Mapping[str, Any]], table: pd.DataFrame | None = None
-) -> list[Board]:
+def boards(records: Sequence[Mapping[str, Any]], table: pd.DataFrame | None = None) -> list[Board]:
     """Return a board for each (profile, task) of the records, whose `frame` may be given."""
     table = frame(records) if table is None else table
     labels = _labels(records)

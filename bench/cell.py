@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from bench import environment
+from bench import determinism, environment
 from bench.anchors import ANCHORS
 from bench.artefacts import VERSION, as_they_are, make_artefacts
 from bench.config import PUBLISHED, Cell
@@ -312,9 +312,7 @@ def _from_method(
         if trained is None or gone:
             return as_they_are(kept)
     if cell.device == "cuda":
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        determinism.ask()
     config = method_class.Config(**cell.config)
     method = build(method_class, data.spec, config, cell.seed).to(cell.device)
     if trained is None:

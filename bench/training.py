@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.checkpoint import Checkpoint, seed_generators
 from bench.contracts import Spec, TaskData
+from bench.determinism import noted
 from bench.images import to_float
 from bench.measure import PeakMemory, synchronize
 from bench.method import BaseConfig, Batch, Method
@@ -46,7 +47,8 @@ class Training:
     """What training cost and how it ended; goes into the record.
 
     images: images loaded, all domains together. rates: images a second in each block of steps,
-    by the wall clock and by the CPU's.
+    by the wall clock and by the CPU's. not_deterministic: the operations of which torch does not
+    promise the same bits every time (on a CPU there are none).
     """
 
     steps: int
@@ -58,6 +60,7 @@ class Training:
     losses: dict[str, float]
     rates: list[float] = field(default_factory=list)
     cpu_rates: list[float] = field(default_factory=list)
+    not_deterministic: list[str] = field(default_factory=list)
 
     @property
     def flops(self) -> int:
@@ -167,7 +170,8 @@ def train(
     first, progress = (checkpoint and checkpoint.restore(method)) or (0, {})
     clock = _Clock(batch_size * len(domains), device, first, progress.get("clock", {}))
     losses: dict[str, float] = progress.get("losses", {})
-    with PeakMemory(device) as memory:
+    with PeakMemory(device) as memory, noted() as not_deterministic:
+        not_deterministic |= set(progress.get("not_deterministic", ()))
         for step in range(first, steps):
             wanted = [order.indices(at, step, batch_size).to(device) for at in range(len(domains))]
             batch = Batch(
@@ -184,7 +188,12 @@ def train(
                 left = clock.seconds_a_step(step + 1) * (steps - step - 1)
                 show(Report(step + 1, steps, clock.images_per_s, left, losses))
             if checkpoint and checkpoint.due() and step + 1 < steps:
-                checkpoint.save(method, step + 1, {"clock": clock.state(), "losses": losses})
+                so_far = {
+                    "clock": clock.state(),
+                    "losses": losses,
+                    "not_deterministic": sorted(not_deterministic),
+                }
+                checkpoint.save(method, step + 1, so_far)
         clock.stop(steps)
     return Training(
         steps=steps,
@@ -196,6 +205,7 @@ def train(
         losses=losses,
         rates=clock.rates,
         cpu_rates=clock.cpu_rates,
+        not_deterministic=sorted(not_deterministic),
     )
 
 

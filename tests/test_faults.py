@@ -330,6 +330,52 @@ def test_kills_at_random_moments(seed, peaceful, cache, tmp_path):
     assert numbers(tmp_path / "results") == numbers(peaceful / "results"), kills
 
 
+HANGS_ONCE = (
+    "mark = pathlib.Path(__file__).with_name('hangs')\n"
+    "        if self.taken == 3 and not mark.exists():\n"
+    "            import time\n"
+    "            mark.touch()\n"
+    "            time.sleep(600)"
+)
+
+
+def _ends(group):
+    """Return whether all processes of a group end within seconds."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("engine", ["process", pytest.param("inline", marks=pytest.mark.slow)])
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(engine, peaceful, cache, tmp_path):
+    """The terminal sends the signal to the run and to all of its workers."""
+    mark = tmp_path / "hangs"
+    words = arguments(tmp_path, little(tmp_path, HANGS_ONCE), "--engine", engine)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "bench", *map(str, words), "--cache-dir", str(cache)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while not mark.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert errors == "interrupted: the same command keeps what is finished and does the rest\n"
+    assert not list((tmp_path / "results" / "records").glob("*.json"))
+    assert list((tmp_path / "results").rglob("checkpoint.safetensors"))
+    assert _ends(run.pid)
+
+    again = subprocess.run(run.args, capture_output=True, text=True)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert numbers(tmp_path / "results") == numbers(peaceful / "results")
+
+
 COUNTS = (
     "if self.taken == 1:\n"
     "            with open(pathlib.Path(__file__).with_name('trainings'), 'a') as file:\n"
