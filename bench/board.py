@@ -18,6 +18,7 @@ from scipy.special import stdtrit  # of scipy.stats, but that takes a second to 
 
 from bench.anchors import ANCHORS
 from bench.config import is_imported
+from bench.details import over_seeds
 
 COLUMNS = (
     "profile",
@@ -191,10 +192,10 @@ def _over_seeds(metric: str, group: pd.DataFrame) -> dict[str, Any]:
     values = good["value"].to_numpy(dtype=float)
     relative = metric.startswith(LOG_SCALE) and bool((values > 0).all())
     row["value"] = float(np.exp(np.log(values).mean()) if relative else values.mean())
+    detail = over_seeds(list(good["detail"]))
+    row["detail"] = json.dumps(detail, sort_keys=True) if detail else ""
     if len(values) == 1:
         row["value"] = float(values[0])
-        detail = good["detail"].iloc[0]
-        row["detail"] = json.dumps(detail, sort_keys=True) if detail else ""
         row["lo"], row["hi"] = (
             float(good[key].iloc[0]) if good[key].iloc[0] is not None else math.nan
             for key in ("lo", "hi")

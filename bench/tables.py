@@ -114,7 +114,7 @@ def _table(board: Board, metrics: Sequence[str], ranked: bool = False) -> str:
 
 
 def _factor_table(board: Board) -> str:
-    """Return what probes find of each factor in each code, where one seed tells."""
+    """Return what probes find of each factor in each code, the mean over seeds."""
     rows = []
     for method in board.order:
         for code in ("z1", "z2"):

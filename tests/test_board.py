@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from scipy import stats
 
 from bench.board import COLUMNS, boards, frame, mean_ranks, seed_interval
+from bench.details import over_seeds
 from bench.tables import markdown
 
 
@@ -165,3 +167,16 @@ def test_a_method_that_is_told_more_is_shown_and_not_ranked():
     assert board.order == ["worse", "told"]
     assert set(board.ranks) == {"worse"}
     assert board.ranks["worse"] == 1
+
+
+def test_details_of_seeds_are_put_together_where_they_agree():
+    told = {"chance": [0.4, 0.6], "probe": "svm", "beard": {"value": 0.5, "n": 10}, "once": 1}
+    other = {"chance": [0.4, 0.8], "probe": "mlp", "beard": {"value": 1.0, "n": 10}}
+    assert over_seeds([told]) == told
+    together = {"chance": [0.4, 0.7], "beard": {"value": 0.75, "n": 10}}
+    assert over_seeds([told, other]) == together
+    records = [record(seed=at, z1_domain_acc=0.5) for at in range(2)]
+    for one, detail in zip(records, (told, other), strict=True):
+        one["metrics"]["z1_domain_acc"]["detail"] = detail
+    assert json.loads(row(frame(records), "m", "z1_domain_acc")["detail"]) == together
+    assert "Guessing has a `z1_domain_acc` of 0.400 to 0.700" in markdown(boards(records))
