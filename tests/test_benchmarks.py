@@ -1,9 +1,10 @@
-"""The comparison with other libraries runs, and would notice a wrong value."""
+"""The comparison with other libraries runs, and would notice a wrong value; so does the grid."""
 
 from __future__ import annotations
 
 import pytest
 
+from benchmarks import harness
 from benchmarks import metrics as comparison
 
 TINY = ["--n", "60", "--features", "8", "--rounds"]
@@ -48,3 +49,11 @@ def test_tables_are_made_and_a_missing_peer_is_said(monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "no-such-library: not importable (ModuleNotFoundError" in said
     assert "| torch-fidelity, whole KID: FID, KID, precision, recall |" in said
+
+
+@pytest.mark.slow
+def test_the_harness_skips_what_is_finished(capsys):
+    harness.main(["grid", "--cells", "1,3"])
+    assert [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines()[2:]] == [
+        "1", "3",
+    ]  # fmt: skip
