@@ -105,7 +105,7 @@ def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) 
 
 def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> Result:
     """Return the share of the factors that count which the images show as they should."""
-    a, b = data.domains["test"]
+    a, b = data.domains["test"][:2]
     separate = name == "tr_specific_acc"
     owner, other = (b, a) if name != "tr_common_acc" else (a, b)
     columns = [

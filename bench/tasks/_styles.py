@@ -97,7 +97,7 @@ NAMED: dict[str, dict[str, tuple[Variants, Variants, Variants]]] = {
         "upset": ({"mouth": "sad"}, {"mouth": "angry"}, {"mouth": "frown"}),
     },
     "beard": {
-        "full": ({"facialHair": "beardMajestic"}, {"beard": "longBeard"}, {"facialHair": "goatee"}),
+        "full": ({"facialHair": "beardMedium"}, {"beard": "fullBeard"}, {"facialHair": "goatee"}),
         "moustache": (
             {"facialHair": "moustacheMagnum"},
             {"beard": "chinMoustache"},

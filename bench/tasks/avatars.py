@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from itertools import count
+from string import ascii_uppercase
 from typing import Any, ClassVar
 
 import numpy as np
@@ -204,6 +205,7 @@ class AvatarTask(Task):
 
     def __init_subclass__(cls) -> None:
         cls.factors = cls.shared + cls.extra
+        cls.domains = len(cls.fixed)
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
         """Return the versions of style and renderer, the factors and the sizes."""
@@ -219,7 +221,7 @@ class AvatarTask(Task):
             "sizes": vars(sizes),
         }
         if self.recipe_version > 1:
-            domains = [self._domain_recipe(at) for at in range(len(self.fixed))]
+            domains = [self._domain_recipe(at) for at in range(self.domains)]
             recipe |= {"domains": domains, "may_lack": self.may_lack, "shares": SHARES}
         return recipe
 
@@ -266,7 +268,7 @@ class AvatarTask(Task):
             replace(f, values=(NONE, *f.values)) if f.name in self.may_lack else f
             for f in self.own(domain)
         ]
-        role = (self.name, part, "ABC"[domain], index)
+        role = (self.name, part, ascii_uppercase[domain], index)
         for attempt in count():
             values = sample(factors, *role, *([attempt] if attempt else []))
             avatar = self.fixed[domain] | values
@@ -299,7 +301,7 @@ class AvatarTask(Task):
         domains = {
             part: [
                 [self.avatar(part, at, i) for i in range(sizes.of(part))]
-                for at in range(len(self.fixed))
+                for at in range(self.domains)
             ]
             for part in PARTS
         }
