@@ -60,14 +60,18 @@ def _works(method: type[Method], spec: Spec, config: BaseConfig) -> bool:
 
     from bench.training import flops_of_step
 
-    with torch.random.fork_rng(devices=[]):
-        try:
-            made = method(spec, config)
-            flops_of_step(made)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as cells have: small work gains nothing from more
+    try:
+        with torch.random.fork_rng(devices=[]):
+            made = method(spec, config).eval()
             image = torch.rand(1, spec.channels, spec.size, spec.size) * 2 - 1
             with torch.inference_mode():
                 for domain in range(spec.domains):
-                    made.eval().reconstruct(image, domain)
-        except Exception:
-            return False
+                    made.reconstruct(image, domain)
+            flops_of_step(made)
+    except Exception:
+        return False
+    finally:
+        torch.set_num_threads(threads)
     return True
