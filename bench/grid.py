@@ -56,6 +56,17 @@ def draw_overview(path: Path, title: str, made: Mapping[str, Artefacts], data: T
 
 def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
     """Write labelled columns of pictures as a PNG; a missing column is gray."""
+    save(path, drawn_columns(title, columns))
+
+
+def save(path: Path, picture: Image.Image) -> None:
+    """Write a picture as PNG, whole or not at all."""
+    with written_whole(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=True)
+
+
+def drawn_columns(title: str, columns: Sequence[Column]) -> Image.Image:
+    """Return labelled columns of pictures; a missing column is gray."""
     first = next(images for _, images in columns if images is not None)
     filled = [images if images is not None else MISSING.expand_as(first) for _, images in columns]
     zoom = max(1, -(-CELL // first.shape[-1]))
@@ -74,5 +85,4 @@ def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
         while font.getlength(label) > side and len(label) > 4:
             label = label[:-2].rstrip(".") + "."
         pen.text((GAP + at * side, TITLE + 3), label, fill=INK, font=font)
-    with written_whole(path) as temporary:
-        sheet.save(temporary, format="PNG", optimize=True)
+    return sheet

@@ -49,7 +49,7 @@ BACKGROUND = {
     "mint": "8fe3b0",
     "sky": "7fc4f5",
     "violet": "b79cf2",
-    "rose": "f7a8b8",
+    "teal": "2a9d8f",
 }
 PALETTES = {
     "skin": SKIN,

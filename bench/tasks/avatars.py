@@ -136,7 +136,7 @@ STYLED_FACE = (
 )
 """What can be said of a face in every style (see `_styles.NAMED`)."""
 APPEARANCE = (
-    Factor("background", ("lemon", "mint", "sky", "violet", "rose"), separate=True),
+    Factor("background", ("lemon", "mint", "sky", "teal", "violet"), separate=True),
     Factor("clothes_color", ("black", "blue", "gray", "red"), separate=True),
 )
 BARE = {"hair": "shortFlat", "hair_color": "black"}
@@ -369,7 +369,7 @@ class AvatarsHat(AvatarTask):
 
 
 class AvatarsTwo(AvatarTask):
-    """A: shaven faces without glasses. B: with glasses or a beard or, in half of them, both."""
+    """A: shaven faces without glasses. B: with glasses, a beard or, in a third, both."""
 
     name = "avatars-two"
     summary = "drawn faces without and with glasses, a beard, or both; true results known"
