@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -128,6 +128,11 @@ class TaskData:
         train = self.domains["train"]
         _, channels, _, size = train[0].images.shape
         return Spec(size, channels, len(train), kinds_of_content(self.factors))
+
+    @property
+    def pair(self) -> TaskData:
+        """The task with its first two domains only."""
+        return replace(self, domains={part: of[:2] for part, of in self.domains.items()})
 
     def kinds(self, part: str, domain: int) -> torch.Tensor:
         """Return the kind of extra content of each image, int64 (N,): 0 is none, then from 1 on."""

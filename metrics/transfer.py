@@ -66,6 +66,7 @@ class Transfer(Metric):
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
         """Return what the judge says of each wanted question."""
+        data = data.pair
         judged = judge(avatars64(), data, settings.cache)
         results = {}
         for info in wanted:
@@ -105,7 +106,7 @@ def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) 
 
 def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> Result:
     """Return the share of the factors that count which the images show as they should."""
-    a, b = data.domains["test"][:2]
+    a, b = data.domains["test"]
     separate = name == "tr_specific_acc"
     owner, other = (b, a) if name != "tr_common_acc" else (a, b)
     columns = [

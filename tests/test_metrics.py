@@ -14,9 +14,10 @@ import torch
 
 from bench.anchors import copy_guide, copy_source, ground_truth
 from bench.contracts import IMAGES, Artefacts, Settings
+from bench.data import prepare
 from bench.images import of_neighbours
 
-from .conftest import REGISTRY, family, module
+from .conftest import REGISTRY, SIZES, family, module
 
 FAMILIES = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("metric")]
 NUMBERS = [
@@ -365,3 +366,16 @@ def test_the_domain_probe_tells_three_domains_apart(data, apart, accuracy, leak)
     assert results["z1_leak_bits"].value == pytest.approx(leak, abs=0.25)  # no probe is ever sure
     low, high = results["z1_domain_acc"].detail["chance"]
     assert (low + high) / 2 == pytest.approx(1 / 3)
+
+
+def test_of_three_domains_the_first_two_are_judged(cache):
+    three = prepare(REGISTRY.find("task", "avatars-styles3").load()(), SIZES, cache)
+    assert three.spec.domains == 3
+    wanted = {
+        "counterfactual": {"cf_skill_in_add": 1, "cf_skill_in_remove": 1, "cf_rank_add": 1},
+        "transfer": {"tr_domain_success": 1, "rm_domain_success": 1},
+    }
+    for name, ceiling in wanted.items():
+        results = family(name).score(list(ceiling), ground_truth(three), three, SETTINGS)
+        for metric, value in ceiling.items():
+            assert results[metric].value == pytest.approx(value, abs=0.1)
