@@ -67,7 +67,7 @@ def _options(avatar: Mapping[str, str]) -> dict[str, Any]:
 
 
 def draw(avatar: Mapping[str, str], size: int) -> np.ndarray:
-    """Return the picture of an avatar, uint8 (3, size, size), on white, the face filling it."""
+    """Return the picture of an avatar, uint8 (3, size, size): on white, if it names no other."""
     import resvg_py
     from dicebear import Avatar as Drawing
     from PIL import Image
