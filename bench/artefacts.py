@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from string import ascii_lowercase
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
             outputs.append(output.float().cpu())
         return torch.cat(outputs)
 
-    a, b = (domain.images for domain in data.domains["test"])
+    a, b = (domain.images for domain in data.domains["test"][:2])
     tensors = {
         "add": to_uint8(apply(method.add, a, b)),
         "other": to_uint8(apply(method.add, a, of_neighbours(b))),
@@ -53,7 +54,7 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
     encoded = {
         f"{part}_{letter}": (data.domains[part][domain].images, domain)
         for part in ("probe", "test")
-        for domain, letter in enumerate("ab")
+        for domain, letter in enumerate(ascii_lowercase[: data.spec.domains])
     } | {"add": (tensors["add"], 1)}
     absent = {}
     for of, (images, domain) in encoded.items():

@@ -186,6 +186,8 @@ def run(
     store = Store(results.resolve())
     cache = (cache_dir or default_cache()).resolve()
     plan = make_plan(request)
+    for line in plan.left_out:
+        console().print(f"not in this run: {line}")
     if part is not None:
         whole, plan = plan, take(plan, part)
         console().print(f"shard {part}: {len(plan.cells)} of {len(whole.cells)} cells")

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -129,6 +129,11 @@ class TaskData:
         _, channels, _, size = train[0].images.shape
         return Spec(size, channels, len(train), kinds_of_content(self.factors))
 
+    @property
+    def pair(self) -> TaskData:
+        """The task with its first two domains only."""
+        return replace(self, domains={part: of[:2] for part, of in self.domains.items()})
+
     def kinds(self, part: str, domain: int) -> torch.Tensor:
         """Return the kind of extra content of each image, int64 (N,): 0 is none, then from 1 on."""
         column = next(at for at, factor in enumerate(self.factors) if factor.separate)
@@ -165,13 +170,15 @@ class Task(ABC):
 
     ``name`` and ``summary`` are literals in the class body: ``bench list`` reads them without
     running the file. ``label`` names the shared factor that says what an image shows (the digit):
-    a classifier of it must carry over from A to B.
+    a classifier of it must carry over from A to B. ``domains`` says how many there are; truth and
+    transfer are those of the first two, A and B.
     """
 
     name: str
     summary: ClassVar[str]
     factors: tuple[Factor, ...] = ()
     label: ClassVar[str] = ""
+    domains: ClassVar[int] = 2
 
     def __init__(self, options: Options = Options()) -> None:
         self.options = options
@@ -230,7 +237,7 @@ CODES = tuple(
     for code in ("z1", "z2")
     for of in ("probe_a", "probe_b", "test_a", "test_b", "add")
 )
-"""The artefacts that are codes."""
+"""The artefacts that are codes, where there are two domains."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +247,8 @@ class Artefacts:
     tensors: `IMAGES`, uint8 (n, 3, S, S) of the test part: ``add``; ``other``, add with the
     neighbour's guide (see `Truth`); ``remove``; reconstructions; ``cycle_a``, what remove makes of
     add, and ``cycle_b``, what add makes of remove with b itself as the guide. `CODES`, float32
-    (n, C) or (n, C, H, W): of the probe and test images of both domains, and of the results of add.
+    (n, C) or (n, C, H, W): of the probe and test images of both domains, and of the results of add;
+    further domains have codes of the same kind under the letters c, d, ...
     measured: what can only be measured while the method runs (times, memory, FLOPs).
     absent: the reason for each artefact that a method does not have.
     """

@@ -27,7 +27,7 @@ Column = tuple[str, Tensor | None]
 
 def draw_grid(path: Path, title: str, artefacts: Artefacts, data: TaskData) -> None:
     """Write the grid of one cell as PNG: the first test pairs, a column for each step."""
-    a, b = (domain.images[:ROWS] for domain in data.domains["test"])
+    a, b = (domain.images[:ROWS] for domain in data.domains["test"][:2])
     made = {name: images[:ROWS] for name, images in artefacts.tensors.items()}
     columns: list[Column] = [("source a", a), ("guide b", b), ("added", made.get("add"))]
     if data.truth is not None:
@@ -42,7 +42,7 @@ def draw_grid(path: Path, title: str, artefacts: Artefacts, data: TaskData) -> N
 
 def draw_overview(path: Path, title: str, made: Mapping[str, Artefacts], data: TaskData) -> None:
     """Write one picture with a column for each method: adding on the left, removing right."""
-    a, b = (domain.images[:OVERVIEW_ROWS] for domain in data.domains["test"])
+    a, b = (domain.images[:OVERVIEW_ROWS] for domain in data.domains["test"][:2])
     left: list[Column] = [("a", a), ("guide", b)]
     right: list[Column] = [("", torch.full_like(a, 255)), ("b", b)]
     if data.truth is not None:
@@ -56,6 +56,17 @@ def draw_overview(path: Path, title: str, made: Mapping[str, Artefacts], data: T
 
 def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
     """Write labelled columns of pictures as a PNG; a missing column is gray."""
+    save(path, drawn_columns(title, columns))
+
+
+def save(path: Path, picture: Image.Image) -> None:
+    """Write a picture as PNG, whole or not at all."""
+    with written_whole(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=True)
+
+
+def drawn_columns(title: str, columns: Sequence[Column]) -> Image.Image:
+    """Return labelled columns of pictures; a missing column is gray."""
     first = next(images for _, images in columns if images is not None)
     filled = [images if images is not None else MISSING.expand_as(first) for _, images in columns]
     zoom = max(1, -(-CELL // first.shape[-1]))
@@ -74,5 +85,4 @@ def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
         while font.getlength(label) > side and len(label) > 4:
             label = label[:-2].rstrip(".") + "."
         pen.text((GAP + at * side, TITLE + 3), label, fill=INK, font=font)
-    with written_whole(path) as temporary:
-        sheet.save(temporary, format="PNG", optimize=True)
+    return sheet

@@ -24,7 +24,7 @@ def write_pairs(folder: Path, data: TaskData) -> None:
     """
     a, b = (
         _write_images(folder, letter, domain.images)
-        for letter, domain in zip("ab", data.domains["test"], strict=True)
+        for letter, domain in zip("ab", data.domains["test"][:2], strict=True)
     )
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

@@ -11,12 +11,13 @@ from typing import Any
 
 from bench.anchors import ANCHORS
 from bench.cell import Job, families
-from bench.config import Cell, Profile, Setting, choose_profile, configure
-from bench.contracts import Settings, Spec, Task, kinds_of_content
+from bench.config import Cell, Setting, choose_profile, configure
+from bench.contracts import Settings, Task
 from bench.data import fingerprint
 from bench.environment import native_bf16
 from bench.errors import UserError, unknown
-from bench.registry import Plugin, Registry
+from bench.fit import DomainsError, check_fit
+from bench.registry import Registry
 from bench.store import Existing, Store
 
 ALL = "all"
@@ -41,13 +42,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a run, and the plug-ins that they name."""
+    """The cells of a run, and the plug-ins that they name.
+
+    left_out: why methods that `all` meant are not among them, a line each.
+    """
 
     cells: tuple[Cell, ...]
     versions: dict[str, int]
     tasks: dict[str, Task]
     registry: Registry
     inception: Path | None
+    left_out: tuple[str, ...] = ()
 
 
 def make_plan(request: Request) -> Plan:
@@ -80,6 +85,7 @@ def make_plan(request: Request) -> Plan:
     plugins = full_paths(request)
 
     cells: list[Cell] = []
+    left_out: list[str] = []
     for task_name, task in tasks.items():
         for name in methods:
             cell = Cell(
@@ -100,7 +106,13 @@ def make_plan(request: Request) -> Plan:
                 continue
             plugin = registry.find("method", name)
             label, config = configure(plugin, profile, settings)
-            _check_fit(plugin, profile, task, config)
+            try:
+                check_fit(plugin, profile, task, config)
+            except DomainsError as error:
+                if name in request.methods:
+                    raise
+                left_out.append(str(error))
+                continue
             chosen: dict[str, Any] = {
                 "label": label,
                 "config": config,
@@ -108,7 +120,7 @@ def make_plan(request: Request) -> Plan:
                 "precision": precision,
             }
             cells += [replace(cell, seed=seed, **chosen) for seed in seeds]
-    return Plan(tuple(cells), versions, tasks, registry, request.inception)
+    return Plan(tuple(cells), versions, tasks, registry, request.inception, tuple(left_out))
 
 
 def jobs_for(
@@ -286,28 +298,3 @@ def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
-
-
-def _check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, Any]) -> None:
-    """Build a method, so that what does not fit is said before a run.
-
-    First without memory or numbers; a method that cannot be built so is built for real.
-    """
-    import torch
-
-    method = plugin.load()
-    spec = Spec(profile.size, kinds=kinds_of_content(task.factors))
-    if method.supervision == "kind" and not spec.kinds:
-        raise UserError(
-            f"{plugin.name} must be told the kind of extra content of every training image, and "
-            f"task {task.name} names none: leave {plugin.name} out"
-        )
-    for device in ("meta", "cpu"):
-        try:
-            with torch.device(device):
-                method(spec, method.Config(**config))
-            return
-        except Exception as error:
-            if device == "cpu" or isinstance(error, ValueError):
-                said = str(error) if isinstance(error, ValueError) else repr(error)
-                raise UserError(f"{plugin.name} in profile {profile.name}: {said}") from error

@@ -119,7 +119,7 @@ class Counterfactual(Metric):
         """
         truth = data.truth
         assert truth is not None
-        a, b = (domain.images for domain in data.domains["test"])
+        a, b = (domain.images for domain in data.domains["test"][:2])
         results = {}
         for info in wanted:
             if info.id == "cf_rank_add":

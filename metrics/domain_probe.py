@@ -3,11 +3,15 @@
 Probes are fitted on the *probe* part and scored on *test*; see `metrics._probes`. A leak of equal
 size is harder to see in a code of more dimensions, so large codes look clean for free: the power of
 the same protocol against a planted leak of known size stands beside the accuracy.
+
+Of more than two domains all are told apart: chance is 1 / domains, and the leak is at most their
+logarithm in bits; the detail says what chance is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_lowercase
 
 import numpy as np
 import torch
@@ -50,8 +54,8 @@ def planted(n: int, dimensions: int, part: str) -> Tensor:
     return torch.from_numpy(codes).float()
 
 
-def _domains(n: int) -> Labels:
-    return np.repeat([0, 1], n)
+def _domains(n: int, count: int = 2) -> Labels:
+    return np.repeat(np.arange(count), n)
 
 
 class DomainProbe(Metric):
@@ -97,16 +101,18 @@ class DomainProbe(Metric):
             results["z1_probe_power"] = _power(artefacts)
         if asked == set(results):
             return results
+        count = data.spec.domains
         codes = [
-            torch.cat([artefacts.tensors[f"z1_{part}_{domain}"] for domain in "ab"])
+            torch.cat([artefacts.tensors[f"z1_{part}_{of}"] for of in ascii_lowercase[:count]])
             for part in ("probe", "test")
         ]
-        labels, truth = (_domains(len(code) // 2) for code in codes)
+        labels, truth = (_domains(len(code) // count, count) for code in codes)
         kinds = dict.fromkeys(("logistic", *settings.probes))
-        fitted = tell((codes[0], labels[:, None]), codes[1], {k: BATTERY[k] for k in kinds}, (2,))[
-            0
-        ]
-        chance = 1.96 * (0.25 / len(truth)) ** 0.5
+        fitted = tell(
+            (codes[0], labels[:, None]), codes[1], {k: BATTERY[k] for k in kinds}, (count,)
+        )[0]
+        guess = 1 / count
+        reach = 1.96 * (guess * (1 - guess) / len(truth)) ** 0.5
         for name in asked - set(results):
             linear = name == "z1_domain_acc_linear"
             allowed = ("logistic",) if linear else settings.probes
@@ -116,7 +122,7 @@ class DomainProbe(Metric):
             detail = {
                 "probe": f"{best.kind} on {best.view}",
                 "validation": best.validation,
-                "chance": [0.5 - chance, 0.5 + chance],
+                "chance": [guess - reach, guess + reach],
                 "dimensions": int(codes[0][0].numel()),
                 "n_fit": int((~validating(labels[:, None])).sum()),
             }
@@ -131,11 +137,11 @@ def _accuracy(best: Told, truth: Labels, role: str) -> Result:
 
 
 def _leak(best: Told, truth: Labels) -> Result:
-    """Return the usable information (Xu et al., ICLR 2020): 1 bit less the mean surprise.
+    """Return the usable information (Xu et al., ICLR 2020): all there is less the mean surprise.
 
-    Below zero where a probe is surer than it may be.
+    All is 1 bit of two domains. Below zero where a probe is surer than it may be.
     """
-    known = 1 - bits(best, truth)
+    known = np.log2(len(np.unique(truth))) - bits(best, truth)
     return Result(float(known.mean()), *mean_interval(known, "z1_leak_bits"), len(truth))
 
 

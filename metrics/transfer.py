@@ -66,6 +66,7 @@ class Transfer(Metric):
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
         """Return what the judge says of each wanted question."""
+        data = data.pair
         judged = judge(avatars64(), data, settings.cache)
         results = {}
         for info in wanted:

@@ -14,9 +14,10 @@ import torch
 
 from bench.anchors import copy_guide, copy_source, ground_truth
 from bench.contracts import IMAGES, Artefacts, Settings
+from bench.data import prepare
 from bench.images import of_neighbours
 
-from .conftest import REGISTRY, family, module
+from .conftest import REGISTRY, SIZES, family, module
 
 FAMILIES = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("metric")]
 NUMBERS = [
@@ -343,3 +344,38 @@ def test_probe_never_sees_the_test_part(data):
         "z1_domain_acc"
     ]
     assert result.value < 0.05
+
+
+@pytest.mark.parametrize(("apart", "accuracy", "leak"), [(8.0, 1.0, math.log2(3)), (0.0, 1 / 3, 0)])
+def test_the_domain_probe_tells_three_domains_apart(data, apart, accuracy, leak):
+    three = {part: [*of, of[0]] for part, of in data.domains.items()}
+    random = torch.Generator().manual_seed(0)
+    codes = {
+        f"z1_{part}_{letter}": torch.randn(160, 4, generator=random) + apart * torch.eye(4)[at]
+        for part in ("probe", "test")
+        for at, letter in enumerate("abc")
+    }
+    wanted = ["z1_domain_acc", "z1_leak_bits"]
+    results = family("domain_probe").score(
+        wanted,
+        Artefacts(codes),
+        dataclasses.replace(data, domains=three),
+        Settings(probes=("logistic",)),
+    )
+    assert results["z1_domain_acc"].value == pytest.approx(accuracy, abs=0.08)
+    assert results["z1_leak_bits"].value == pytest.approx(leak, abs=0.25)  # no probe is ever sure
+    low, high = results["z1_domain_acc"].detail["chance"]
+    assert (low + high) / 2 == pytest.approx(1 / 3)
+
+
+def test_of_three_domains_the_first_two_are_judged(cache):
+    three = prepare(REGISTRY.find("task", "avatars-styles3").load()(), SIZES, cache)
+    assert three.spec.domains == 3
+    wanted = {
+        "counterfactual": {"cf_skill_in_add": 1, "cf_skill_in_remove": 1, "cf_rank_add": 1},
+        "transfer": {"tr_domain_success": 1, "rm_domain_success": 1},
+    }
+    for name, ceiling in wanted.items():
+        results = family(name).score(list(ceiling), ground_truth(three), three, SETTINGS)
+        for metric, value in ceiling.items():
+            assert results[metric].value == pytest.approx(value, abs=0.1)

@@ -1,25 +1,22 @@
 """Faces drawn from a recipe, so that the true result of a transfer can be drawn as well.
 
-The style is Avataaars by Pablo Stanley (free for personal and commercial use), read through
-DiceBear and rasterised by resvg. An avatar is a value for each factor below and nothing else; the
-true "face a with the glasses of b" is the avatar with a's values and b's glasses.
+An avatar is a value for each factor and nothing else; the true "face a with the glasses of b" is
+the avatar with a's values and b's glasses. How a value is drawn stands in `_styles`.
 
-Every value is drawn by a hash of (recipe, part, domain, index, factor), so the first images of a
-longer part are the images of a shorter one, and no generator of any library has a say.
+Every value is drawn by a hash of (recipe, task, part, domain, index, factor), so the first images
+of a longer part are the images of a shorter one, and no generator of any library has a say.
+
+To declare a task, say what its domains share, what B has extra, and what else is fixed in each.
 """
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
-from io import BytesIO
+from itertools import count
+from string import ascii_uppercase
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,51 +34,17 @@ from bench.contracts import (
 )
 from bench.seeds import uniform
 
-NONE = "none"
-RECIPE_VERSION = 1
-CHUNK = 256  # images drawn by one call of a worker
+from ._drawing import HATS, Avatar, drawn, hidden, style_of
+from ._styles import FABRIC, GLASSES_COLOR, HAIR_COLOR, NONE, PALETTES, SKIN
 
-SKIN = {
-    "tanned": "fd9841",
-    "yellow": "f8d25c",
-    "pale": "ffdbb4",
-    "light": "edb98a",
-    "brown": "d08b5b",
-    "dark": "ae5d29",
-    "black": "614335",
-}
-HAIR_COLOR = {
-    "black": "2c1b18",
-    "auburn": "a55728",
-    "blonde": "d6b370",
-    "red": "c93305",
-    "pink": "f59797",
-    "silver": "e8e1e1",
-}
-FABRIC = {
-    "black": "262e33",
-    "blue": "5199e4",
-    "navy": "25557c",
-    "gray": "929598",
-    "green": "a7ffc4",
-    "yellow": "ffffb1",
-    "magenta": "ff488e",
-    "red": "ff5c5c",
-}
-GLASSES_COLOR = {name: FABRIC[name] for name in ("black", "blue", "magenta", "green")} | {
-    "white": "ffffff"
-}
-HATS = ("hijab", "turban", "winterHat1")
-PALETTES = {
-    "skin": SKIN,
-    "hair_color": HAIR_COLOR,
-    "hat_color": FABRIC,
-    "beard_color": HAIR_COLOR,
-    "clothes_color": FABRIC,
-    "glasses_color": GLASSES_COLOR,
-}
-"""Factors whose values are colours, and the colours."""
+SAMPLING = 1
+"""Rises with every change of the hash that draws values."""
+NONE_WEIGHT = 4.0
+"""How often nothing is drawn, where that is a value; the weight of every other value is 1."""
+SHARES = {"train": 0.6, "probe": 0.2, "test": 0.2}
+"""The shares of all people that may be seen in each part."""
 
+BEARDS = ("beardLight", "beardMajestic", "beardMedium", "moustacheMagnum")
 FACE = (
     Factor("skin", tuple(SKIN)),
     Factor(
@@ -122,7 +85,7 @@ FACE = (
             "twinkle",
         ),
     ),
-    Factor("beard", (NONE, "beardLight", "beardMajestic", "beardMedium", "moustacheMagnum")),
+    Factor("beard", (NONE, *BEARDS)),
     Factor("beard_color", tuple(HAIR_COLOR)),
     Factor(
         "clothes",
@@ -147,79 +110,68 @@ GLASSES = (
     ),
     Factor("glasses_color", tuple(GLASSES_COLOR), separate=True),
 )
-WEIGHTS = {"beard": {NONE: 4.0}}
-"""Values that are drawn more often than the others, whose weight is 1."""
+BEARD = (
+    Factor("beard", BEARDS, separate=True),
+    Factor("beard_color", tuple(HAIR_COLOR), separate=True),
+)
+EXPRESSION = (
+    Factor(
+        "mouth",
+        ("eating", "grimace", "sad", "screamOpen", "smile", "tongue", "twinkle"),
+        separate=True,
+    ),
+)
+HAT = (
+    Factor("hat", ("hat", "turban", "winterHat02", "winterHat1"), separate=True),
+    Factor("hat_color", ("black", "blue", "green", "magenta", "yellow"), separate=True),
+)
+STYLED_FACE = (
+    Factor("skin", tuple(SKIN)),
+    Factor("hair", ("short", "bob", "long", "wild")),
+    Factor("hair_color", tuple(HAIR_COLOR)),
+    Factor("eyebrows", ("cross", "lifted", "worried")),
+    Factor("eyes", ("open", "shut", "winking")),
+    Factor("mouth", ("smiling", "laughing", "astonished", "upset")),
+    Factor("beard", (NONE, "full", "moustache")),
+)
+"""What can be said of a face in every style (see `_styles.NAMED`)."""
+APPEARANCE = (
+    Factor("background", ("lemon", "mint", "sky", "teal", "violet"), separate=True),
+    Factor("clothes_color", ("black", "blue", "gray", "red"), separate=True),
+)
+BARE = {"hair": "shortFlat", "hair_color": "black"}
+NEUTRAL = {"clothes": "plain", "clothes_color": "navy", "background": "white"}
 
-Avatar = dict[str, str]
-"""The value of each factor; a factor that is missing or `NONE` is not drawn."""
 
-
-def hidden(avatar: Mapping[str, str]) -> set[str]:
-    """Return the factors that do not show in an avatar, whatever their value."""
-    found = {"hat_color"} if avatar["hair"] not in HATS else {"hair_color"}
-    if avatar.get("beard", NONE) == NONE:
-        found.add("beard_color")
-    if avatar.get("glasses", NONE) == NONE:
-        found |= {"glasses", "glasses_color"}
-    if avatar["hair"] == "hijab":
-        found |= {"clothes", "clothes_color"}
-    return found
+def _without(factors: Iterable[Factor], *names: str) -> tuple[Factor, ...]:
+    return tuple(factor for factor in factors if factor.name not in names)
 
 
 @cache
-def _style() -> Any:
-    from dicebear import Style
-
-    return Style(json.loads(files("dicebear_styles").joinpath("avataaars.json").read_text("utf-8")))
-
-
-def draw(avatar: Mapping[str, str], size: int) -> np.ndarray:
-    """Return the picture of an avatar, uint8 (3, size, size), on white, the face filling it."""
-    import resvg_py
-    from dicebear import Avatar as Drawing
-    from PIL import Image
-
-    colors = {name: PALETTES[name][value] for name, value in avatar.items() if name in PALETTES}
-    beard, glasses = avatar.get("beard", NONE), avatar.get("glasses", NONE)
-    options = {
-        "scale": 1.7,
-        "backgroundColor": ["ffffff"],
-        "skinColor": [colors["skin"]],
-        "topVariant": [avatar["hair"]],
-        "topProbability": 100,
-        "hairColor": [colors["hair_color"]],
-        "hatColor": [colors["hat_color"]],
-        "eyebrowsVariant": [avatar["eyebrows"]],
-        "eyesVariant": [avatar["eyes"]],
-        "mouthVariant": [avatar["mouth"]],
-        "clothesVariant": [avatar["clothes"]],
-        "clothesColor": [colors["clothes_color"]],
-        "facialHairVariant": [beard],
-        "facialHairProbability": 0 if beard == NONE else 100,
-        "facialHairColor": [colors["beard_color"]],
-        "accessoriesVariant": [glasses],
-        "accessoriesProbability": 0 if glasses == NONE else 100,
-        "accessoriesColor": [colors.get("glasses_color", "000000")],
-    }
-    svg = Drawing(_style(), options).to_string()
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
-    pixels = np.asarray(Image.open(BytesIO(bytes(png))).convert("RGB"))
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _draw_many(avatars: list[Avatar], size: int) -> np.ndarray:
-    return np.stack([draw(avatar, size) for avatar in avatars])
+def _edges(values: tuple[str, ...]) -> np.ndarray:
+    weights = [NONE_WEIGHT if value == NONE else 1.0 for value in values]
+    return np.asarray(np.cumsum(weights) / sum(weights))
 
 
 def sample(factors: Iterable[Factor], *role: object) -> Avatar:
     """Return the avatar of a role: each factor drawn on its own, by the weights of its values."""
     avatar = {}
     for factor in factors:
-        weights = [WEIGHTS.get(factor.name, {}).get(value, 1.0) for value in factor.values]
-        edges = np.cumsum(weights) / sum(weights)
-        at = np.searchsorted(edges, uniform(RECIPE_VERSION, *role, factor.name), side="right")
+        edges = _edges(factor.values)
+        at = np.searchsorted(edges, uniform(SAMPLING, *role, factor.name), side="right")
         avatar[factor.name] = factor.values[min(int(at), len(edges) - 1)]
     return avatar
+
+
+def shows(factor: Factor, avatar: Avatar) -> bool:
+    """Return whether a factor shows in an avatar: it is not hidden, nor content that is absent."""
+    return avatar[factor.name] in factor.values and factor.name not in hidden(avatar)
+
+
+def _part_of(share: float) -> str:
+    """Return the part that holds this share, in [0, 1), of all people."""
+    at = np.searchsorted(np.cumsum(list(SHARES.values())), share, side="right")
+    return list(SHARES)[min(int(at), len(SHARES) - 1)]
 
 
 @dataclass(frozen=True)
@@ -235,26 +187,57 @@ class _Plan:
         yield from self.truth.values()
 
 
-class AvatarsGlasses(Task):
-    """A: faces without glasses. B: faces with glasses of five kinds and five colours."""
+class AvatarTask(Task):
+    """Faces of two or more domains; the class attributes of a task say all of it.
 
-    name = "avatars-glasses"
-    summary = "drawn faces without and with glasses (5 kinds, 5 colours); true results known"
-    factors = FACE + GLASSES
-    extra: ClassVar[tuple[Factor, ...]] = GLASSES
+    shared: the factors of all domains. extra: those that only B has. fixed: for each domain, A
+    first, what is the same in all its images: the style, and values of what varies elsewhere.
+    may_lack: the extra factors that an image of B may lack (never all of them).
+    recipe_version: 2 gives every person (values of the shared factors that show) to one part, so
+    that nobody is seen in two parts; 1 does not, as there are too many people to meet one twice.
+    """
+
+    shared: ClassVar[tuple[Factor, ...]] = FACE
+    extra: ClassVar[tuple[Factor, ...]] = ()
+    fixed: ClassVar[tuple[Avatar, ...]] = ({}, {})
+    may_lack: ClassVar[tuple[str, ...]] = ()
+    recipe_version: ClassVar[int] = 2
+
+    def __init_subclass__(cls) -> None:
+        cls.factors = cls.shared + cls.extra
+        cls.domains = len(cls.fixed)
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
         """Return the versions of style and renderer, the factors and the sizes."""
-        return {
+        recipe = {
             "task": self.name,
-            "recipe": RECIPE_VERSION,
+            "recipe": self.recipe_version,
             "versions": {
                 name: version(name) for name in ("dicebear-core", "dicebear-styles", "resvg-py")
             },
             "factors": {factor.name: factor.values for factor in self.factors},
-            "weights": WEIGHTS,
-            "palettes": PALETTES,
+            "weights": {f.name: {NONE: NONE_WEIGHT} for f in self.factors if NONE in f.values},
+            "palettes": {f.name: PALETTES[f.name] for f in self.factors if f.name in PALETTES},
             "sizes": vars(sizes),
+        }
+        if self.recipe_version > 1:
+            domains = [self._domain_recipe(at) for at in range(self.domains)]
+            recipe |= {"domains": domains, "may_lack": self.may_lack, "shares": SHARES}
+        return recipe
+
+    def _domain_recipe(self, domain: int) -> dict[str, Any]:
+        fixed = self.fixed[domain]
+        style = style_of(fixed)
+        values = {name: [value] for name, value in fixed.items() if name != "style"}
+        values |= {factor.name: list(factor.values) for factor in self.own(domain)}
+        return {
+            "style": style.source,
+            "options": dict(style.options),
+            "fixed": fixed,
+            "values": {
+                name: {value: style.draws(name, value) for value in of_factor}
+                for name, of_factor in values.items()
+            },
         }
 
     def load(self, sizes: DataSizes, progress: Progress) -> TaskData:
@@ -267,63 +250,149 @@ class AvatarsGlasses(Task):
         pictures = iter(pixels.split([len(avatars) for avatars in plan.lists()]))
         domains = {
             part: [
-                Domain(next(pictures), torch.from_numpy(self.values(avatars)))
-                for avatars in by_domain
+                Domain(next(pictures), torch.from_numpy(self.values(avatars, at)))
+                for at, avatars in enumerate(by_domain)
             ]
             for part, by_domain in plan.domains.items()
         }
         truth = Truth(**{name: next(pictures) for name in plan.truth})
         return TaskData(self.name, "", self.factors, domains, truth)
 
+    def own(self, domain: int) -> tuple[Factor, ...]:
+        """Return the factors that vary in a domain."""
+        return self.factors if domain == 1 else self.shared
+
+    def avatar(self, part: str, domain: int, index: int) -> Avatar:
+        """Return the avatar of an image: the first fitting one of those that its role draws."""
+        factors = [
+            replace(f, values=(NONE, *f.values)) if f.name in self.may_lack else f
+            for f in self.own(domain)
+        ]
+        role = (self.name, part, ascii_uppercase[domain], index)
+        for attempt in count():
+            values = sample(factors, *role, *([attempt] if attempt else []))
+            avatar = self.fixed[domain] | values
+            if self.recipe_version == 1 or self._fits(avatar, part, domain):
+                break
+        return avatar
+
+    def _fits(self, avatar: Avatar, part: str, domain: int) -> bool:
+        """Return whether an avatar may stand in a part and, in B, has extra content."""
+        if domain == 1 and not any(shows(factor, avatar) for factor in self.extra):
+            return False
+        face = self._face(avatar)
+        unseen = set().union(*(hidden(fixed | face) for fixed in self.fixed))
+        person = [value for name, value in face.items() if name not in unseen]
+        at = uniform(SAMPLING, self.name, "person", *person)
+        return _part_of(at) == part
+
+    def _face(self, avatar: Avatar) -> Avatar:
+        return {factor.name: avatar[factor.name] for factor in self.shared}
+
+    def added(self, a: Avatar, guide: Avatar) -> Avatar:
+        """Return the true result of ``add``: the face of a, all else of the guide."""
+        return self.fixed[1] | self._face(a) | {f.name: guide[f.name] for f in self.extra}
+
+    def removed(self, b: Avatar) -> Avatar:
+        """Return the true result of ``remove``: the face of b, all else as in A."""
+        return self.fixed[0] | self._face(b)
+
     def _plan(self, sizes: DataSizes) -> _Plan:
         domains = {
             part: [
-                [sample(FACE, self.name, part, "A", i) for i in range(sizes.of(part))],
-                [sample(self.factors, self.name, part, "B", i) for i in range(sizes.of(part))],
+                [self.avatar(part, at, i) for i in range(sizes.of(part))]
+                for at in range(self.domains)
             ]
             for part in PARTS
         }
-        a, b = domains["test"]
-        content = [{f.name: avatar[f.name] for f in self.extra} for avatar in b]
+        a, b = domains["test"][:2]
         truth = {
-            "add": [face | content[i] for i, face in enumerate(a)],
-            "other": [face | content[i ^ 1] for i, face in enumerate(a)],
-            "remove": [
-                {name: value for name, value in avatar.items() if name not in content[0]}
-                for avatar in b
-            ],
+            "add": [self.added(face, guide) for face, guide in zip(a, b, strict=True)],
+            "other": [self.added(face, b[i ^ 1]) for i, face in enumerate(a)],
+            "remove": [self.removed(avatar) for avatar in b],
         }
         return _Plan(domains, truth)
 
-    def values(self, avatars: list[Avatar]) -> np.ndarray:
-        """Return the factors of avatars as indices, `HIDDEN` where one does not show."""
+    def values(self, avatars: Sequence[Avatar], domain: int = 1) -> np.ndarray:
+        """Return the factors of a domain's avatars as indices, `HIDDEN` where one does not show."""
+        own = self.own(domain)
         rows = np.full((len(avatars), len(self.factors)), HIDDEN, dtype=np.int64)
         for row, avatar in zip(rows, avatars, strict=True):
-            unseen = hidden(avatar)
-            for column, factor in enumerate(self.factors):
-                if factor.name not in unseen:
+            for column, factor in enumerate(own):
+                if shows(factor, avatar):
                     row[column] = factor.values.index(avatar[factor.name])
         return rows
 
 
-def drawn(avatars: list[Avatar], size: int, progress: Progress) -> Iterator[np.ndarray]:
-    """Yield the pictures of avatars in order, (<= CHUNK, 3, size, size) at a time."""
-    chunks = [avatars[at : at + CHUNK] for at in range(0, len(avatars), CHUNK)]
-    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 32)
-    if len(chunks) < 4 or workers == 1 or multiprocessing.current_process().daemon:
-        results: Iterable[np.ndarray] = (_draw_many(chunk, size) for chunk in chunks)
-        yield from _counted(results, len(avatars), progress)
-        return
-    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    pool: Executor
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        results = pool.map(_draw_many, chunks, [size] * len(chunks))
-        yield from _counted(results, len(avatars), progress)
+class AvatarsGlasses(AvatarTask):
+    """A: faces without glasses. B: faces with glasses of five kinds and five colours."""
+
+    name = "avatars-glasses"
+    summary = "drawn faces without and with glasses (5 kinds, 5 colours); true results known"
+    extra = GLASSES
+    recipe_version = 1
 
 
-def _counted(results: Iterable[np.ndarray], total: int, progress: Progress) -> Iterator[np.ndarray]:
-    done = 0
-    for pictures in results:
-        done += len(pictures)
-        progress(done, total)
-        yield pictures
+class AvatarsBeard(AvatarTask):
+    """A: shaven faces. B: faces with a beard of four kinds and six colours. No glasses."""
+
+    name = "avatars-beard"
+    summary = "drawn faces without and with a beard (4 kinds, 6 colours); true results known"
+    shared = _without(FACE, "beard", "beard_color")
+    extra = BEARD
+
+
+class AvatarsSmile(AvatarTask):
+    """A: faces with one straight mouth. B: seven expressions of the mouth. No beards, no glasses.
+
+    A moustache would cover what is to be carried over.
+    """
+
+    name = "avatars-smile"
+    summary = "drawn faces with a straight mouth and with 7 expressions; true results known"
+    shared = _without(FACE, "mouth", "beard", "beard_color")
+    extra = EXPRESSION
+    fixed = ({"mouth": "serious"}, {})
+
+
+class AvatarsHat(AvatarTask):
+    """A: faces with one haircut of one colour. B: the same under a hat. No glasses.
+
+    Hat and hair share a slot of the style: hair that varied in A would not be in B.
+    """
+
+    name = "avatars-hat"
+    summary = "drawn faces without and with a hat (4 kinds, 5 colours); true results known"
+    shared = _without(FACE, "hair", "hair_color", "hat_color")
+    extra = HAT
+    fixed = (BARE, BARE)
+
+
+class AvatarsTwo(AvatarTask):
+    """A: shaven faces without glasses. B: with glasses, a beard or, in a third, both."""
+
+    name = "avatars-two"
+    summary = "drawn faces without and with glasses, a beard, or both; true results known"
+    shared = _without(FACE, "beard", "beard_color")
+    extra = GLASSES + BEARD
+    may_lack = ("glasses", "beard")
+
+
+class AvatarsStyle(AvatarTask):
+    """A: Avataaars, on white, in navy. B: the same people as ToonHead, on colours, in colours."""
+
+    name = "avatars-style"
+    summary = "the same faces in two drawing styles, B in varied colours; true results known"
+    shared = STYLED_FACE
+    extra = APPEARANCE
+    fixed = (NEUTRAL | {"style": "avataaars"}, {"style": "toon-head", "clothes": "plain"})
+
+
+class AvatarsStyles3(AvatarTask):
+    """As `avatars-style`, with a third domain: Personas, on white, in navy, without eyebrows."""
+
+    name = "avatars-styles3"
+    summary = "the same faces in three drawing styles, B in varied colours; true results known"
+    shared = STYLED_FACE
+    extra = APPEARANCE
+    fixed = (*AvatarsStyle.fixed, NEUTRAL | {"style": "personas"})

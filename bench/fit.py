@@ -1,0 +1,77 @@
+"""Does a method fit a task? Asked before a run, so that what does not fit costs no training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bench.config import Profile
+from bench.contracts import Spec, Task, kinds_of_content
+from bench.errors import UserError
+from bench.registry import Plugin
+
+if TYPE_CHECKING:
+    from bench.method import BaseConfig, Method
+
+
+class DomainsError(UserError):
+    """A method cannot take as many domains as a task has."""
+
+
+def check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, Any]) -> None:
+    """Build a method; for a task of more than two domains, see whether it can take them.
+
+    First without memory or numbers; a method that cannot be built so is built for real.
+
+    Raises:
+        DomainsError: it takes two domains, and the task has more.
+        UserError: it does not fit for another reason.
+    """
+    import torch
+
+    method = plugin.load()
+    spec = Spec(profile.size, domains=task.domains, kinds=kinds_of_content(task.factors))
+    if method.supervision == "kind" and not spec.kinds:
+        raise UserError(
+            f"{plugin.name} must be told the kind of extra content of every training image, and "
+            f"task {task.name} names none: leave {plugin.name} out"
+        )
+    pair = replace(spec, domains=2)
+    for device in ("meta", "cpu"):
+        try:
+            with torch.device(device):
+                method(pair, method.Config(**config))
+            break
+        except Exception as error:
+            if device == "cpu" or isinstance(error, ValueError):
+                said = str(error) if isinstance(error, ValueError) else repr(error)
+                raise UserError(f"{plugin.name} in profile {profile.name}: {said}") from error
+    settings = method.Config(**config)
+    if spec != pair and not _works(method, spec, settings) and _works(method, pair, settings):
+        raise DomainsError(
+            f"{plugin.name} takes two domains, task {task.name} has {spec.domains}: "
+            f"leave {plugin.name} out"
+        )
+
+
+def _works(method: type[Method], spec: Spec, config: BaseConfig) -> bool:
+    """Return whether a method can make a training step and reconstruct images of each domain."""
+    import torch
+
+    from bench.training import flops_of_step
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as cells have: small work gains nothing from more
+    try:
+        with torch.random.fork_rng(devices=[]):
+            made = method(spec, config).eval()
+            image = torch.rand(1, spec.channels, spec.size, spec.size) * 2 - 1
+            with torch.inference_mode():
+                for domain in range(spec.domains):
+                    made.reconstruct(image, domain)
+            flops_of_step(made)
+    except Exception:
+        return False
+    finally:
+        torch.set_num_threads(threads)
+    return True

@@ -1,0 +1,105 @@
+"""Draws avatars: from the value of each factor to pixels, on all cores."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from bench.contracts import Progress
+
+from ._styles import NONE, STYLES, Style
+
+CHUNK = 256  # images drawn by one call of a worker
+
+HATS = ("hijab", "turban", "winterHat1")
+"""The hair of these names is a hat."""
+
+Avatar = dict[str, str]
+"""The value of each factor; a factor that is missing or `NONE` is not drawn.
+
+What all images of a domain share stands here too: its `style`, one of `STYLES`, first of all.
+"""
+
+
+def style_of(avatar: Mapping[str, str]) -> Style:
+    """Return the style that an avatar is drawn in: Avataaars, where it names none."""
+    return STYLES[avatar.get("style", "avataaars")]
+
+
+def hidden(avatar: Mapping[str, str]) -> set[str]:
+    """Return the factors that do not show in an avatar, whatever their value."""
+    hat = avatar.get("hat", NONE) != NONE
+    found = {"hair_color"} if avatar["hair"] in HATS else set() if hat else {"hat_color"}
+    if avatar.get("beard", NONE) == NONE:
+        found.add("beard_color")
+    if avatar.get("glasses", NONE) == NONE:
+        found |= {"glasses", "glasses_color"}
+    if avatar["hair"] == "hijab":
+        found |= {"clothes", "clothes_color"}
+    return found | set(style_of(avatar).lacks)
+
+
+@cache
+def _definition(source: str) -> Any:
+    from dicebear import Style as Definition
+
+    text = files("dicebear_styles").joinpath(f"{source}.json").read_text("utf-8")
+    return Definition(json.loads(text))
+
+
+def _options(avatar: Mapping[str, str]) -> dict[str, Any]:
+    """Return the options of DiceBear that draw an avatar; of two values the later one wins."""
+    style = style_of(avatar)
+    options: dict[str, Any] = {"backgroundColor": ["ffffff"]} | dict(style.options)
+    for name, value in avatar.items():
+        if name != "style":
+            options |= style.draws(name, value)
+    return options
+
+
+def draw(avatar: Mapping[str, str], size: int) -> np.ndarray:
+    """Return the picture of an avatar, uint8 (3, size, size): on white, if it names no other."""
+    import resvg_py
+    from dicebear import Avatar as Drawing
+    from PIL import Image
+
+    svg = Drawing(_definition(style_of(avatar).source), _options(avatar)).to_string()
+    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
+    pixels = np.asarray(Image.open(BytesIO(bytes(png))).convert("RGB"))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _draw_many(avatars: list[Avatar], size: int) -> np.ndarray:
+    return np.stack([draw(avatar, size) for avatar in avatars])
+
+
+def drawn(avatars: list[Avatar], size: int, progress: Progress) -> Iterator[np.ndarray]:
+    """Yield the pictures of avatars in order, (<= CHUNK, 3, size, size) at a time."""
+    chunks = [avatars[at : at + CHUNK] for at in range(0, len(avatars), CHUNK)]
+    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 32)
+    if len(chunks) < 4 or workers == 1 or multiprocessing.current_process().daemon:
+        results: Iterable[np.ndarray] = (_draw_many(chunk, size) for chunk in chunks)
+        yield from _counted(results, len(avatars), progress)
+        return
+    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    pool: Executor
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        results = pool.map(_draw_many, chunks, [size] * len(chunks))
+        yield from _counted(results, len(avatars), progress)
+
+
+def _counted(results: Iterable[np.ndarray], total: int, progress: Progress) -> Iterator[np.ndarray]:
+    done = 0
+    for pictures in results:
+        done += len(pictures)
+        progress(done, total)
+        yield pictures
