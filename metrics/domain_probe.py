@@ -50,8 +50,8 @@ def planted(n: int, dimensions: int, part: str) -> Tensor:
     return torch.from_numpy(codes).float()
 
 
-def _domains(n: int) -> Labels:
-    return np.repeat([0, 1], n)
+def _domains(of_a: int, of_b: int) -> Labels:
+    return np.repeat([0, 1], [of_a, of_b])
 
 
 class DomainProbe(Metric):
@@ -97,11 +97,12 @@ class DomainProbe(Metric):
             results["z1_probe_power"] = _power(artefacts)
         if asked == set(results):
             return results
-        codes = [
-            torch.cat([artefacts.tensors[f"z1_{part}_{domain}"] for domain in "ab"])
+        by_domain = [
+            [artefacts.tensors[f"z1_{part}_{domain}"] for domain in "ab"]
             for part in ("probe", "test")
         ]
-        labels, truth = (_domains(len(code) // 2) for code in codes)
+        codes = [torch.cat(both) for both in by_domain]
+        labels, truth = (_domains(*map(len, both)) for both in by_domain)
         kinds = dict.fromkeys(("logistic", *settings.probes))
         fitted = tell((codes[0], labels[:, None]), codes[1], {k: BATTERY[k] for k in kinds}, (2,))[
             0
@@ -147,7 +148,7 @@ def _power(artefacts: Artefacts) -> Result:
     fit, test = (artefacts.tensors[f"z1_{part}_a"] for part in ("probe", "test"))
     dimensions = int(fit[0].numel())
     codes = [planted(len(code), dimensions, part) for code, part in ((fit, "fit"), (test, "test"))]
-    labels, truth = _domains(len(fit)), _domains(len(test))
+    labels, truth = (_domains(len(code), len(code)) for code in (fit, test))
     best = tell((codes[0], labels[:, None]), codes[1], {"logistic": BATTERY["logistic"]}, (2,))[0][
         0
     ]

@@ -12,7 +12,6 @@ to *train*. A longer *train* part goes on with moved, slanted and scaled copies 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -35,10 +34,10 @@ INKS = {
     "magenta": (255, 80, 220),
 }
 INK = Factor("ink", tuple(INKS), separate=True)
-NOISE = 24  # width of the uniform noise on a drawn digit, of 255
+FILLED = 0.8  # share of a picture's side that a real one takes: it has no margin of its own
 JITTER = {"turn": 0.15, "slant": 0.15, "width": 0.1, "height": 0.1, "x": 0.06, "y": 0.06}
 """How far a copy of a real image goes to either side: radians, shares of its size."""
-DRAWN = {"turn": 0.15, "slant": 0.3, "width": 0.25, "height": 0.2, "x": 0.08, "y": 0.08}
+DRAWN = {"turn": 0.12, "slant": 0.25, "width": 0.2, "height": 0.15, "x": 0.05, "y": 0.05}
 """The same for a drawn digit."""
 STROKES = (0, 2, 4, 6)
 """Pixels of `CANVAS` that a drawn digit is thickened by."""
@@ -89,7 +88,7 @@ class Digits(Task):
             "versions": {"pillow": version("pillow")},
             "inks": INKS,
             "strokes": STROKES,
-            "moved": {"real": JITTER, "drawn": DRAWN, "noise": NOISE},
+            "moved": {"real": JITTER, "drawn": DRAWN, "filled": FILLED},
             "sizes": vars(sizes),
         }
 
@@ -115,7 +114,10 @@ def _real(part: str, count: int, size: int) -> tuple[Pictures, Numbers]:
     pictures, digits = real_digits()
     mine = parts()[part]
     wanted = np.array(mine * -(-count // len(mine)), dtype=np.int64)[:count]
-    found = resized(pictures[wanted], size)
+    inner = round(FILLED * size)
+    found = np.zeros((count, 3, size, size), dtype=np.uint8)
+    inside = slice((size - inner) // 2, (size - inner) // 2 + inner)
+    found[:, :, inside, inside] = resized(pictures[wanted], inner)
     for at in range(len(mine), count):
         found[at] = _moved(found[at], JITTER, part, "A", at)
     return found, np.stack([digits[wanted], np.full(count, HIDDEN)], 1)
@@ -137,9 +139,7 @@ def _moved(picture: Pictures, reach: dict[str, float], *role: object) -> Picture
 
 def _affine(side: int, reach: dict[str, float], *role: object) -> tuple[float, ...]:
     """Return where in the source each pixel comes from: the six numbers that Pillow asks for."""
-    go = {
-        name: far * (2 * uniform(RECIPE_VERSION, *role, name) - 1) for name, far in reach.items()
-    }
+    go = {name: far * (2 * uniform(RECIPE_VERSION, *role, name) - 1) for name, far in reach.items()}
     turn = np.array([[np.cos(go["turn"]), -np.sin(go["turn"])],
                      [np.sin(go["turn"]), np.cos(go["turn"])]])  # fmt: skip
     shape = np.array([[1 + go["width"], go["slant"]], [0.0, 1 + go["height"]]])
@@ -165,7 +165,7 @@ def _choice(count: int, *role: object) -> int:
 
 
 def _draw(digit: int, ink: tuple[int, int, int], size: int, *role: object) -> Pictures:
-    """Return a digit in an ink on black with a little noise, uint8 (3, size, size)."""
+    """Return a digit in an ink on black, uint8 (3, size, size)."""
     from PIL import Image
 
     side = max(CANVAS, 2 * size)
@@ -177,11 +177,7 @@ def _draw(digit: int, ink: tuple[int, int, int], size: int, *role: object) -> Pi
         Image.Resampling.BICUBIC,
     )
     shape = np.asarray(mask.resize((size, size), Image.Resampling.BOX), dtype=np.float64)
-    text = "\x1f".join(map(str, (RECIPE_VERSION, *role)))
-    noise = np.frombuffer(hashlib.shake_256(text.encode()).digest(size * size), dtype=np.uint8)
-    grain = (noise.reshape(size, size) / 255 - 0.5) * NOISE
-    pixels = shape[None] / 255 * np.array(ink)[:, None, None] + grain
-    return np.rint(pixels).clip(0, 255).astype(np.uint8)
+    return np.rint(shape / 255 * np.array(ink)[:, None, None]).astype(np.uint8)
 
 
 @cache
