@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from bench.errors import UserError
+
 if TYPE_CHECKING:
     import torch
 
@@ -191,7 +193,7 @@ class Task(ABC):
         Raises:
             UserError: it cannot be fetched; the message says what to do by hand.
         """
-        return None
+        raise UserError(f"task {self.name} cannot be fetched: {self.missing() or 'nothing to do'}")
 
     @abstractmethod
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
