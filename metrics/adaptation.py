@@ -17,9 +17,9 @@ from torch import Tensor
 
 from bench.contracts import HIDDEN, Artefacts, Metric, MetricInfo, Result, Settings, TaskData
 
-from ._probes import BATTERY, Labels, Told, tell, validating
+from ._probes import SHORT_BATTERY, Labels, Told, tell, validating
 
-LOGISTIC = {"logistic": BATTERY["logistic"]}
+LOGISTIC = {"logistic": SHORT_BATTERY["logistic"]}
 ROUTES = {"da_acc": "ab", "da_acc_back": "ba", "da_acc_source": "aa"}
 """The domain that each number's classifier is fitted in, and the one that it is scored in."""
 
