@@ -465,6 +465,66 @@ def clean(
     )
 
 
+data = typer.Typer(no_args_is_help=True, help="The images of tasks: list, get, show.")
+app.add_typer(data, name="data")
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The task.")]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--data-root", help="Folder of data sets (or CONTENTBENCH_DATA)."),
+]
+
+
+@data.command("list", epilog="Example:  python -m bench data list --data-root ~/data")
+def data_list(data_root: RootOption = None, plugins: PluginOption = None) -> None:
+    """List tasks with where their images are, or how to get them."""
+    from bench.contracts import Options
+    from bench.datasets import show_tasks
+    from bench.display import console
+    from bench.registry import Registry
+
+    show_tasks(console(), Registry(plugins or ()).all("task"), Options(data_root=data_root))
+
+
+@data.command("get", epilog="Example:  python -m bench data get usps-mnist --data-root ~/data")
+def data_get(
+    name: NameArgument, data_root: RootOption = None, plugins: PluginOption = None
+) -> None:
+    """Fetch the files of a task, with their checksums; a run never does."""
+    from bench.contracts import Options
+    from bench.datasets import get
+    from bench.display import console
+    from bench.registry import Registry
+
+    task = Registry(plugins or ()).find("task", name).load()(Options(data_root=data_root))
+    get(console(), task)
+
+
+@data.command("show", epilog="Example:  python -m bench data show digits --profile smoke")
+def data_show(
+    name: NameArgument,
+    profile: Annotated[str, typer.Option(help="smoke, small, medium or paper.")] = "small",
+    out: Annotated[
+        Path | None, typer.Option(help="The picture; sheet-NAME.png in results/local.")
+    ] = None,
+    data_root: RootOption = None,
+    plugins: PluginOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Count the images of a task and the values of its factors, and draw a sheet of them."""
+    from bench.config import choose_profile
+    from bench.contracts import Options
+    from bench.datasets import show
+    from bench.display import console
+    from bench.execute import make_ready
+    from bench.registry import Registry
+    from bench.space import default_cache
+
+    task = Registry(plugins or ()).find("task", name).load()(Options(data_root=data_root))
+    sizes = choose_profile(profile, []).sizes
+    images = make_ready(console(), task, sizes, (cache_dir or default_cache()).resolve())
+    show(console(), images, out or DEFAULT_RESULTS / f"sheet-{task.name}.png")
+
+
 def _names(given: list[str] | None) -> tuple[str, ...]:
     """Return the names of an option that may be repeated and may hold commas or spaces.
 

@@ -27,6 +27,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from bench.errors import UserError
+
 if TYPE_CHECKING:
     import torch
 
@@ -182,6 +184,23 @@ class Task(ABC):
 
     def __init__(self, options: Options = Options()) -> None:
         self.options = options
+
+    @property
+    def home(self) -> Path | None:
+        """The folder whose files it reads, None where its images come with the suite."""
+        return None
+
+    def missing(self) -> str:
+        """Return which of its files are not there and how to get them, '' where all are."""
+        return ""
+
+    def fetch(self) -> None:
+        """Fetch what is missing: `python -m bench data get` calls this, and a run never does.
+
+        Raises:
+            UserError: it cannot be fetched; the message says what to do by hand.
+        """
+        raise UserError(f"task {self.name} cannot be fetched: {self.missing() or 'nothing to do'}")
 
     @abstractmethod
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:

@@ -34,6 +34,12 @@ def default_cache() -> Path:
     return Path(given) if given else user_cache_path("contentbench")
 
 
+def default_data_root() -> Path:
+    """Return the folder of data sets: `CONTENTBENCH_DATA`, or `data` in the cache folder."""
+    given = os.environ.get("CONTENTBENCH_DATA")
+    return Path(given) if given else default_cache() / "data"
+
+
 @dataclass(frozen=True)
 class Need:
     """What will be written to a folder, in megabytes, and what that is."""

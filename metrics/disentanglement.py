@@ -146,17 +146,24 @@ class Disentanglement(Metric):
     ) -> dict[str, Result]:
         """Return the wanted numbers; one bootstrap of the test images serves all of them."""
         usable, left_out = _usable(data)
-        common = [at for at in usable if not data.factors[at].separate]
-        specific = [at for at in usable if data.factors[at].separate]
-        if not common or not specific:
-            reason = f"task {data.name} shows no factors of both groups"
-            reason += f" ({'; '.join(left_out)})" if left_out else ""
-            return {info.id: Result(status="not_applicable", reason=reason) for info in wanted}
+        groups = {
+            "common": [at for at in usable if not data.factors[at].separate],
+            "specific": [at for at in usable if data.factors[at].separate],
+        }
+        asked, wanted, gaps = wanted, [], {}
+        for info in asked:
+            if lacking := [group for group in _groups_of(info.id) if not groups[group]]:
+                reason = f"task {data.name} shows no {' and no '.join(lacking)} factors"
+                reason += f" ({'; '.join(left_out)})" if left_out else ""
+                gaps[info.id] = Result(status="not_applicable", reason=reason)
+            else:
+                wanted.append(info)
+        if not wanted:
+            return gaps
         codes = [code for code in CODES if any(code in " ".join(info.needs) for info in wanted)]
         found = {code: _findings(artefacts, data, code, usable) for code in codes}
-        groups = {"common": common, "specific": specific}
         n = len(data.domains["test"][1].images)
-        results = {}
+        results = gaps
         for info in wanted:
 
             def value(weights: Array, name: str = info.id) -> Array:
@@ -176,6 +183,13 @@ DRAWS = 400
 Findings = dict[str, dict[int, _Finding]]
 """For each code, what is found of each factor (by its column)."""
 Groups = dict[str, list[int]]
+
+
+def _groups_of(name: str) -> tuple[str, ...]:
+    """Return the groups of factors that a number needs."""
+    if name.startswith(("info", "leak")):
+        return (name.rsplit("_", 1)[1],)
+    return ("common", "specific")
 
 
 def _usable(data: TaskData) -> tuple[list[int], list[str]]:

@@ -54,8 +54,9 @@ def planted(n: int, dimensions: int, part: str) -> Tensor:
     return torch.from_numpy(codes).float()
 
 
-def _domains(n: int, count: int = 2) -> Labels:
-    return np.repeat(np.arange(count), n)
+def _domains(codes: Sequence[Tensor]) -> Labels:
+    """Return the domain of each code, the codes of all domains one after the other."""
+    return np.repeat(np.arange(len(codes)), [len(code) for code in codes])
 
 
 class DomainProbe(Metric):
@@ -102,11 +103,12 @@ class DomainProbe(Metric):
         if asked == set(results):
             return results
         count = data.spec.domains
-        codes = [
-            torch.cat([artefacts.tensors[f"z1_{part}_{of}"] for of in ascii_lowercase[:count]])
+        by_domain = [
+            [artefacts.tensors[f"z1_{part}_{of}"] for of in ascii_lowercase[:count]]
             for part in ("probe", "test")
         ]
-        labels, truth = (_domains(len(code) // count, count) for code in codes)
+        codes = [torch.cat(of_part) for of_part in by_domain]
+        labels, truth = map(_domains, by_domain)
         kinds = dict.fromkeys(("logistic", *settings.probes))
         fitted = tell(
             (codes[0], labels[:, None]), codes[1], {k: BATTERY[k] for k in kinds}, (count,)
@@ -153,7 +155,7 @@ def _power(artefacts: Artefacts) -> Result:
     fit, test = (artefacts.tensors[f"z1_{part}_a"] for part in ("probe", "test"))
     dimensions = int(fit[0].numel())
     codes = [planted(len(code), dimensions, part) for code, part in ((fit, "fit"), (test, "test"))]
-    labels, truth = _domains(len(fit)), _domains(len(test))
+    labels, truth = (_domains([code, code]) for code in (fit, test))
     best = tell((codes[0], labels[:, None]), codes[1], {"logistic": BATTERY["logistic"]}, (2,))[0][
         0
     ]

@@ -20,7 +20,7 @@ from bench.registry import Registry
 pytest.register_assert_rewrite(
     *(f"{__package__}.parity_{method}" for method in ("drit", "press2019", "ufdn"))
 )
-REGISTRY = Registry()
+REGISTRY = Registry(map(Path, filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep))))
 SIZES = DataSizes(size=32, train=64, probe=64, test=32)
 
 TINY = (

@@ -74,6 +74,29 @@ def test_the_readmes_table_is_that_of_the_committed_board():
             assert cell == (f"{float(value):.{digits}f}" if value else "-"), (method, metric)
 
 
+def test_the_example_of_a_task_passes_the_battery(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    text = (ROOT / "docs" / "tasks.md").read_text()
+    example = text.partition("```python\n")[2].partition("```")[0]
+    file = tmp_path / "squares.py"
+    file.write_text(example)
+    command = [sys.executable, "-m", "pytest", "-n", "0", "tests/test_tasks.py", "-k", "squares"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"BENCH_PLUGINS": str(file)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
+
+
 def test_no_placeholder_is_left():
     for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
         words = {word.strip("*`|,.") for word in path.read_text().split()}

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench.anchors import copy_guide, copy_source, ground_truth
-from bench.contracts import IMAGES, Artefacts, Settings
+from bench.contracts import CODES, IMAGES, Artefacts, Settings
 from bench.data import prepare
 from bench.images import of_neighbours
 
@@ -101,6 +101,12 @@ def degenerate(data):
     """One gray picture for everything, one constant code."""
     gray = torch.full_like(data.domains["test"][0].images, 128)
     return Artefacts(dict.fromkeys(IMAGES, gray) | codes(data, constant=True), measured(1))
+
+
+@pytest.fixture(scope="module")
+def data(data):
+    """The faces, with a label so that every family has something to say."""
+    return dataclasses.replace(data, label="skin")
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +200,106 @@ def test_order_of_pairs_does_not_matter(plugin, data, scored):
     results = plugin.load()().score(names, Artefacts(tensors, plain.measured), shuffled, SETTINGS)
     for name in names:
         assert results[name].value == pytest.approx(scored["useless"][name].value, rel=1e-6)
+
+
+def without(data, *lacking):
+    """Return a task without some of: truth, separate factors, factors, most images."""
+    kept = [
+        at
+        for at, factor in enumerate(data.factors)
+        if not ("factors" in lacking or ("separate" in lacking and factor.separate))
+    ]
+    counts = {"probe": (40, 40), "test": (32, 32)}
+    if "images" in lacking:
+        counts |= {"probe": (12, 9), "test": (6, 6)}
+    domains = {
+        part: [
+            type(of)(of.images[:count], of.factors[:count, kept])
+            for of, count in zip(both, counts.get(part, (len(both[0].images),) * 2), strict=True)
+        ]
+        for part, both in data.domains.items()
+    }
+    return dataclasses.replace(
+        data,
+        domains=domains,
+        factors=tuple(data.factors[at] for at in kept),
+        truth=None if "truth" in lacking else data.truth,
+        label="" if "factors" in lacking else data.label,
+    )
+
+
+def any_codes(data):
+    """Return random codes for every part of a task."""
+    made = {}
+    for name in CODES:
+        _, part, *letter = name.split("_")
+        domain = data.domains["test" if part == "add" else part]["ab".index((letter or ["a"])[0])]
+        generator = torch.Generator().manual_seed(len(made))
+        made[name] = torch.randn(len(domain.images), 12, generator=generator)
+    return made
+
+
+@pytest.mark.parametrize(
+    "lacking", [("truth", "separate"), ("truth", "factors", "images"), ("truth", "images")]
+)
+def test_a_task_that_knows_less_gives_numbers_or_reasons(lacking, data):
+    poor = without(data, *lacking)
+    a, b = (domain.images for domain in poor.domains["test"])
+    images = {"add": b, "other": of_neighbours(b), "remove": a, "rec_a": a, "rec_b": b,
+              "cycle_a": a, "cycle_b": b}  # fmt: skip
+    made = Artefacts(images | any_codes(poor), measured(1))
+    results = {
+        name: result
+        for plugin in REGISTRY.all("metric")
+        for name, result in plugin.load()()
+        .score(list(plugin.facts["numbers"]), made, poor, Settings(("logistic", "mlp")))
+        .items()
+    }
+    for name, result in results.items():
+        if result.status == "ok":
+            assert math.isfinite(result.value), name
+        else:
+            assert result.status in ("not_applicable", "unavailable"), name
+            assert result.reason, name
+    assert results["z1_domain_acc"].status == results["rec_l1_a"].status == "ok"
+    assert results["cf_rank_add"].status == "not_applicable"
+    if "separate" in lacking:
+        assert results["info_z1_common"].status == results["da_acc"].status == "ok"
+        assert "no specific factors" in results["separation"].reason
+        assert results["fd_cond_add"].status == results["tr_specific_acc"].status
+        assert results["fd_cond_add"].status == "not_applicable"
+    if "factors" in lacking:
+        assert "names no label" in results["da_acc"].reason
+        assert results["info_z1_common"].status == "not_applicable"
+    if lacking == ("truth", "images"):
+        assert results["da_acc"].n == 6
+
+
+# --- adaptation ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("case", "carried", "own"),
+    [("perfect", (0.95, 1), (0.95, 1)), ("constant", (0, 0.3), (0, 0.3)),
+     ("exchanged", (0, 0.05), (0.95, 1))],
+)  # fmt: skip
+def test_a_classifier_carries_over_where_classes_are_where_they_were(case, carried, own, data):
+    made = codes(data, constant=case == "constant")
+    if case == "exchanged":  # the axes of the classes, moved on by one in B
+        for part in ("probe", "test"):
+            made[f"z1_{part}_b"] = made[f"z1_{part}_b"].clone()
+            skin = len(data.factors[0].values)
+            made[f"z1_{part}_b"][:, :skin] = made[f"z1_{part}_b"][:, :skin].roll(1, 1)
+    results = family("adaptation").score(
+        ["da_acc", "da_acc_back", "da_acc_source"], Artefacts(made), data, SETTINGS
+    )
+    for name, (least, most) in (("da_acc", carried), ("da_acc_back", carried),
+                                ("da_acc_source", own)):  # fmt: skip
+        result = results[name]
+        assert least <= result.value <= most, name
+        assert result.lo <= result.value <= result.hi
+        assert result.n == 160
+    assert 0 < results["da_acc"].detail["pixels"] <= 1
 
 
 # --- counterfactual ------------------------------------------------------------------------------

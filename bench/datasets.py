@@ -1,0 +1,69 @@
+"""The verb `data`: where the images of tasks are, fetching them, showing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from bench.contracts import PARTS, Options, Task
+from bench.display import print_table, say
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.contracts import TaskData
+    from bench.registry import Plugin
+
+DOMAINS = "ABCDEFGH"
+
+
+def show_tasks(console: Console, plugins: Iterable[Plugin], options: Options) -> None:
+    """Print each task with where its images are, or what to do where they are not."""
+    rows = []
+    for plugin in plugins:
+        task: Task = plugin.load()(options)
+        where = "embedded" if task.home is None else f"found in {task.home}"
+        rows.append((task.name, task.missing() or where))
+    print_table(console, ("task", "its images"), rows)
+
+
+def get(console: Console, task: Task) -> None:
+    """Fetch the files of a task where they are not there yet.
+
+    Raises:
+        UserError: they cannot be fetched; it says what to do by hand.
+    """
+    if task.home is None:
+        say(console, f"{task.name} is embedded: there is nothing to get")
+        return
+    task.fetch()
+    if missing := task.missing():
+        raise UserError(f"{task.name}: {missing}")
+    say(console, f"{task.name}: complete in {task.home}")
+
+
+def show(console: Console, data: TaskData, sheet: Path) -> None:
+    """Print how many images and values of factors a task has, and draw a sheet of it."""
+    from bench.sheet import draw_sheet
+
+    places = [(part, at) for part in PARTS for at in range(len(data.domains[part]))]
+    heads = tuple(f"{part} {DOMAINS[at]}" for part, at in places)
+    domains = [data.domains[part][at] for part, at in places]
+    rows = [("images", "", *(str(len(domain.images)) for domain in domains))]
+    for column, factor in enumerate(data.factors):
+        name = f"{factor.name}{' (separate)' if factor.separate else ''}"
+        for value, word in ((-1, "not shown"), *enumerate(factor.values)):
+            counts = [int((domain.factors[:, column] == value).sum()) for domain in domains]
+            if value >= 0 or any(counts):
+                rows.append((name, word, *map(str, counts)))
+                name = ""
+    print_table(console, ("factor", "value", *heads), rows)
+    truth = "true results are known" if data.truth is not None else "no true results"
+    label = f"; the label is {data.label}" if data.label else ""
+    about = f"{data.spec.size} px, fingerprint {data.fingerprint}, {truth}{label}"
+    say(console, f"{data.name}: {about}")
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    draw_sheet(sheet, data)
+    say(console, f"wrote {sheet}")

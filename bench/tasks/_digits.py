@@ -1,0 +1,37 @@
+"""What all tasks of digits share: the factor, the order of images, and their size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contracts import Factor
+from bench.seeds import derive
+
+DIGIT = Factor("digit", tuple("0123456789"))
+
+Pictures = NDArray[np.uint8]
+Numbers = NDArray[np.int64]
+
+
+def shuffled(items: Iterable[int], *role: object) -> list[int]:
+    """Return indices in an order that a hash of (role, index) fixes."""
+    return sorted(items, key=lambda item: derive(*role, item))
+
+
+def even(count: int) -> int:
+    """Return a number of test images: the guides of test pairs are lent to a neighbour."""
+    return count // 2 * 2
+
+
+def resized(pictures: Pictures, size: int) -> Pictures:
+    """Return grey (n, H, W) or colour (n, H, W, 3) pictures as uint8 (n, 3, size, size)."""
+    from PIL import Image
+
+    found = np.empty((len(pictures), 3, size, size), dtype=np.uint8)
+    for at, picture in enumerate(pictures):
+        image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC)
+        found[at] = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    return found

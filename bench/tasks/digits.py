@@ -1,0 +1,193 @@
+"""Real handwritten digits and drawn ones: does a common code see the shape and not the data set?
+
+A: the 1,797 handwritten digits of scikit-learn (UCI Optical Recognition of Handwritten Digits,
+test part; 8x8, grey), enlarged smoothly. B: digits drawn with the font that Pillow brings along, in
+one of five inks: size, slant, thickness and place vary. The ink is the extra content. What a
+handwritten digit would look like in print is not known, so there is no truth.
+
+Each real image belongs to one part, a quarter of every digit to *probe* and to *test* and the rest
+to *train*. A longer *train* part goes on with moved, slanted and scaled copies of its own images;
+*probe* and *test* hold no copies, which would not be independent, and so are at most a quarter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bench.contracts import HIDDEN, PARTS, DataSizes, Domain, Factor, Progress, Task, TaskData
+from bench.seeds import uniform
+
+from ._digits import DIGIT, Numbers, Pictures, even, resized, shuffled
+
+RECIPE_VERSION = 1
+CANVAS = 128  # pixels of the side on which digits are drawn, at least
+INKS = {
+    "red": (255, 70, 60),
+    "yellow": (255, 225, 60),
+    "green": (70, 220, 80),
+    "blue": (80, 140, 255),
+    "magenta": (255, 80, 220),
+}
+INK = Factor("ink", tuple(INKS), separate=True)
+FILLED = 0.8  # share of a picture's side that a real one takes: it has no margin of its own
+JITTER = {"turn": 0.15, "slant": 0.15, "width": 0.1, "height": 0.1, "x": 0.06, "y": 0.06}
+"""How far a copy of a real image goes to either side: radians, shares of its size."""
+DRAWN = {"turn": 0.12, "slant": 0.25, "width": 0.2, "height": 0.15, "x": 0.05, "y": 0.05}
+"""The same for a drawn digit."""
+STROKES = (0, 2, 4, 6)
+"""Pixels of `CANVAS` that a drawn digit is thickened by."""
+
+
+@cache
+def real_digits() -> tuple[Pictures, Numbers]:
+    """Return the pictures, uint8 (1797, 8, 8), and the digits, int64 (1797,)."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return np.rint(found.images * (255 / 16)).astype(np.uint8), found.target.astype(np.int64)
+
+
+@cache
+def parts() -> dict[str, list[int]]:
+    """Return which real images each part may hold, in the order in which it takes them."""
+    _, digits = real_digits()
+    found: dict[str, list[int]] = {part: [] for part in PARTS}
+    for digit in range(10):
+        mine = shuffled(np.flatnonzero(digits == digit).tolist(), RECIPE_VERSION, "part")
+        quarter = len(mine) // 4
+        found["test"] += mine[:quarter]
+        found["probe"] += mine[quarter : 2 * quarter]
+        found["train"] += mine[2 * quarter :]
+    return {part: shuffled(items, RECIPE_VERSION, "order") for part, items in found.items()}
+
+
+class Digits(Task):
+    """A: real handwritten digits, grey. B: drawn digits in five inks."""
+
+    name = "digits"
+    summary = "real handwritten digits and drawn ones in five inks; the digit must carry over"
+    factors = (DIGIT, INK)
+    label: ClassVar[str] = "digit"
+
+    def available(self, sizes: DataSizes) -> DataSizes:
+        """Return the sizes with at most the real images that *probe* and *test* may hold."""
+        held = parts()
+        probe, test = (min(sizes.of(part), len(held[part])) for part in ("probe", "test"))
+        return replace(sizes, probe=probe, test=even(test))
+
+    def recipe(self, sizes: DataSizes) -> dict[str, Any]:
+        """Return the version of what draws, how far images are moved, and the sizes."""
+        return {
+            "task": self.name,
+            "recipe": RECIPE_VERSION,
+            "versions": {"pillow": version("pillow")},
+            "inks": INKS,
+            "strokes": STROKES,
+            "moved": {"real": JITTER, "drawn": DRAWN, "filled": FILLED},
+            "sizes": vars(sizes),
+        }
+
+    def load(self, sizes: DataSizes, progress: Progress) -> TaskData:
+        """Enlarge the real digits and draw the others."""
+        import torch
+
+        found = self.available(sizes)
+        total, done = 2 * sum(found.of(part) for part in PARTS), 0
+        domains = {}
+        for part in PARTS:
+            domains[part] = []
+            for make in (_real, _drawn):
+                pictures, factors = make(part, found.of(part), found.size)
+                domains[part].append(Domain(torch.from_numpy(pictures), torch.from_numpy(factors)))
+                done += len(pictures)
+                progress(done, total)
+        return TaskData(self.name, "", self.factors, domains, None, self.label)
+
+
+def _real(part: str, count: int, size: int) -> tuple[Pictures, Numbers]:
+    """Return so many real digits of a part, the copies after all originals, and their factors."""
+    pictures, digits = real_digits()
+    mine = parts()[part]
+    wanted = np.array(mine * -(-count // len(mine)), dtype=np.int64)[:count]
+    inner = round(FILLED * size)
+    found = np.zeros((count, 3, size, size), dtype=np.uint8)
+    inside = slice((size - inner) // 2, (size - inner) // 2 + inner)
+    found[:, :, inside, inside] = resized(pictures[wanted], inner)
+    for at in range(len(mine), count):
+        found[at] = _moved(found[at], JITTER, part, "A", at)
+    return found, np.stack([digits[wanted], np.full(count, HIDDEN)], 1)
+
+
+def _moved(picture: Pictures, reach: dict[str, float], *role: object) -> Pictures:
+    """Return a uint8 (3, S, S) picture turned, slanted, scaled and shifted as its role has it."""
+    from PIL import Image
+
+    image = Image.fromarray(picture.transpose(1, 2, 0))
+    found = image.transform(
+        image.size,
+        Image.Transform.AFFINE,
+        _affine(image.size[0], reach, *role),
+        Image.Resampling.BICUBIC,
+    )
+    return np.asarray(found).transpose(2, 0, 1)
+
+
+def _affine(side: int, reach: dict[str, float], *role: object) -> tuple[float, ...]:
+    """Return where in the source each pixel comes from: the six numbers that Pillow asks for."""
+    go = {name: far * (2 * uniform(RECIPE_VERSION, *role, name) - 1) for name, far in reach.items()}
+    turn = np.array([[np.cos(go["turn"]), -np.sin(go["turn"])],
+                     [np.sin(go["turn"]), np.cos(go["turn"])]])  # fmt: skip
+    shape = np.array([[1 + go["width"], go["slant"]], [0.0, 1 + go["height"]]])
+    back = np.linalg.inv(turn @ shape)
+    centre = np.full(2, side / 2)
+    shift = centre - back @ (centre + side * np.array([go["x"], go["y"]]))
+    return (*back[0], shift[0], *back[1], shift[1])
+
+
+def _drawn(part: str, count: int, size: int) -> tuple[Pictures, Numbers]:
+    """Return so many drawn digits and their factors."""
+    rows = [[_choice(10, part, at, "digit"), _choice(len(INKS), part, at, "ink")]
+            for at in range(count)]  # fmt: skip
+    factors = np.array(rows, dtype=np.int64).reshape(count, 2)
+    found = np.empty((count, 3, size, size), dtype=np.uint8)
+    for at, (digit, ink) in enumerate(factors):
+        found[at] = _draw(int(digit), INKS[INK.values[ink]], size, part, "B", at)
+    return found, factors
+
+
+def _choice(count: int, *role: object) -> int:
+    return int(uniform(RECIPE_VERSION, "B", *role) * count)
+
+
+def _draw(digit: int, ink: tuple[int, int, int], size: int, *role: object) -> Pictures:
+    """Return a digit in an ink on black, uint8 (3, size, size)."""
+    from PIL import Image
+
+    side = max(CANVAS, 2 * size)
+    stroke = STROKES[int(uniform(RECIPE_VERSION, *role, "stroke") * len(STROKES))]
+    mask = _glyph(digit, side, stroke * side // CANVAS).transform(
+        (side, side),
+        Image.Transform.AFFINE,
+        _affine(side, DRAWN, *role),
+        Image.Resampling.BICUBIC,
+    )
+    shape = np.asarray(mask.resize((size, size), Image.Resampling.BOX), dtype=np.float64)
+    return np.rint(shape / 255 * np.array(ink)[:, None, None]).astype(np.uint8)
+
+
+@cache
+def _glyph(digit: int, side: int, stroke: int) -> Any:
+    """Return the picture of a digit of Pillow's own font, grey, in the middle of a square."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("L", (side, side))
+    font = ImageFont.load_default(side)
+    left, top, right, bottom = font.getbbox(str(digit), stroke_width=stroke)
+    at = ((side - left - right) / 2, (side - top - bottom) / 2)
+    ImageDraw.Draw(image).text(at, str(digit), 255, font, stroke_width=stroke)
+    return image
