@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from bench import __version__
-from bench.contracts import IMAGES
+from bench.contracts import IMAGES, Options, Resize, Split
 from bench.errors import Exit, UserError
 
 app = typer.Typer(
@@ -79,6 +79,25 @@ EngineOption = Annotated[
         "RAY_ADDRESS, or here."
     ),
 ]
+AOption = Annotated[
+    Path | None, typer.Option("--a", help="Images without the extra content (--task folder).")
+]
+BOption = Annotated[
+    Path | None, typer.Option("--b", help="Images with the extra content (--task folder).")
+]
+DataRootOption = Annotated[
+    Path | None, typer.Option(help="The folder that holds data sets (--task celeba-...).")
+]
+SplitOption = Annotated[
+    Split | None,
+    typer.Option(help="folder: hash of the content, or sub-folder; celeba: official or identity."),
+]
+ResizeOption = Annotated[
+    Resize | None, typer.Option(help="How an image of --task folder becomes square; crop.")
+]
+SkipBadOption = Annotated[
+    bool, typer.Option("--skip-bad", help="Go on without images that cannot be used.")
+]
 PluginOption = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="File with a method, metric or task of your own (repeatable)."),
@@ -130,6 +149,12 @@ def run(
         list[str] | None,
         typer.Option("--set", help="METHOD.FIELD=VALUE or profile.FIELD=VALUE (repeatable)."),
     ] = None,
+    a: AOption = None,
+    b: BOption = None,
+    data_root: DataRootOption = None,
+    split: SplitOption = None,
+    resize: ResizeOption = None,
+    skip_bad: SkipBadOption = False,
     plugins: PluginOption = None,
     inception: InceptionOption = None,
     cache_dir: CacheOption = None,
@@ -171,6 +196,7 @@ def run(
 
     _check_seeds(seeds)
     part = Shard.parse(shard) if shard is not None else None
+    cache = (cache_dir or default_cache()).resolve()
     request = Request(
         methods=_names(methods) or ("all",),
         tasks=_names(tasks) or ("avatars-glasses",),
@@ -182,9 +208,9 @@ def run(
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
+        options=Options(data_root, a, b, split, resize, skip_bad, cache),
     )
     store = Store(results.resolve())
-    cache = (cache_dir or default_cache()).resolve()
     plan = make_plan(request)
     if part is not None:
         whole, plan = plan, take(plan, part)
@@ -242,6 +268,12 @@ def score(
     ] = None,
     jobs: JobsOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
+    a: AOption = None,
+    b: BOption = None,
+    data_root: DataRootOption = None,
+    split: SplitOption = None,
+    resize: ResizeOption = None,
+    skip_bad: SkipBadOption = False,
     plugins: PluginOption = None,
     inception: InceptionOption = None,
     cache_dir: CacheOption = None,
@@ -275,6 +307,7 @@ def score(
     from bench.space import default_cache
     from bench.store import Store
 
+    cache = (cache_dir or default_cache()).resolve()
     request = Request(
         methods=_names(methods),
         tasks=_names(tasks) or (("avatars-glasses",) if imports else ()),
@@ -284,11 +317,12 @@ def score(
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
+        options=Options(data_root, a, b, split, resize, skip_bad, cache),
     )
     setup = Setup(
         console=console(),
         store=Store(results.resolve()),
-        cache=(cache_dir or default_cache()).resolve(),
+        cache=cache,
         existing=existing.value,
         engine=engine.value,
         workers=jobs,

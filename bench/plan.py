@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.anchors import ANCHORS
 from bench.cell import Job, families
 from bench.config import Cell, Profile, Setting, choose_profile, configure
-from bench.contracts import Settings, Spec, Task, kinds_of_content
+from bench.contracts import Options, Settings, Spec, Task, kinds_of_content
 from bench.data import fingerprint
 from bench.environment import native_bf16
 from bench.errors import UserError, unknown
+from bench.options import given, tasks_of
 from bench.registry import Plugin, Registry
 from bench.store import Existing, Store
 
@@ -37,11 +39,15 @@ class Request:
     settings: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
     inception: Path | None = None
+    options: Options = field(default_factory=Options)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a run, and the plug-ins that they name."""
+    """The cells of a run, and the plug-ins that they name.
+
+    tasks: by name; one is missing where all that is needed of it is in the cache.
+    """
 
     cells: tuple[Cell, ...]
     versions: dict[str, int]
@@ -76,7 +82,7 @@ def make_plan(request: Request) -> Plan:
         raise unknown("precision", precision, ("auto", "fp32", "bf16"))
     if precision == "auto":
         precision = "bf16" if native_bf16(device) else "fp32"
-    tasks = {name: registry.find("task", name).load()() for name in dict.fromkeys(request.tasks)}
+    tasks = tasks_of(registry, request.tasks, request.options)
     plugins = full_paths(request)
 
     cells: list[Cell] = []
@@ -125,7 +131,7 @@ def jobs_for(
 
     Where nothing may be trained, a cell that would be run is scored, and scored again if fresh.
     """
-    command = "python -m bench " + " ".join(sys.argv[1:])
+    command = "python -m bench " + shlex.join(sys.argv[1:])
     jobs = []
     for cell in plan.cells:
         todo = store.todo(cell, plan.versions, existing)
@@ -139,6 +145,7 @@ def jobs_for(
             metrics=tuple(plan.versions),
             inception=plan.inception,
             command=command,
+            options=given(plan.tasks[cell.task].options) if cell.task in plan.tasks else {},
             may_train=may_train,
             again=existing == "fresh",
             seen=store.state(cell),
