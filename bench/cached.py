@@ -30,7 +30,7 @@ Pieces = Iterator[torch.Tensor]
 
 @dataclass(frozen=True)
 class Streams:
-    """Tensors that need not fit into memory, by name."""
+    """Tensors that need not fit into memory, by name, in the order in which they are made."""
 
     tensors: Mapping[str, Pieces]
 
@@ -64,7 +64,7 @@ def write_streamed(path: Path, tensors: Mapping[str, Pieces], about: About = lam
         file.seek(8 + ROOM)
         entries: dict[str, Any] = {}
         end = 0
-        for name in sorted(tensors):
+        for name in tensors:
             start, count = end, 0
             row: tuple[int, ...] = ()
             for piece in tensors[name]:

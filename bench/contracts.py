@@ -142,7 +142,7 @@ class Streamed:
     """A task whose images are decoded while they are written, as they may not fit into memory.
 
     domains: for each part the images of each domain, A first, uint8 (n, 3, S, S) at a time; they
-    are taken once, in the order of the parts. facts: see `TaskData`.
+    are taken once, in the order in which they stand here. facts: see `TaskData`.
     """
 
     domains: Mapping[str, Sequence[Iterator[torch.Tensor]]]

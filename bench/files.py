@@ -22,7 +22,7 @@ from bench.parallel import cut, in_order
 from bench.store import read_sealed, write_sealed
 
 FORMAT = 1
-CHUNK = 512  # files read by one call of a worker
+CHUNK = 128  # files read by one call of a worker
 
 
 @dataclass(frozen=True)

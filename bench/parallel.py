@@ -10,21 +10,23 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+FEWEST = 16
+"""Chunks for which it is worth while to start processes."""
 MOST_WORKERS = 32
 AHEAD = 2
 """Chunks in flight for each worker: more would fill the memory where results are taken slowly."""
 
 
 def in_order(
-    function: Callable[..., T], chunks: Sequence[Any], *same: Any, fewest: int = 4
+    function: Callable[..., T], chunks: Sequence[Any], *same: Any
 ) -> Iterator[T]:
     """Yield function(chunk, *same) of each chunk, in the order of the chunks.
 
-    Below ``fewest`` chunks, on one core, or in a worker, they are done in this process.
+    Few chunks are done in this process, and so are all on one core or in a worker.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     workers = min(cores, MOST_WORKERS)
-    if len(chunks) < fewest or workers == 1 or multiprocessing.current_process().daemon:
+    if len(chunks) < FEWEST or workers == 1 or multiprocessing.current_process().daemon:
         yield from (function(chunk, *same) for chunk in chunks)
         return
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")

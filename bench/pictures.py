@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from bench.parts import Picture
 if TYPE_CHECKING:
     import torch
 
-CHUNK = 64  # pictures decoded by one call of a worker
+CHUNK = 32  # pictures decoded by one call of a worker
 NAMED = 5
 """So many of the files that were left out are named in a record."""
 ENOUGH_FOR_INTERVAL = 128
@@ -70,19 +71,22 @@ def streamed(
         sound |= set(unknown) - set(broken)
         left_out |= broken
         chosen = choose(left_out)
+    chunks = {part: [cut(pictures, CHUNK) for pictures in chosen[part]] for part in PARTS}
+    in_a_row = [chunk for part in PARTS for of_domain in chunks[part] for chunk in of_domain]
+    blocks = in_order(_decode, in_a_row, policy)
     total, done = len(_all(chosen)), 0
 
-    def images(of: Sequence[Picture]) -> Iterator[torch.Tensor]:
+    def images(count: int) -> Iterator[torch.Tensor]:
         import torch
 
         nonlocal done
-        for block in in_order(_decode, cut(of, CHUNK), policy):
+        for block in islice(blocks, count):
             done += len(block)
             progress(done, total)
             yield torch.from_numpy(block)
 
     facts = _facts(chosen, left_out, cache) | {"resize": policy.words()}
-    domains = {part: [images(pictures) for pictures in chosen[part]] for part in PARTS}
+    domains = {part: [images(len(of)) for of in chunks[part]] for part in PARTS}
     return Streamed(domains, facts)
 
 

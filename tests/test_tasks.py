@@ -20,21 +20,30 @@ TASKS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("task")
 @pytest.mark.parametrize("plugin", TASKS)
 class TestTasks:
     @pytest.fixture
-    def data(self, plugin, cache):
-        return prepare(plugin.load()(), SIZES, cache)
+    def task(self, plugin, options):
+        return plugin.load()(options(plugin))
 
-    def test_shapes_and_counts(self, plugin, data):
+    @pytest.fixture
+    def data(self, task, cache):
+        return prepare(task, SIZES, cache)
+
+    def test_shapes_and_counts(self, task, data):
+        there = task.available(SIZES)
         for part in PARTS:
             assert len(data.domains[part]) >= 2
+            assert max(len(domain.images) for domain in data.domains[part]) == there.of(part)
             for domain in data.domains[part]:
-                n = SIZES.of(part)
+                n = len(domain.images)
+                assert 2 <= n <= SIZES.of(part)
+                assert n == there.of(part) or part == "train"
                 assert domain.images.shape == (n, 3, 32, 32)
                 assert domain.images.dtype == torch.uint8
                 assert domain.factors.shape == (n, len(data.factors))
+        assert there.test % 2 == 0
         assert data.spec.size == 32
         assert data.pixel_hash
 
-    def test_parts_are_disjoint(self, plugin, data):
+    def test_parts_are_disjoint(self, data):
         seen = [
             image.numpy().tobytes()
             for part in PARTS
@@ -43,7 +52,7 @@ class TestTasks:
         ]
         assert len(set(seen)) == len(seen)
 
-    def test_factors_are_values_or_hidden(self, plugin, data):
+    def test_factors_are_values_or_hidden(self, data):
         for domains in data.domains.values():
             for domain in domains:
                 for column, factor in zip(domain.factors.T, data.factors, strict=True):
@@ -53,16 +62,16 @@ class TestTasks:
         for at, factor in enumerate(data.factors):
             assert not factor.separate or (of_a[:, at] == HIDDEN).all()
 
-    def test_fingerprint_names_the_recipe(self, plugin):
-        task = plugin.load()()
-        assert fingerprint(task, SIZES) == fingerprint(plugin.load()(), SIZES)
+    def test_fingerprint_names_the_recipe(self, plugin, task):
+        again = plugin.load()(task.options)
+        assert fingerprint(task, SIZES) == fingerprint(again, SIZES)
         assert fingerprint(task, SIZES) != fingerprint(task, DataSizes(32, 64, 64, 34))
 
-    def test_same_recipe_same_bits(self, plugin, data, tmp_path):
-        again = prepare(plugin.load()(), SIZES, tmp_path)
+    def test_same_recipe_same_bits(self, plugin, task, data, tmp_path):
+        again = prepare(plugin.load()(task.options), SIZES, tmp_path)
         assert again.pixel_hash == data.pixel_hash
 
-    def test_truth_is_neither_source_nor_guide(self, plugin, data):
+    def test_truth_is_neither_source_nor_guide(self, data):
         if data.truth is None:
             pytest.skip("the task knows no truth")
         a, b = (domain.images for domain in data.domains["test"])
