@@ -132,9 +132,8 @@ def square(
     if how == "crop":
         side = min(width, height)
         left, top = (width - side) // 2, (height - side) // 2
-        box = (left, top, left + side, top + side)
-        return image.resize((size, size), resample, box=box, reducing_gap=REDUCING_GAP)
-    if how == "stretch":
+        image = image.crop((left, top, left + side, top + side))
+    if how != "pad":
         return image.resize((size, size), resample, reducing_gap=REDUCING_GAP)
     scale = size / max(width, height)
     fitted = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -7,6 +7,7 @@ size nor time tells is taken for what it was.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import Counter
@@ -80,7 +81,7 @@ def _walk(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None
                 else:
                     found.others[_suffix(entry.name)] += 1
     except OSError as error:
-        found.bad.append(_bad(folder, f"cannot be read ({error.strerror})"))
+        found.bad.append(_bad(folder, _why(error)))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -92,6 +93,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _suffix(name: str) -> str:
     return os.path.splitext(name)[1][1:].lower()
+
+
+def _why(error: OSError) -> str:
+    circle = error.errno == errno.ELOOP
+    return "a link in a circle" if circle else f"cannot be read ({error.strerror})"
 
 
 def _bad(path: str, reason: str) -> Seen:
@@ -150,7 +156,7 @@ def _each(paths: Sequence[str]) -> Iterator[Seen]:
         except BadImageError as error:
             yield Seen(path, digest, str(error))
         except OSError as error:
-            yield _bad(path, f"cannot be read ({error.strerror})")
+            yield _bad(path, _why(error))
 
 
 def _hash() -> hashlib.blake2b:

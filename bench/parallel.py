@@ -17,9 +17,7 @@ AHEAD = 2
 """Chunks in flight for each worker: more would fill the memory where results are taken slowly."""
 
 
-def in_order(
-    function: Callable[..., T], chunks: Sequence[Any], *same: Any
-) -> Iterator[T]:
+def in_order(function: Callable[..., T], chunks: Sequence[Any], *same: Any) -> Iterator[T]:
     """Yield function(chunk, *same) of each chunk, in the order of the chunks.
 
     Few chunks are done in this process, and so are all on one core or in a worker.

@@ -80,10 +80,13 @@ def streamed(
         import torch
 
         nonlocal done
-        for block in islice(blocks, count):
-            done += len(block)
-            progress(done, total)
-            yield torch.from_numpy(block)
+        try:
+            for block in islice(blocks, count):
+                done += len(block)
+                progress(done, total)
+                yield torch.from_numpy(block)
+        except BadImageError as error:
+            raise refusal([Seen("", "", str(error))]) from error
 
     facts = _facts(chosen, left_out, cache) | {"resize": policy.words()}
     domains = {part: [images(len(of)) for of in chunks[part]] for part in PARTS}

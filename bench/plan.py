@@ -87,13 +87,14 @@ def make_plan(request: Request) -> Plan:
 
     cells: list[Cell] = []
     for task_name, task in tasks.items():
+        named = fingerprint(task, profile.sizes)
         for name in methods:
             cell = Cell(
                 label=name,
                 method=name,
                 config={},
                 task=task_name,
-                fingerprint=fingerprint(task, profile.sizes),
+                fingerprint=named,
                 profile=profile.name,
                 numbers=profile.numbers(),
                 seed=0,

@@ -42,7 +42,12 @@ class Folder(Task):
         self.resize = options.resize or "crop"
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
-        """Return the hashes of the usable files' bytes, and what is made of them."""
+        """Return the hashes of the usable files' bytes, and what is made of them.
+
+        Raises:
+            UserError: the files are not what they must be, or cannot be shared out.
+        """
+        self._shared(sizes)
         return {
             "task": "folder",
             "recipe": RECIPE_VERSION,
