@@ -55,7 +55,7 @@ class Folder(Task):
             "resize": Policy(sizes.size, self.resize).words(),
             "content": [
                 hash_of(sorted([item.digest, item.group] for item in items))
-                for items in self._items()
+                for items in self._everything
             ],
             "sizes": vars(sizes),
         }
@@ -76,7 +76,7 @@ class Folder(Task):
         made = streamed(
             chosen, policy, progress, self._bad, self.options.skip_bad, self.options.cache
         )
-        twice = sum(map(len, self._usable)) - sum(map(len, self._items()))
+        twice = sum(map(len, self._usable)) - sum(map(len, self._everything))
         notes = list(made.facts["notes"])
         if twice:
             notes.append(f"{twice} images are there more than once and count once")
@@ -112,7 +112,11 @@ class Folder(Task):
         unread = [seen for found in self._found for seen in found.bad]
         return unread + [seen for of in self._seen for seen in of if seen.reason]
 
-    def _items(self, left_out: Collection[str] = ()) -> list[list[Item]]:
+    @cached_property
+    def _everything(self) -> list[list[Item]]:
+        return self._items(())
+
+    def _items(self, left_out: Collection[str]) -> list[list[Item]]:
         """Return what each domain can use, each image once: the first in the order of paths.
 
         Raises:
@@ -143,7 +147,7 @@ class Folder(Task):
         return first
 
     def _shared(self, sizes: DataSizes, left_out: Collection[str] = ()) -> Shared:
-        domains = self._items(left_out)
+        domains = self._items(left_out) if left_out else self._everything
         if self.split == "hash":
             return cut_to(by_hash(domains, sizes), sizes, "--split hash")
         groups = {item.group for items in domains for item in items}
