@@ -59,7 +59,7 @@ def prepare(
             facts["facts"] = json.dumps(made.facts)
         return _streams(made) if isinstance(made, Streamed) else _tensors(made)
 
-    path = _path(task.name, sizes, name, cache)
+    path = path_of(task.name, sizes, name, cache)
     keep(path, make, say, lambda pixels: facts | {"pixels": pixels})
     return read(task.name, sizes, name, cache)
 
@@ -74,7 +74,7 @@ def checked(name: str, sizes: DataSizes, fingerprint: str, cache: Path, instead:
     def gone() -> Tensors:
         raise UserError(f"the cached images of task {name} are gone or damaged: {instead}")
 
-    keep(_path(name, sizes, fingerprint, cache), gone)
+    keep(path_of(name, sizes, fingerprint, cache), gone)
     return read(name, sizes, fingerprint, cache)
 
 
@@ -83,7 +83,7 @@ def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData
 
     The file says all of itself: neither the task's class nor its options are needed.
     """
-    tensors, header = load(_path(name, sizes, fingerprint, cache))
+    tensors, header = load(path_of(name, sizes, fingerprint, cache))
     domains = {part: _domains(tensors, part) for part in PARTS}
     truth = None
     if "truth/add" in tensors:
@@ -115,10 +115,11 @@ def _domains(tensors: Mapping[str, torch.Tensor], part: str) -> list[Domain]:
 
 def is_cached(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> bool:
     """Return whether a task need not be rendered or decoded any more."""
-    return _path(name, sizes, fingerprint, cache).exists()
+    return path_of(name, sizes, fingerprint, cache).exists()
 
 
-def _path(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
+def path_of(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
+    """Return where a task is, or will be, in a cache."""
     return cache / f"{safe(name)}-{sizes.size}px-{fingerprint}-{FILE}.safetensors"
 
 

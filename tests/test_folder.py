@@ -15,10 +15,12 @@ import torch
 from PIL import Image
 
 from bench.cached import read_checked
+from bench.cell import Job
 from bench.contracts import PARTS, DataSizes, Options
-from bench.data import fingerprint, prepare
+from bench.data import fingerprint, prepare, read
 from bench.decode import as_rgb, opened, square
 from bench.errors import UserError
+from bench.plan import Request, make_plan
 from bench.tasks.folder import Folder
 
 from .conftest import TINY
@@ -421,3 +423,22 @@ def test_many_images_are_decoded_by_workers_as_in_one_process(tmp_path, monkeypa
     with pytest.raises(UserError, match=r"b/000.png: no image that can be read \(image file is"):
         prepare(folder(tmp_path), SIZES, tmp_path / "broken")
     assert not list((tmp_path / "broken").glob("*.tmp"))
+
+
+def test_ray_sends_images_to_a_machine_that_lacks_them(place, monkeypatch):
+    engine = pytest.importorskip("bench.ray_engine")
+    request = Request(("copy-source",), ("folder",), options=folder(place).options)
+    (cell,) = make_plan(request).cells
+    here, there = place / "here", place / "there"
+    job = Job(cell, "run", place, here, (), None, "")
+    data = prepare(folder(place), cell.sizes, here)
+    (place / "parcel").write_bytes(engine._images(job)[engine.IMAGES])
+    shutil.rmtree(place / "a")
+    for _ in range(2):  # the second cell finds them there
+        engine._prepare(cell, there, place / "parcel")
+        assert read(cell.task, cell.sizes, cell.fingerprint, there).pixel_hash == data.pixel_hash
+    monkeypatch.setattr(engine, "MOST_MEGABYTES", 0.01)
+    with pytest.raises(
+        UserError, match="at most 0 MB are sent to machines that lack them: use --e"
+    ):
+        engine._images(job)
