@@ -37,7 +37,7 @@ class Streams:
 
 About = Callable[[str], Mapping[str, str]]
 """Returns the facts that are stored beside tensors, from their hash."""
-ROOM = 2**16
+ROOM = 2**20
 """Bytes of the header of a file that is written in pieces; it ends in blanks."""
 DAMAGED = (SafetensorError, KeyError, TypeError, ValueError)
 """What reading a damaged file may raise."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from bench.cached import content_hash
 from bench.config import IMAGES_HASH, Cell, Profile, Setting, choose_profile, is_imported, safe
 from bench.contracts import CODES, IMAGES, Artefacts, Task
-from bench.data import fingerprint
+from bench.data import fingerprint, prepare
 from bench.decode import as_rgb, opened, pixels
 from bench.display import say
 from bench.errors import UserError, unknown
@@ -44,7 +44,10 @@ def score_images(setup: Setup, request: Request, name: str, folders: Mapping[str
     _check_name(name, registry)
     task, profile = _task_and_profile(request, registry)
     versions = chosen_metrics(registry, request)
-    images = read_images(folders, profile.size, task.available(profile.sizes).test)
+    pairs = profile.test_images
+    if task.needs:  # the user's files: only their decoding tells how many can be used
+        pairs = len(prepare(task, profile.sizes, setup.cache).domains["test"][0].images)
+    images = read_images(folders, profile.size, pairs)
     cell = Cell(
         label=name,
         method=name,

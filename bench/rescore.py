@@ -50,7 +50,7 @@ def score_records(setup: Setup, request: Request) -> int:
     jobs, refused = [], 0
     planned = jobs_for(plan, store, setup.cache, setup.existing, may_train=False)
     for key, job in zip(cells, planned, strict=True):
-        job = replace(job, options=given(request.options) or said[key])
+        job = replace(job, options=said[key] | given(request.options))
         reason = "" if job.todo == "nothing" else _why_not(job, key, registry, tasks, store)
         if reason:
             refused += 1

@@ -55,7 +55,9 @@ def needs_of_run(plan: Plan, jobs: Sequence[Job]) -> list[Need]:
     for job in trained:
         known = forecast(job, records).megabytes
         guessed += known is None
-        sizes = plan.tasks[job.cell.task].available(job.cell.sizes)
+        sizes = job.cell.sizes
+        if known is None:
+            sizes = plan.tasks[job.cell.task].available(sizes)
         whole = assumed_megabytes(sizes) if known is None else known
         there = size_of(job.results / "runs" / job.cell.name) / 1e6
         cells += max(0.0, whole - there)
