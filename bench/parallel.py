@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -29,7 +31,7 @@ def in_order(function: Callable[..., T], chunks: Sequence[Any], *same: Any) -> I
         return
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
     waiting: deque[Future[T]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
         try:
             for chunk in chunks:
                 waiting.append(pool.submit(function, chunk, *same))
@@ -45,3 +47,15 @@ def in_order(function: Callable[..., T], chunks: Sequence[Any], *same: Any) -> I
 def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
     """Return items in chunks of a size."""
     return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, however that ends."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
