@@ -47,7 +47,8 @@ class Job:
     forgotten, or computed again. seen: the state of the record when that was decided (see
     `Store.state`). timeout: seconds after which the worker is stopped, None for never.
     checkpoint_every: seconds between checkpoints. keep: whether the last one stays.
-    cells_per_gpu: how many share one, where the engine chooses it.
+    cells_per_gpu: how many share one, where the engine chooses it. options: what the user said of
+    the task's images (see `bench.options.given`).
     """
 
     cell: Cell
@@ -64,8 +65,11 @@ class Job:
     checkpoint_every: float = 30.0
     keep: bool = False
     cells_per_gpu: int = 1
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
+OPTIONS = "options"
+"""Where the environment of a record holds what the user said of the task's images."""
 ARTEFACTS_GONE = "its artefacts are missing or damaged"
 
 Show = Callable[[str, Report | None], None]
@@ -178,6 +182,7 @@ def _write_gap(job: Job, status: str, reason: str) -> None:
 
 def _new_record(job: Job) -> dict[str, Any]:
     cell = job.cell
+    said = {"command": job.command} | ({OPTIONS: dict(job.options)} if job.options else {})
     return {
         "schema": SCHEMA,
         "id": cell.id,
@@ -189,7 +194,7 @@ def _new_record(job: Job) -> dict[str, Any]:
         "facts": {},
         "timings": {},
         "sources": {},
-        "environment": environment.describe(cell.device) | {"command": job.command},
+        "environment": environment.describe(cell.device) | said,
     }
 
 
@@ -207,6 +212,8 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> list[
         data = read(cell.task, cell.sizes, cell.fingerprint, job.cache)
     scoring = dict(record["facts"].get(SCORING, {}))
     record["facts"] = {"pixel_hash": data.pixel_hash, SCORING: scoring}
+    if data.facts:
+        record["facts"]["task"] = dict(data.facts)
 
     if cell.method in ANCHORS:
         artefacts = ANCHORS[cell.method](data)

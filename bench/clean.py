@@ -24,7 +24,7 @@ from bench.store import Damaged, read_record
 SECONDS_OF_GRACE = 60.0
 PLACES = ("*", "records/*", "grids/*", "runs/*", "runs/*/*", "locks/*")
 """Where a results folder can hold what was left over; nothing else in it is looked at."""
-CACHED = re.compile(r".+-[0-9a-f]{16}\.safetensors")
+CACHED = re.compile(r".+-[0-9a-f]{16}(-\d+)?\.(safetensors|json|txt)")
 LEFT_OVER = (".tmp", ".lock")
 LOG = "log.txt"
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from bench import __version__
-from bench.contracts import IMAGES
+from bench.contracts import IMAGES, Options, Resize, Split
 from bench.errors import Exit, UserError
 
 app = typer.Typer(
@@ -79,6 +79,25 @@ EngineOption = Annotated[
         "RAY_ADDRESS, or here."
     ),
 ]
+AOption = Annotated[
+    Path | None, typer.Option("--a", help="Images without the extra content (--task folder).")
+]
+BOption = Annotated[
+    Path | None, typer.Option("--b", help="Images with the extra content (--task folder).")
+]
+DataRootOption = Annotated[
+    Path | None, typer.Option(help="The folder that holds data sets (CelebA, digits).")
+]
+SplitOption = Annotated[
+    Split | None,
+    typer.Option(help="folder: hash of the content, or sub-folder; celeba: official or identity."),
+]
+ResizeOption = Annotated[
+    Resize | None, typer.Option(help="How an image of --task folder becomes square; crop.")
+]
+SkipBadOption = Annotated[
+    bool, typer.Option("--skip-bad", help="Go on without images that cannot be used.")
+]
 PluginOption = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="File with a method, metric or task of your own (repeatable)."),
@@ -130,6 +149,12 @@ def run(
         list[str] | None,
         typer.Option("--set", help="METHOD.FIELD=VALUE or profile.FIELD=VALUE (repeatable)."),
     ] = None,
+    a: AOption = None,
+    b: BOption = None,
+    data_root: DataRootOption = None,
+    split: SplitOption = None,
+    resize: ResizeOption = None,
+    skip_bad: SkipBadOption = False,
     plugins: PluginOption = None,
     inception: InceptionOption = None,
     cache_dir: CacheOption = None,
@@ -171,6 +196,7 @@ def run(
 
     _check_seeds(seeds)
     part = Shard.parse(shard) if shard is not None else None
+    cache = (cache_dir or default_cache()).resolve()
     request = Request(
         methods=_names(methods) or ("all",),
         tasks=_names(tasks) or ("avatars-glasses",),
@@ -182,9 +208,9 @@ def run(
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
+        options=Options(data_root, a, b, split, resize, skip_bad, cache),
     )
     store = Store(results.resolve())
-    cache = (cache_dir or default_cache()).resolve()
     plan = make_plan(request)
     for line in plan.left_out:
         console().print(f"not in this run: {line}")
@@ -244,6 +270,12 @@ def score(
     ] = None,
     jobs: JobsOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
+    a: AOption = None,
+    b: BOption = None,
+    data_root: DataRootOption = None,
+    split: SplitOption = None,
+    resize: ResizeOption = None,
+    skip_bad: SkipBadOption = False,
     plugins: PluginOption = None,
     inception: InceptionOption = None,
     cache_dir: CacheOption = None,
@@ -277,6 +309,7 @@ def score(
     from bench.space import default_cache
     from bench.store import Store
 
+    cache = (cache_dir or default_cache()).resolve()
     request = Request(
         methods=_names(methods),
         tasks=_names(tasks) or (("avatars-glasses",) if imports else ()),
@@ -286,11 +319,12 @@ def score(
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
+        options=Options(data_root, a, b, split, resize, skip_bad, cache),
     )
     setup = Setup(
         console=console(),
         store=Store(results.resolve()),
-        cache=(cache_dir or default_cache()).resolve(),
+        cache=cache,
         existing=existing.value,
         engine=engine.value,
         workers=jobs,
@@ -468,14 +502,10 @@ def clean(
 data = typer.Typer(no_args_is_help=True, help="The images of tasks: list, get, show.")
 app.add_typer(data, name="data")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The task.")]
-RootOption = Annotated[
-    Path | None,
-    typer.Option("--data-root", help="Folder of data sets (or CONTENTBENCH_DATA)."),
-]
 
 
 @data.command("list", epilog="Example:  python -m bench data list --data-root ~/data")
-def data_list(data_root: RootOption = None, plugins: PluginOption = None) -> None:
+def data_list(data_root: DataRootOption = None, plugins: PluginOption = None) -> None:
     """List tasks with where their images are, or how to get them."""
     from bench.contracts import Options
     from bench.datasets import show_tasks
@@ -487,16 +517,16 @@ def data_list(data_root: RootOption = None, plugins: PluginOption = None) -> Non
 
 @data.command("get", epilog="Example:  python -m bench data get usps-mnist --data-root ~/data")
 def data_get(
-    name: NameArgument, data_root: RootOption = None, plugins: PluginOption = None
+    name: NameArgument, data_root: DataRootOption = None, plugins: PluginOption = None
 ) -> None:
     """Fetch the files of a task, with their checksums; a run never does."""
     from bench.contracts import Options
     from bench.datasets import get
     from bench.display import console
+    from bench.options import task_of
     from bench.registry import Registry
 
-    task = Registry(plugins or ()).find("task", name).load()(Options(data_root=data_root))
-    get(console(), task)
+    get(console(), task_of(Registry(plugins or ()), name, Options(data_root=data_root)))
 
 
 @data.command("show", epilog="Example:  python -m bench data show digits --profile smoke")
@@ -506,23 +536,30 @@ def data_show(
     out: Annotated[
         Path | None, typer.Option(help="The picture; sheet-NAME.png in results/local.")
     ] = None,
-    data_root: RootOption = None,
+    a: AOption = None,
+    b: BOption = None,
+    data_root: DataRootOption = None,
+    split: SplitOption = None,
+    resize: ResizeOption = None,
+    skip_bad: SkipBadOption = False,
     plugins: PluginOption = None,
     cache_dir: CacheOption = None,
 ) -> None:
     """Count the images of a task and the values of its factors, and draw a sheet of them."""
-    from bench.config import choose_profile
+    from bench.config import choose_profile, safe
     from bench.contracts import Options
     from bench.datasets import show
     from bench.display import console
     from bench.execute import make_ready
+    from bench.options import tasks_of
     from bench.registry import Registry
     from bench.space import default_cache
 
-    task = Registry(plugins or ()).find("task", name).load()(Options(data_root=data_root))
-    sizes = choose_profile(profile, []).sizes
-    images = make_ready(console(), task, sizes, (cache_dir or default_cache()).resolve())
-    show(console(), images, out or DEFAULT_RESULTS / f"sheet-{task.name}.png")
+    cache = (cache_dir or default_cache()).resolve()
+    options = Options(data_root, a, b, split, resize, skip_bad, cache)
+    (task,) = tasks_of(Registry(plugins or ()), [name], options).values()
+    images = make_ready(console(), task, choose_profile(profile, []).sizes, cache)
+    show(console(), images, out or DEFAULT_RESULTS / f"sheet-{safe(task.name)}.png")
 
 
 def _names(given: list[str] | None) -> tuple[str, ...]:

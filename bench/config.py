@@ -245,8 +245,7 @@ class Cell:
     def name(self) -> str:
         """Return the name of its files: readable, and unique through the id."""
         words = (self.label, self.task, self.profile.partition("[")[0], f"s{self.seed}")
-        safe = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in "-".join(words))
-        return f"{safe[:100]}-{self.id[:8]}"
+        return f"{safe('-'.join(words))}-{self.id[:8]}"
 
     @property
     def sizes(self) -> DataSizes:
@@ -258,6 +257,14 @@ class Cell:
             numbers["probe_images"],
             numbers["test_images"],
         )
+
+
+def safe(name: str) -> str:
+    """Return a name as a part of a file's name: at most 100 ASCII letters, digits and a few signs.
+
+    Every system takes such a name, whatever folders a task is called after.
+    """
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_.=") else "_" for c in name)[:100]
 
 
 def is_imported(identity: Mapping[str, Any]) -> bool:

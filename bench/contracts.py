@@ -22,7 +22,7 @@ torch to be imported, and ``bench list`` must answer at once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -114,6 +114,7 @@ class TaskData:
     """A task, loaded: ``domains[part]`` lists the domains of a part, A first.
 
     label: the name of the shared factor that says what an image shows (the digit), or ''.
+    facts: what the task has to say of its images, as JSON: their true numbers, what was left out.
     """
 
     name: str
@@ -123,6 +124,7 @@ class TaskData:
     truth: Truth | None
     label: str = ""
     pixel_hash: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def spec(self) -> Spec:
@@ -142,11 +144,23 @@ class TaskData:
         return self.domains[part][domain].factors[:, column] - HIDDEN
 
 
+@dataclass(frozen=True)
+class Streamed:
+    """A task whose images are decoded while they are written, as they may not fit into memory.
+
+    domains: for each part the images of each domain, A first, uint8 (n, 3, S, S) at a time; they
+    are taken once, in the order in which they stand here. facts: see `TaskData`.
+    """
+
+    domains: Mapping[str, Sequence[Iterator[torch.Tensor]]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
 Progress = Callable[[int, int], None]
 """Called with how many images are done and how many there are."""
 
 
-Split = Literal["hash", "folder"]
+Split = Literal["hash", "folder", "official", "identity"]
 Resize = Literal["crop", "pad", "stretch"]
 
 
@@ -155,16 +169,19 @@ class Options:
     """What a user says of a task whose images do not come with the suite.
 
     data_root: the folder that holds data sets. a, b: the folders of the two domains. split: what
-    decides which part an image is in, a hash of its content or its sub-folder. resize: how an image
-    becomes square. skip_bad: whether images that cannot be used are left out instead of refused.
+    decides which part an image is in: a hash of its content, its sub-folder, the data set's own
+    division, or the person that it shows; None for the task's default. resize: how an image becomes
+    square. skip_bad: whether images that cannot be used are left out instead of refused. cache: the
+    folder where what was found out about files is kept; it changes no image.
     """
 
     data_root: Path | None = None
     a: Path | None = None
     b: Path | None = None
-    split: Split = "hash"
-    resize: Resize = "crop"
+    split: Split | None = None
+    resize: Resize | None = None
     skip_bad: bool = False
+    cache: Path | None = None
 
 
 class Task(ABC):
@@ -174,6 +191,10 @@ class Task(ABC):
     running the file. ``label`` names the shared factor that says what an image shows (the digit):
     a classifier of it must carry over from A to B. ``domains`` says how many there are; truth and
     transfer are those of the first two, A and B.
+
+    ``takes`` names the `Options` that it goes by, ``needs`` those that must be given, ``splits``
+    what its split can be, the default first. A task that is made of the user's folders may give
+    itself a longer name, ``folder:faces+glasses``; the word before the colon is that of its class.
     """
 
     name: str
@@ -181,6 +202,9 @@ class Task(ABC):
     factors: tuple[Factor, ...] = ()
     label: ClassVar[str] = ""
     domains: ClassVar[int] = 2
+    takes: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
+    splits: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, options: Options = Options()) -> None:
         self.options = options
@@ -210,8 +234,12 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def load(self, sizes: DataSizes, progress: Progress) -> TaskData:
+    def load(self, sizes: DataSizes, progress: Progress) -> TaskData | Streamed:
         """Render or decode the images. Parts are disjoint; the same recipe gives the same bits."""
+
+    def available(self, sizes: DataSizes) -> DataSizes:
+        """Return how many images there will be at most, where that is less than what is wanted."""
+        return sizes
 
 
 Better = Literal["higher", "lower", "near 1"]

@@ -7,13 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 
-from bench.cached import content_hash, keep, load
-from bench.contracts import PARTS, DataSizes, Domain, Factor, Progress, Task, TaskData, Truth
+from bench.cached import Streams, Tensors, keep, load
+from bench.config import safe
+from bench.contracts import (
+    PARTS,
+    DataSizes,
+    Domain,
+    Factor,
+    Progress,
+    Streamed,
+    Task,
+    TaskData,
+    Truth,
+)
+from bench.errors import UserError
 
 FORMAT = 1
 FILE = 2
@@ -36,18 +48,34 @@ def prepare(
     """Return a task from the cache, made and stored first where it is missing or damaged.
 
     Raises:
-        UserError: the cache folder cannot be written.
+        UserError: the cache folder cannot be written, or the images cannot be had.
     """
     name = fingerprint(task, sizes)
-    path = _path(task.name, sizes, name, cache)
     facts = {"factors": json.dumps([vars(factor) for factor in task.factors]), "label": task.label}
-    keep(
-        path,
-        lambda: _tensors(task.load(sizes, progress)),
-        say,
-        lambda tensors: facts | {"pixels": content_hash(tensors)},
-    )
+
+    def make() -> Tensors | Streams:
+        made = task.load(sizes, progress)
+        if made.facts:
+            facts["facts"] = json.dumps(made.facts)
+        return _streams(made) if isinstance(made, Streamed) else _tensors(made)
+
+    path = path_of(task.name, sizes, name, cache)
+    keep(path, make, say, lambda pixels: facts | {"pixels": pixels})
     return read(task.name, sizes, name, cache)
+
+
+def checked(name: str, sizes: DataSizes, fingerprint: str, cache: Path, instead: str) -> TaskData:
+    """Return a cached task, of which there is nothing to make it anew.
+
+    Raises:
+        UserError: it is missing or damaged; it ends with what to do instead.
+    """
+
+    def gone() -> Tensors:
+        raise UserError(f"the cached images of task {name} are gone or damaged: {instead}")
+
+    keep(path_of(name, sizes, fingerprint, cache), gone)
+    return read(name, sizes, fingerprint, cache)
 
 
 def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData:
@@ -55,14 +83,8 @@ def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData
 
     The file says all of itself: neither the task's class nor its options are needed.
     """
-    tensors, header = load(_path(name, sizes, fingerprint, cache))
-    domains = {
-        part: [
-            Domain(tensors[f"{part}/{at}/images"], tensors[f"{part}/{at}/factors"])
-            for at in range(sum(name.startswith(f"{part}/") for name in tensors) // 2)
-        ]
-        for part in PARTS
-    }
+    tensors, header = load(path_of(name, sizes, fingerprint, cache))
+    domains = {part: _domains(tensors, part) for part in PARTS}
     truth = None
     if "truth/add" in tensors:
         truth = Truth(*(tensors[f"truth/{name}"] for name in ("add", "other", "remove")))
@@ -70,16 +92,45 @@ def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData
         Factor(fact["name"], tuple(fact["values"]), fact["separate"])
         for fact in json.loads(header["factors"])
     )
-    return TaskData(name, fingerprint, factors, domains, truth, header["label"], header["pixels"])
+    return TaskData(
+        name,
+        fingerprint,
+        factors,
+        domains,
+        truth,
+        header["label"],
+        header["pixels"],
+        json.loads(header.get("facts", "{}")),
+    )
 
 
-def is_cached(task: Task, sizes: DataSizes, cache: Path) -> bool:
+def _domains(tensors: Mapping[str, torch.Tensor], part: str) -> list[Domain]:
+    """Return the domains of a part; images that were streamed have no factors."""
+    domains: list[Domain] = []
+    while (images := tensors.get(f"{part}/{len(domains)}/images")) is not None:
+        none = torch.empty(len(images), 0, dtype=torch.int64)
+        domains.append(Domain(images, tensors.get(f"{part}/{len(domains)}/factors", none)))
+    return domains
+
+
+def is_cached(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> bool:
     """Return whether a task need not be rendered or decoded any more."""
-    return _path(task.name, sizes, fingerprint(task, sizes), cache).exists()
+    return path_of(name, sizes, fingerprint, cache).exists()
 
 
-def _path(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
-    return cache / f"{name}-{sizes.size}px-{fingerprint}-{FILE}.safetensors"
+def path_of(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
+    """Return where a task is, or will be, in a cache."""
+    return cache / f"{safe(name)}-{sizes.size}px-{fingerprint}-{FILE}.safetensors"
+
+
+def _streams(made: Streamed) -> Streams:
+    return Streams(
+        {
+            f"{part}/{at}/images": pieces
+            for part, domains in made.domains.items()
+            for at, pieces in enumerate(domains)
+        }
+    )
 
 
 def _tensors(data: TaskData) -> dict[str, torch.Tensor]:

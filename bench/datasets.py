@@ -11,6 +11,7 @@ from rich.console import Console
 from bench.contracts import PARTS, Options, Task
 from bench.display import print_table, say
 from bench.errors import UserError
+from bench.options import flag
 
 if TYPE_CHECKING:
     from bench.contracts import TaskData
@@ -21,12 +22,16 @@ DOMAINS = "ABCDEFGH"
 
 def show_tasks(console: Console, plugins: Iterable[Plugin], options: Options) -> None:
     """Print each task with where its images are, or what to do where they are not."""
-    rows = []
-    for plugin in plugins:
-        task: Task = plugin.load()(options)
-        where = "embedded" if task.home is None else f"found in {task.home}"
-        rows.append((task.name, task.missing() or where))
+    rows = [(plugin.name, _where(plugin.load(), options)) for plugin in plugins]
     print_table(console, ("task", "its images"), rows)
+
+
+def _where(kind: type[Task], options: Options) -> str:
+    """Return where the images of a task are, or what to do where they are not."""
+    if asked := [flag(name) for name in kind.needs if getattr(options, name) is None]:
+        return f"yours: give {' and '.join(asked)}"
+    task = kind(options)
+    return task.missing() or ("embedded" if task.home is None else f"found in {task.home}")
 
 
 def get(console: Console, task: Task) -> None:

@@ -11,7 +11,6 @@ import math
 import multiprocessing
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import UserError
+from bench.parallel import end_with_parent
 from bench.store import BUSY, Store
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def reason_of(job: Job) -> str:
 
 def _work(job: Job, slot: int, pipe: Connection) -> None:
     """The main function of a worker; its slot chooses its GPU."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
     from bench.folder import RunFolder
 
     log = RunFolder(Store(job.results).run_path(job.cell)).log
@@ -295,10 +295,3 @@ def seldom(
             show(stage, report)
 
     return shown
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

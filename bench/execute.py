@@ -12,9 +12,9 @@ from rich.console import Console
 
 from bench.anchors import ANCHORS
 from bench.cell import Job
-from bench.config import Cell
+from bench.config import Cell, safe
 from bench.contracts import DataSizes, Task, TaskData
-from bench.data import prepare, read
+from bench.data import checked, fingerprint, prepare, read
 from bench.display import display, preparing, print_table, say
 from bench.engines import ENGINES
 from bench.errors import Exit, UserError
@@ -23,6 +23,8 @@ from bench.grid import draw_overview
 from bench.plan import Plan, default_workers, forecast, known_records, stale
 from bench.publish import write_leaderboard
 from bench.store import Damaged, Existing, Store
+
+OPTIONS_AGAIN = "give --a, --b, --data-root and so on as in the run that made them"
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,12 @@ def execute(
             f"stale: the source of {label} has changed since its record was made "
             "(`python -m bench run --existing fresh` runs it again)",
         )
-    for name, sizes in dict.fromkeys((job.cell.task, job.cell.sizes) for job in to_do):
-        make_ready(console, plan.tasks[name], sizes, to_do[0].cache)
+    for cell in {(job.cell.task, job.cell.fingerprint): job.cell for job in to_do}.values():
+        task = plan.tasks.get(cell.task)
+        if task is None or fingerprint(task, cell.sizes) != cell.fingerprint:
+            checked(cell.task, cell.sizes, cell.fingerprint, to_do[0].cache, OPTIONS_AGAIN)
+        else:
+            make_ready(console, task, cell.sizes, to_do[0].cache)
     for cell in forget:
         store.forget(cell)
     unscored: set[str] = set()
@@ -90,9 +96,15 @@ def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store
 
 
 def make_ready(console: Console, task: Task, sizes: DataSizes, cache: Path) -> TaskData:
-    """Return a task, rendered first where the cache has it not; the console shows how it goes."""
+    """Return a task, rendered first where the cache has it not; the console shows how it goes.
+
+    What the task has to say of its images is printed.
+    """
     with preparing(console, task.name) as progress:
-        return prepare(task, sizes, cache, lambda line: say(console, line), progress)
+        data = prepare(task, sizes, cache, lambda line: say(console, line), progress)
+    for note in data.facts.get("notes", ()):
+        say(console, f"{task.name}: {note}")
+    return data
 
 
 def longest_first(jobs: Sequence[Job]) -> list[Job]:
@@ -179,5 +191,5 @@ def _write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
         cell = next(cell for cell in plan.cells if cell.task == task)
         data = read(task, cell.sizes, cell.fingerprint, cache)
         title = f"{task}, profile {cell.profile}: adding on the left, removing on the right"
-        file = f"overview-{task}-{cell.profile.partition('[')[0]}.png"
+        file = f"overview-{safe(task)}-{cell.profile.partition('[')[0]}.png"
         draw_overview(store.root / file, title, made, data)

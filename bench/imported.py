@@ -6,19 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from bench.cached import content_hash
-from bench.config import IMAGES_HASH, Cell, Profile, Setting, choose_profile, is_imported
+from bench.config import IMAGES_HASH, Cell, Profile, Setting, choose_profile, is_imported, safe
 from bench.contracts import CODES, IMAGES, Artefacts, Task
-from bench.data import fingerprint
+from bench.data import fingerprint, prepare
+from bench.decode import as_rgb, opened, pixels
 from bench.display import say
 from bench.errors import UserError, unknown
 from bench.execute import Setup, execute, make_ready
 from bench.folder import RunFolder
+from bench.options import tasks_of
 from bench.pairs import write_pairs
 from bench.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
 from bench.registry import RESERVED, Registry
@@ -44,7 +44,10 @@ def score_images(setup: Setup, request: Request, name: str, folders: Mapping[str
     _check_name(name, registry)
     task, profile = _task_and_profile(request, registry)
     versions = chosen_metrics(registry, request)
-    images = read_images(folders, profile)
+    pairs = profile.test_images
+    if task.needs:  # the user's files: only their decoding tells how many can be used
+        pairs = len(prepare(task, profile.sizes, setup.cache).domains["test"][0].images)
+    images = read_images(folders, profile.size, pairs)
     cell = Cell(
         label=name,
         method=name,
@@ -80,17 +83,18 @@ def show_pairs(setup: Setup, request: Request, folders: Mapping[str, Path]) -> N
     console, store = setup.console, setup.store
     store.open_for_writing()
     data = make_ready(console, task, profile.sizes, setup.cache)
-    folder = store.root / f"pairs-{task.name}-{profile.name.partition('[')[0]}"
+    pairs = len(data.domains["test"][0].images)
+    folder = store.root / f"pairs-{safe(task.name)}-{profile.name.partition('[')[0]}"
     write_pairs(folder, data)
     say(console, f"wrote the test pairs to {folder} (which belong together: pairs.csv)")
     say(
         console,
-        f"expected for each of {', '.join(IMAGES)}: a folder of {profile.test_images} images of "
+        f"expected for each of {', '.join(IMAGES)}: a folder of {pairs} images of "
         f"{profile.size} x {profile.size} pixels, in the order of their names; add and remove "
         "suffice for most metrics",
     )
     if folders:
-        read_images(folders, profile)
+        read_images(folders, profile.size, pairs)
         say(console, f"the images given for {', '.join(folders)} fit")
 
 
@@ -113,19 +117,19 @@ def parse_folders(given: Sequence[str]) -> dict[str, Path]:
     return folders
 
 
-def read_images(folders: Mapping[str, Path], profile: Profile) -> dict[str, Tensor]:
+def read_images(folders: Mapping[str, Path], size: int, pairs: int) -> dict[str, Tensor]:
     """Return the images of each folder, uint8 (n, 3, S, S), as many as there are test pairs.
 
     Raises:
         UserError: a folder does not hold exactly these.
     """
     return {
-        key: torch.stack([_read(path, profile.size) for path in _files(key, folder, profile)])
+        key: torch.stack([_read(path, size) for path in _files(key, folder, pairs)])
         for key, folder in folders.items()
     }
 
 
-def _files(key: str, folder: Path, profile: Profile) -> list[Path]:
+def _files(key: str, folder: Path, pairs: int) -> list[Path]:
     """Return the files of a folder in the order of their names."""
     where = f"--images {key}={folder}"
     if not folder.is_dir():
@@ -135,9 +139,9 @@ def _files(key: str, folder: Path, profile: Profile) -> list[Path]:
     except OSError as error:
         raise UserError(f"{where}: cannot be read ({error.strerror})") from error
     found.sort(key=lambda path: path.name)
-    if len(found) != profile.test_images:
+    if len(found) != pairs:
         raise UserError(
-            f"{where}: {len(found)} images, expected {profile.test_images}, one for each test pair "
+            f"{where}: {len(found)} images, expected {pairs}, one for each test pair "
             "(--dry-run writes the pairs)"
         )
     numbers = [int(n[1]) for path in found if (n := re.fullmatch(r"\D*(\d+)", path.stem))]
@@ -150,28 +154,17 @@ def _files(key: str, folder: Path, profile: Profile) -> list[Path]:
 
 
 def _read(path: Path, size: int) -> Tensor:
-    """Return a file as RGB, uint8 (3, S, S); what is transparent stands on white."""
-    try:
-        with Image.open(path) as image:
-            if image.size != (size, size):
-                width, height = image.size
-                raise UserError(f"{path}: {width} x {height} pixels, expected {size} x {size}")
-            if image.mode in ("I", "F") or image.mode.startswith("I;"):
-                raise UserError(f"{path}: mode {image.mode}, expected 8 bits a channel")
-            if image.has_transparency_data:
-                shown = image.convert("RGBA")
-                white = Image.new("RGBA", shown.size, "white")
-                pixels = np.array(Image.alpha_composite(white, shown).convert("RGB"))
-            else:
-                pixels = np.array(image.convert("RGB"))
-    # a broken PNG raises SyntaxError, and a bomb derives from Exception alone
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: no image that can be read ({_first_line(error)})") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    """Return a file as RGB, uint8 (3, S, S); what is transparent stands on white.
 
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    Raises:
+        UserError: it cannot be read, or has another size.
+    """
+    with opened(path) as image:
+        rgb = as_rgb(image)
+    if rgb.size != (size, size):
+        width, height = rgb.size
+        raise UserError(f"{path}: {width} x {height} pixels, expected {size} x {size}")
+    return torch.from_numpy(pixels(rgb))
 
 
 def _check_name(name: str, registry: Registry) -> None:
@@ -194,9 +187,8 @@ def _task_and_profile(request: Request, registry: Registry) -> tuple[Task, Profi
                 f"--set {setting.owner}.{setting.field}={setting.text}: images have no settings "
                 "but those of the profile"
             )
-    return registry.find("task", request.tasks[0]).load()(), choose_profile(
-        request.profile, settings
-    )
+    (task,) = tasks_of(registry, request.tasks, request.options).values()
+    return task, choose_profile(request.profile, settings)
 
 
 def _replaced(cell: Cell, store: Store) -> list[Cell]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.anchors import ANCHORS
 from bench.cell import Job, families
 from bench.config import Cell, Setting, choose_profile, configure
-from bench.contracts import Settings, Task
+from bench.contracts import Options, Settings, Task
 from bench.data import fingerprint
 from bench.environment import native_bf16
 from bench.errors import UserError, unknown
 from bench.fit import DomainsError, check_fit
+from bench.options import given, tasks_of
 from bench.registry import Registry
 from bench.store import Existing, Store
 
@@ -38,13 +40,15 @@ class Request:
     settings: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
     inception: Path | None = None
+    options: Options = field(default_factory=Options)
 
 
 @dataclass(frozen=True)
 class Plan:
     """The cells of a run, and the plug-ins that they name.
 
-    left_out: why methods that `all` meant are not among them, a line each.
+    tasks: by name; one is missing where all that is needed of it is in the cache. left_out: why
+    methods that `all` meant are not among the cells, a line each.
     """
 
     cells: tuple[Cell, ...]
@@ -81,19 +85,20 @@ def make_plan(request: Request) -> Plan:
         raise unknown("precision", precision, ("auto", "fp32", "bf16"))
     if precision == "auto":
         precision = "bf16" if native_bf16(device) else "fp32"
-    tasks = {name: registry.find("task", name).load()() for name in dict.fromkeys(request.tasks)}
+    tasks = tasks_of(registry, request.tasks, request.options)
     plugins = full_paths(request)
 
     cells: list[Cell] = []
     left_out: list[str] = []
     for task_name, task in tasks.items():
+        named = fingerprint(task, profile.sizes)
         for name in methods:
             cell = Cell(
                 label=name,
                 method=name,
                 config={},
                 task=task_name,
-                fingerprint=fingerprint(task, profile.sizes),
+                fingerprint=named,
                 profile=profile.name,
                 numbers=profile.numbers(),
                 seed=0,
@@ -137,7 +142,7 @@ def jobs_for(
 
     Where nothing may be trained, a cell that would be run is scored, and scored again if fresh.
     """
-    command = "python -m bench " + " ".join(sys.argv[1:])
+    command = "python -m bench " + shlex.join(sys.argv[1:])
     jobs = []
     for cell in plan.cells:
         seen = store.state(cell)  # before `todo` looks: what changes in between is seen as changed
@@ -152,6 +157,7 @@ def jobs_for(
             metrics=tuple(plan.versions),
             inception=plan.inception,
             command=command,
+            options=given(plan.tasks[cell.task].options) if cell.task in plan.tasks else {},
             may_train=may_train,
             again=existing == "fresh",
             seen=seen,

@@ -57,6 +57,12 @@ WORK = "contentbench-ray"
 """The folder for temporary files that a machine's cells are in while they run."""
 
 
+IMAGES = "images"
+"""The file of a parcel that is a cached task."""
+MOST_MEGABYTES = 2000.0
+"""Of the images of a task that are sent to other machines."""
+
+
 class Mailbox:
     """Where workers leave word; an actor. A letter: token of the task, stage, report."""
 
@@ -125,7 +131,7 @@ def ray_tasks(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
                     if not pending.shown:
                         display.started(pending.job)
                         pending.shown = True
-                    begun = _ask(pending, mailbox, shared)
+                    begun = _ask(pending, mailbox, shared, elsewhere)
                     if isinstance(begun, _Task):
                         running.append(begun)
                     elif begun is None:
@@ -207,10 +213,13 @@ def _wants_gpu(job: Job) -> bool:
 # --- the driver's side of a cell ------------------------------------------------------------------
 
 
-def _ask(pending: Pending, mailbox: Any, shared: dict[Any, Any]) -> _Task | str | None:
+def _ask(
+    pending: Pending, mailbox: Any, shared: dict[Any, Any], elsewhere: bool
+) -> _Task | str | None:
     """Ask Ray to do a cell; None if another run does it, its status if that has done it.
 
-    shared: what is in Ray's store already, by the files that it is of.
+    shared: what is in Ray's store already, by the files that it is of. elsewhere: whether it may be
+    done on a machine that has none of the user's images.
     """
     from bench.cell import what_is_left, write_gap
     from bench.folder import RunFolder
@@ -224,9 +233,10 @@ def _ask(pending: Pending, mailbox: Any, shared: dict[Any, Any]) -> _Task | str 
             left = what_is_left(job, store)
             if isinstance(left, str):
                 return left
-            key = (job.cell.plugins, job.inception)
+            key = (job.cell.plugins, job.inception, job.cell.fingerprint)
             if key not in shared:
-                shared[key] = ray.put(_shared_files(job))
+                images = _images(job) if elsewhere else {}
+                shared[key] = ray.put(_shared_files(job) | images)
             files = _files_so_far(left, store)
             token = f"{job.cell.name}-{uuid.uuid4().hex}"
             # a process for each cell: what its plug-in does to Python dies with it
@@ -263,6 +273,28 @@ def _shared_files(job: Job) -> dict[str, bytes]:
     if job.inception is not None:
         files["inception"] = job.inception.read_bytes()
     return files
+
+
+def _images(job: Job) -> dict[str, bytes]:
+    """Return the cached images of a task that is made of the user's files.
+
+    Raises:
+        UserError: they are too large to be sent.
+    """
+    from bench.data import path_of
+    from bench.registry import Registry
+
+    cell = job.cell
+    if not Registry(map(Path, cell.plugins)).find("task", cell.task).facts.get("needs"):
+        return {}
+    path = path_of(cell.task, cell.sizes, cell.fingerprint, job.cache)
+    if (megabytes := path.stat().st_size / 1e6) > MOST_MEGABYTES:
+        raise UserError(
+            f"the images of task {cell.task} take {megabytes:.0f} MB, and at most "
+            f"{MOST_MEGABYTES:.0f} MB are sent to machines that lack them: use --engine process, "
+            "or a smaller profile"
+        )
+    return {IMAGES: path.read_bytes()}
 
 
 def _look(running: Sequence[_Task], mailbox: Any, display: Display) -> list[_Task]:
@@ -411,7 +443,7 @@ def work(
     try:
         here = _moved(job, folder)
         _redirect_output(here)
-        _prepare(here.cell, here.cache)
+        _prepare(here.cell, here.cache, folder / "shared" / IMAGES)
         from bench.cell import run
 
         status = run(here, show)
@@ -463,16 +495,27 @@ def _redirect_output(job: Job) -> None:
             os.dup2(file.fileno(), number)
 
 
-def _prepare(cell: Cell, cache: Path) -> None:
+def _prepare(cell: Cell, cache: Path, sent: Path) -> None:
     """Make sure that the cache has the task.
+
+    sent: the file with its images, which is there where no other machine could make them.
 
     Raises:
         UserError: it comes out as another one here.
     """
-    from bench.data import fingerprint, prepare
+    from bench.data import checked, fingerprint, path_of, prepare
     from bench.registry import Registry
 
-    task = Registry(map(Path, cell.plugins)).find("task", cell.task).load()()
+    kind = Registry(map(Path, cell.plugins)).find("task", cell.task)
+    if kind.facts.get("needs"):
+        path = path_of(cell.task, cell.sizes, cell.fingerprint, cache)
+        if sent.exists() and not path.exists():
+            with written_whole(path) as temporary:
+                shutil.copyfile(sent, temporary)
+        instead = "remove its file there, the next run sends it again"
+        checked(cell.task, cell.sizes, cell.fingerprint, cache, instead)
+        return
+    task = kind.load()()
     if fingerprint(task, cell.sizes) != cell.fingerprint:
         raise UserError(f"the images of task {cell.task} are others here: other versions?")
     prepare(task, cell.sizes, cache)

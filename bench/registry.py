@@ -123,11 +123,13 @@ class Registry:
         return [plugin for _, plugin in sorted(self._found[kind].items())]
 
     def find(self, kind: Kind, name: str) -> Plugin:
-        """Return a plug-in.
+        """Return a plug-in; that of a task by the word before the colon of the task's own name.
 
         Raises:
             UserError: there is none of this name.
         """
+        if kind == "task":
+            name = name.partition(":")[0]
         if name not in self._found[kind]:
             raise unknown(kind, name, self._found[kind])
         return self._found[kind][name]

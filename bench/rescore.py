@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from bench.anchors import ANCHORS
-from bench.cell import ARTEFACTS_GONE, Job, can_score
-from bench.config import Cell
-from bench.data import fingerprint
+from bench.cell import ARTEFACTS_GONE, OPTIONS, Job, can_score
+from bench.contracts import Task
+from bench.data import fingerprint, is_cached
 from bench.display import describe, say
 from bench.errors import Exit, UserError, unknown
 from bench.execute import Setup, execute
+from bench.options import from_json, given, task_of, words
 from bench.plan import ALL, Plan, Request, chosen_metrics, full_paths, jobs_for, parse_seeds
 from bench.registry import Registry
 from bench.store import Store, cell_of
@@ -43,13 +44,14 @@ def score_records(setup: Setup, request: Request) -> int:
     store.open_for_writing()
     plugins = full_paths(request)
     cells = {record["id"]: cell_of(record, plugins) for record in finished}
-    named = {cell.task for cell in cells.values()}
-    tasks = {p.name: p.load()() for p in registry.all("task") if p.name in named}
+    tasks: dict[str, Task] = {}
     plan = Plan(tuple(cells.values()), versions, tasks, registry, request.inception)
+    said = {record["id"]: record["environment"].get(OPTIONS, {}) for record in finished}
     jobs, refused = [], 0
     planned = jobs_for(plan, store, setup.cache, setup.existing, may_train=False)
     for key, job in zip(cells, planned, strict=True):
-        reason = "" if job.todo == "nothing" else _why_not(job, key, plan, store)
+        job = replace(job, options=said[key] | given(request.options))
+        reason = "" if job.todo == "nothing" else _why_not(job, key, registry, tasks, store)
         if reason:
             refused += 1
             say(console, f"not scored: {describe(job)}: {reason}")
@@ -103,10 +105,13 @@ def _check_known(what: str, wanted: Sequence[str], given: Sequence[set[str]]) ->
             raise unknown(f"{what} among the records", name, known)
 
 
-def _why_not(job: Job, key: str, plan: Plan, store: Store) -> str:
-    """Return why a job cannot be done without training, and what to do instead, or ''."""
+def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], store: Store) -> str:
+    """Return why a job cannot be done without training, and what to do instead, or ''.
+
+    tasks: gets the job's task, unless that is in the cache and could not be made without options.
+    """
     cell = job.cell
-    instead = f"`{command_for(cell, store, fresh=job.again)}` makes the cell again"
+    instead = f"`{command_for(job, store)}` makes the cell again"
     if cell.imported:
         instead = (
             f"give its images with `python -m bench score --name {cell.method} --images ...`, made "
@@ -114,31 +119,43 @@ def _why_not(job: Job, key: str, plan: Plan, store: Store) -> str:
         )
     if cell.id != key or not store.record_path(cell).exists():
         return f"its record was written by another version of the suite or renamed; {instead}"
-    if cell.task not in plan.tasks:
+    kinds = {plugin.name: plugin for plugin in registry.all("task")}
+    kind = kinds.get(cell.task.partition(":")[0])
+    if kind is None:
         return f"task '{cell.task}' is unknown here: give its file with --plugin"
-    methods = {plugin.name for plugin in plan.registry.all("method")}
+    methods = {plugin.name for plugin in registry.all("method")}
     if not (cell.imported or cell.method in ANCHORS or cell.method in methods):
         return f"method '{cell.method}' is unknown here: give its file with --plugin"
-    if fingerprint(plan.tasks[cell.task], cell.sizes) != cell.fingerprint:
-        return f"the images of task {cell.task} are others now; {instead}"
+    kept = is_cached(cell.task, cell.sizes, cell.fingerprint, job.cache)
+    if not (kept and kind.facts.get("needs")):
+        try:
+            task = task_of(registry, cell.task, from_json(job.options, job.cache))
+            if fingerprint(task, cell.sizes) == cell.fingerprint:
+                tasks[cell.task] = task
+            elif not kept:
+                return f"the images of task {cell.task} are others now; {instead}"
+        except UserError as error:
+            return f"its images are not in the cache: {error}"
     if not can_score(cell, store):
         return f"{ARTEFACTS_GONE}; {instead}"
     return ""
 
 
-def command_for(cell: Cell, store: Store, fresh: bool) -> str:
+def command_for(job: Job, store: Store) -> str:
     """Return the command that makes a cell, with the settings that its label and profile name."""
+    cell = job.cell
     options: dict[str, object] = {"methods": cell.method, "tasks": cell.task}
     options["profile"], _, inside = cell.profile.partition("[")
     settings = [f"profile.{change}" for change in _changes(inside)]
     settings += [f"{cell.method}.{change}" for change in _changes(cell.label.partition("[")[2])]
     if cell.method not in ANCHORS:
         options |= {"seeds": cell.seed, "device": cell.device, "precision": cell.precision}
-    options |= {"results": store.root} | ({"existing": "fresh"} if fresh else {})
-    words = [f"--{name} {value}" for name, value in options.items()]
-    words += [f"--set {setting}" for setting in settings]
-    words += [f"--plugin {path}" for path in cell.plugins]
-    return " ".join(["python -m bench run", *words])
+    options |= {"results": store.root} | ({"existing": "fresh"} if job.again else {})
+    said = [f"--{name} {value}" for name, value in options.items()]
+    said += words(job.options)
+    said += [f"--set {setting}" for setting in settings]
+    said += [f"--plugin {path}" for path in cell.plugins]
+    return " ".join(["python -m bench run", *said])
 
 
 def _changes(inside: str) -> list[str]:

@@ -61,17 +61,20 @@ def needs_of_run(plan: Plan, jobs: Sequence[Job]) -> list[Need]:
     for job in trained:
         known = forecast(job, records).megabytes
         guessed += known is None
-        whole = assumed_megabytes(job.cell.sizes) if known is None else known
+        sizes = job.cell.sizes
+        if known is None:
+            sizes = plan.tasks[job.cell.task].available(sizes)
+        whole = assumed_megabytes(sizes) if known is None else known
         there = size_of(job.results / "runs" / job.cell.name) / 1e6
         cells += max(0.0, whole - there)
     what = f"{len(trained)} cell{'s' * (len(trained) > 1)} {cells:.0f} MB"
     if guessed:
         what += f", {guessed} of them a guess"
     needs = [Need(jobs[0].results, cells, what)] if trained else []
-    used = dict.fromkeys((job.cell.task, job.cell.sizes) for job in jobs if job.todo != "nothing")
-    for task, sizes in used:
-        if not is_cached(plan.tasks[task], sizes, jobs[0].cache):
-            images = task_megabytes(sizes)
+    used = {(job.cell.task, job.cell.sizes): job.cell for job in jobs if job.todo != "nothing"}
+    for (task, sizes), cell in used.items():
+        if not is_cached(task, sizes, cell.fingerprint, jobs[0].cache):
+            images = task_megabytes(plan.tasks[task].available(sizes))
             needs.append(Need(jobs[0].cache, images, f"images of {task} {images:.0f} MB"))
     return needs
 

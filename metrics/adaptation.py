@@ -59,7 +59,7 @@ class Adaptation(Metric):
         if column is None:
             reason = f"task {data.name} names no label that both domains share"
             return {info.id: Result(status="not_applicable", reason=reason) for info in wanted}
-        results = {}
+        results: dict[str, Result] = {}
         for source in "ab":
             asked = [info.id for info in wanted if ROUTES[info.id][0] == source]
             if asked:

@@ -13,9 +13,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.contracts import DataSizes
+from bench.contracts import DataSizes, Options
 from bench.data import prepare
 from bench.registry import Registry
+
+from .pictures import make_celeba, make_folder
 
 pytest.register_assert_rewrite(
     *(f"{__package__}.parity_{method}" for method in ("drit", "press2019", "ufdn"))
@@ -67,6 +69,24 @@ def data(cache):
     """The embedded task, enough of it for an interval of a Frechet distance in 64 dimensions."""
     sizes = DataSizes(size=32, train=16, probe=160, test=160)
     return prepare(REGISTRY.find("task", "avatars-glasses").load()(), sizes, cache)
+
+
+@pytest.fixture(scope="session")
+def options(tmp_path_factory):
+    """What to say of the images of a task: made here where they do not come with the suite."""
+    place = tmp_path_factory.mktemp("images")
+    faces, plain, extra = place / "data", place / "plain", place / "extra"
+    make_folder(plain, 40, seed=0)
+    make_folder(extra, 44, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.tasks.celeba.checksums", lambda: made)
+        made = make_celeba(faces / "celeba", 120)
+
+        def of(plugin, **more):
+            said = {"a": plain, "b": extra, "data_root": faces} | more
+            return Options(**{name: said[name] for name in said if name in plugin.load().takes})
+
+        yield of
 
 
 @pytest.fixture

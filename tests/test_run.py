@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -335,7 +336,7 @@ def test_an_interrupt_says_how_to_go_on(inside, tmp_path, monkeypatch):
 
     arguments = ("run", "--methods", "copy-source", *TINY, "--results", tmp_path)
     monkeypatch.setitem(bench.execute.ENGINES, "inline", interrupted)
-    monkeypatch.setattr(bench.execute, "prepare", lambda *_, **__: None)
+    monkeypatch.setattr(bench.execute, "prepare", lambda *_, **__: SimpleNamespace(facts={}))
     done = inside(*arguments)
     assert done.returncode == 130
     assert done.stderr.startswith("interrupted: the same command keeps what is finished")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bench.cell import Job, run
-from bench.config import IMAGES_HASH, Setting, choose_profile
+from bench.config import IMAGES_HASH
 from bench.contracts import CODES, IMAGES
 from bench.folder import RunFolder
 from bench.imported import read_images
@@ -410,10 +410,9 @@ def plain(mode, color):
     ],
 )
 def test_every_kind_of_image_is_read_as_rgb(image, kind, expected, saving, tmp_path):
-    profile = choose_profile("smoke", [Setting("profile", "test_images", "2")])
     for at in range(2):
         image.save(tmp_path / f"{at}.{kind}", **saving)
-    read = read_images({"add": tmp_path}, profile)["add"]
+    read = read_images({"add": tmp_path}, 32, 2)["add"]
     assert read.shape == (2, 3, 32, 32)
     assert read[1, :, 0, 0].tolist() == expected
 

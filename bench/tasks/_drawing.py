@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -15,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from bench.contracts import Progress
+from bench.parallel import cut, in_order
 
 from ._styles import NONE, STYLES, Style
 
-CHUNK = 256  # images drawn by one call of a worker
+CHUNK = 64  # images drawn by one call of a worker
 
 HATS = ("hijab", "turban", "winterHat1")
 """The hair of these names is a hat."""
@@ -84,22 +82,8 @@ def _draw_many(avatars: list[Avatar], size: int) -> np.ndarray:
 
 def drawn(avatars: list[Avatar], size: int, progress: Progress) -> Iterator[np.ndarray]:
     """Yield the pictures of avatars in order, (<= CHUNK, 3, size, size) at a time."""
-    chunks = [avatars[at : at + CHUNK] for at in range(0, len(avatars), CHUNK)]
-    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 32)
-    if len(chunks) < 4 or workers == 1 or multiprocessing.current_process().daemon:
-        results: Iterable[np.ndarray] = (_draw_many(chunk, size) for chunk in chunks)
-        yield from _counted(results, len(avatars), progress)
-        return
-    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    pool: Executor
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        results = pool.map(_draw_many, chunks, [size] * len(chunks))
-        yield from _counted(results, len(avatars), progress)
-
-
-def _counted(results: Iterable[np.ndarray], total: int, progress: Progress) -> Iterator[np.ndarray]:
     done = 0
-    for pictures in results:
+    for pictures in in_order(_draw_many, cut(avatars, CHUNK), size):
         done += len(pictures)
-        progress(done, total)
+        progress(done, len(avatars))
         yield pictures

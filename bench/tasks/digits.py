@@ -98,7 +98,7 @@ class Digits(Task):
 
         found = self.available(sizes)
         total, done = 2 * sum(found.of(part) for part in PARTS), 0
-        domains = {}
+        domains: dict[str, list[Domain]] = {}
         for part in PARTS:
             domains[part] = []
             for make in (_real, _drawn):

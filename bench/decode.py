@@ -1,0 +1,148 @@
+"""Reads one image file carefully: what cannot be used is said in one line that names the file.
+
+Needs no torch, so that workers which only decode start at once.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from bench.contracts import Resize
+from bench.errors import UserError
+
+SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "pgm", "ppm", "tif", "tiff", "gif")
+"""What an image file's name ends with; a gif must be a still one."""
+SMALLEST = 8
+"""Pixels that each side of an image must have."""
+MEGAPIXELS = 100
+"""More than so many are refused without decoding."""
+REDUCING_GAP = 3.0
+"""Large images are first reduced by whole factors, to no less than so many times the final size."""
+
+
+class BadImageError(UserError):
+    """A file that cannot be used: the message is its path and the reason."""
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as it can be printed, whatever bytes its name is made of."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Image]:
+    """Give an image whose header is as it must be; its pixels are not decoded yet.
+
+    file: its content, where it is open already.
+
+    Raises:
+        BadImageError: it cannot be used, or its pixels cannot be decoded within the block.
+    """
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours comes first
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata
+            with Image.open(file or path) as image:
+                if reason := _why_not(image):
+                    raise BadImageError(f"{shown(path)}: {reason}")
+                yield image
+    except UserError:
+        raise
+    except UnidentifiedImageError as error:
+        content = "an empty file" if _is_empty(path) else "no image of a known format"
+        raise BadImageError(f"{shown(path)}: no image that can be read ({content})") from error
+    except Exception as error:  # decoders raise whatever they like at broken files
+        said = next(iter(str(getattr(error, "strerror", "") or error).splitlines()), "")
+        reason = said or type(error).__name__
+        raise BadImageError(f"{shown(path)}: no image that can be read ({reason})") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _is_empty(path: str | Path) -> bool:
+    return os.path.getsize(path) == 0
+
+
+def _why_not(image: Image.Image) -> str:
+    """Return why an image cannot be used, going by its header, or ''."""
+    width, height = image.size
+    if width * height > MEGAPIXELS * 1e6:
+        return f"{width} x {height} pixels, expected at most {MEGAPIXELS} megapixels"
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a photo and its preview
+        return f"{image.n_frames} pictures, expected a single one"  # type: ignore[attr-defined]
+    if image.mode in ("I", "F") or image.mode.startswith("I;") or _is_deep(image):
+        return f"mode {image.mode} of 16 bits or more, expected 8 bits a channel"
+    return ""
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Return whether Pillow would silently reduce 16 bits a channel to 8."""
+    tiles = getattr(image, "tile", ())
+    words = [word for tile in tiles for word in np.atleast_1d(np.array(tile[3], dtype=object))]
+    ppm = image.format == "PPM"
+    return any(
+        (isinstance(word, str) and ";16" in word) or (ppm and isinstance(word, int) and word > 255)
+        for word in words
+    )
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return an image the right way up (EXIF) in RGB; what is transparent stands on white."""
+    image = ImageOps.exif_transpose(image)
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    over = image.convert("RGBA")
+    white = Image.new("RGBA", over.size, "white")
+    return Image.alpha_composite(white, over).convert("RGB")
+
+
+def require_size(image: Image.Image, path: str | Path) -> None:
+    """Make sure that an image is more than a few pixels.
+
+    Raises:
+        BadImageError: it is not.
+    """
+    width, height = image.size
+    if min(image.size) < SMALLEST:
+        raise BadImageError(
+            f"{shown(path)}: {width} x {height} pixels, expected at least {SMALLEST} x {SMALLEST}"
+        )
+
+
+def square(
+    image: Image.Image,
+    size: int,
+    how: Resize,
+    resample: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
+    """Return an RGB image as size x size pixels, antialiased.
+
+    crop: the largest square in the middle. pad: the whole image on white. stretch: the whole image,
+    its shape lost.
+    """
+    width, height = image.size
+    if how == "crop":
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    if how != "pad":
+        return image.resize((size, size), resample, reducing_gap=REDUCING_GAP)
+    scale = size / max(width, height)
+    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+    inner = image.resize(fitted, resample, reducing_gap=REDUCING_GAP)
+    sheet = Image.new("RGB", (size, size), "white")
+    sheet.paste(inner, ((size - fitted[0]) // 2, (size - fitted[1]) // 2))
+    return sheet
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    """Return an RGB image as uint8 (3, H, W)."""
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))

@@ -1,0 +1,163 @@
+"""Which image files a folder holds, and what is in them: hashes, and why one cannot be used.
+
+What was found out about a file is kept in the cache folder under its path, size and time of change:
+to plan a run on 100,000 files, none is read a second time. A file that was changed so that neither
+size nor time tells is taken for what it was.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.config import hash_of
+from bench.decode import SUFFIXES, BadImageError, opened, require_size, shown
+from bench.errors import UserError
+from bench.parallel import cut, in_order
+from bench.store import read_sealed, write_sealed
+
+FORMAT = 1
+CHUNK = 128  # files read by one call of a worker
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a file holds: the hash of its bytes, and why it cannot be used, or ''."""
+
+    path: str
+    digest: str
+    reason: str = ""
+
+
+@dataclass
+class Found:
+    """The image files below a folder, in the order of their paths.
+
+    bad: what cannot even be read. others: how many files of other kinds there are.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    bad: list[Seen] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+
+def image_files(folder: Path) -> Found:
+    """Return the image files below a folder; links are followed, hidden files left out.
+
+    Raises:
+        UserError: there is no such folder, or it cannot be read.
+    """
+    if not folder.is_dir():
+        what = "a file, expected a folder of images" if folder.exists() else "no such folder"
+        raise UserError(f"{shown(folder)}: {what}")
+    found = Found()
+    _walk(str(folder), (), found)
+    found.paths.sort()
+    return found
+
+
+def _walk(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None:
+    """Add what is below a folder; above: the folders that it is in."""
+    try:
+        at = os.stat(folder)
+        here = (at.st_dev, at.st_ino)
+        if here in above:
+            found.bad.append(_bad(folder, "a link in a circle"))
+            return
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name.startswith("."):
+                    continue
+                if _is_folder(entry):
+                    _walk(entry.path, (*above, here), found)
+                elif _suffix(entry.name) in SUFFIXES:
+                    found.paths.append(entry.path)
+                else:
+                    found.others[_suffix(entry.name)] += 1
+    except OSError as error:
+        found.bad.append(_bad(folder, _why(error)))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself: reading it will say so
+        return False
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1][1:].lower()
+
+
+def _why(error: OSError) -> str:
+    circle = error.errno == errno.ELOOP
+    return "a link in a circle" if circle else f"cannot be read ({error.strerror})"
+
+
+def _bad(path: str, reason: str) -> Seen:
+    return Seen(path, "", f"{shown(path)}: {reason}")
+
+
+def look(paths: Sequence[str], cache: Path | None, of: str) -> list[Seen]:
+    """Return what is in each file; only files that have changed since are read, on all cores.
+
+    cache: where to keep what was found, None for nowhere. of: what the files belong to.
+    """
+    index = cache and cache / f"files-{hash_of([FORMAT, of])}.json"
+    known = _read_index(index)
+    marks = [_mark(path) for path in paths]
+    unread = [p for p, mark in zip(paths, marks, strict=True) if known.get(p, [0])[0] != mark]
+    for chunk in in_order(_look_at, cut(unread, CHUNK)):
+        known |= {seen.path: ["", seen.digest, seen.reason] for seen in chunk}
+    if index is not None and unread:
+        fresh = {p: [mark, *known[p][1:]] for p, mark in zip(paths, marks, strict=True)}
+        fresh = {p: entry for p, entry in fresh.items() if entry[1]}  # who may read it can change
+        with suppress(OSError):  # a folder that cannot be written is said when images are stored
+            write_sealed(index, {"files": known | fresh})
+    return [Seen(path, *known[path][1:]) for path in paths]
+
+
+def _read_index(index: Path | None) -> dict[str, list[str]]:
+    if index is not None:
+        with suppress(OSError, ValueError, KeyError):
+            return dict(read_sealed(index)["files"])
+    return {}
+
+
+def _mark(path: str) -> str:
+    """Return what tells one state of a file from another."""
+    try:
+        at = os.stat(path)
+    except OSError:
+        return "none"
+    return f"{at.st_size} {at.st_mtime_ns}"
+
+
+def _look_at(paths: Sequence[str]) -> list[Seen]:
+    return list(_each(paths))
+
+
+def _each(paths: Sequence[str]) -> Iterator[Seen]:
+    for path in paths:
+        digest = ""
+        try:
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, _hash).hexdigest()
+                file.seek(0)
+                with opened(path, file) as image:
+                    require_size(image, path)
+            yield Seen(path, digest)
+        except BadImageError as error:
+            yield Seen(path, digest, str(error))
+        except OSError as error:
+            yield _bad(path, _why(error))
+
+
+def _hash() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)

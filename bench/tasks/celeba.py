@@ -1,0 +1,254 @@
+"""CelebA, from a folder that the user has, by the attribute rules of Press et al., ICLR 2019.
+
+The aligned photographs are cropped to the square in the middle and resized bilinearly, as there.
+The reference mirrors images at random while it trains; here every training image is there twice,
+as it is and mirrored, so that images are fixed and all methods see the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from bench.config import hash_of
+from bench.contracts import PARTS, DataSizes, Options, Progress, Streamed, Task
+from bench.decode import shown
+from bench.errors import UserError
+from bench.files import Seen, look
+from bench.parts import FEWEST_IN_PART, Item, Picture, Shared, by_group, by_name, cut_to
+from bench.pictures import Policy, refusal, streamed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECIPE_VERSION = 1
+FOLDER, IMAGES = "celeba", "img_align_celeba"
+ATTRIBUTES = "list_attr_celeba.txt"
+DIVISIONS = {"official": "list_eval_partition.txt", "identity": "identity_CelebA.txt"}
+"""For each split the file that it goes by."""
+
+Has = Mapping[str, "pd.Series[bool]"]
+"""For each attribute which images have it."""
+
+
+def checksums() -> dict[str, str]:
+    """Return the MD5 checksum of each file of CelebA, as torchvision knows them."""
+    from bench.compat import torchvision
+
+    return {name: digest for _, digest, name in torchvision().datasets.CelebA.file_list}
+
+
+class Celeba(Task):
+    """Faces without (A) and with (B) what a rule on their attributes says."""
+
+    takes = ("data_root", "split", "skip_bad")
+    needs = ("data_root",)
+    splits = ("official", "identity")
+
+    def __init__(self, options: Options = Options()) -> None:
+        super().__init__(options)
+        self.split = options.split or self.splits[0]
+        self.folder = (options.data_root or Path()).absolute() / FOLDER
+        self._bad: dict[str, Seen] = {}
+
+    @property
+    def home(self) -> Path:
+        """The folder of CelebA's files."""
+        return self.folder
+
+    def missing(self) -> str:
+        """Return which file is not there or is another one."""
+        try:
+            self._require_files()
+        except UserError as error:
+            return str(error)
+        return ""
+
+    @staticmethod
+    @abstractmethod
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
+        """Return which images are in A and which are in B."""
+
+    def recipe(self, sizes: DataSizes) -> dict[str, Any]:
+        """Return the hashes of the chosen images' bytes, in order, and what is made of them."""
+        return {
+            "task": self.name,
+            "recipe": RECIPE_VERSION,
+            "resize": _policy(sizes).words(),
+            "train": "each image and its mirror image",
+            "content": {
+                part: [hash_of([item.digest for item in items]) for items in domains]
+                for part, domains in self._shared(sizes).items()
+            },
+            "sizes": vars(sizes),
+        }
+
+    def available(self, sizes: DataSizes) -> DataSizes:
+        """Return the numbers of the larger domain."""
+        shared = self._shared(sizes)
+        counts = {part: max(map(len, shared[part])) for part in PARTS}
+        return replace(sizes, **(counts | {"train": 2 * counts["train"]}))
+
+    def load(self, sizes: DataSizes, progress: Progress) -> Streamed:
+        """Decode the images on all cores."""
+
+        def chosen(left_out: Collection[str]) -> dict[str, list[list[Picture]]]:
+            return {
+                part: [
+                    [
+                        Picture(item.path, mirrored)
+                        for item in items
+                        for mirrored in ((False, True) if part == "train" else (False,))
+                    ]
+                    for items in domains
+                ]
+                for part, domains in self._shared(sizes, left_out).items()
+            }
+
+        chosen(())  # so that all that cannot be used is known
+        made = streamed(
+            chosen,
+            _policy(sizes),
+            progress,
+            list(self._bad.values()),
+            self.options.skip_bad,
+            self.options.cache,
+        )
+        own = {"split": self.split, "train": "each image and its mirror image"}
+        return replace(made, facts={**made.facts, **own})
+
+    def _shared(self, sizes: DataSizes, left_out: Collection[str] = ()) -> Shared:
+        """Return what each part is made of, with the hashes of the files' content.
+
+        Raises:
+            UserError: a file of CelebA is missing or another one, or an image cannot be used.
+        """
+        halved = replace(sizes, train=max(FEWEST_IN_PART, sizes.train // 2))
+        while True:
+            out = {*left_out, *self._bad}
+            items = [[item for item in of if item.path not in out] for of in self._items]
+            shared = (by_group if self.split == "identity" else by_name)(items)
+            shared = cut_to(shared, halved, f"--split {self.split}")
+            paths = sorted({i.path for of in shared.values() for items in of for i in items})
+            seen = {s.path: s for s in look(paths, self.options.cache, str(self.folder))}
+            bad = {path: s for path, s in seen.items() if s.reason}
+            if not bad:
+                return {
+                    part: [[replace(i, digest=seen[i.path].digest) for i in of] for of in domains]
+                    for part, domains in shared.items()
+                }
+            if not self.options.skip_bad:
+                raise refusal(list(bad.values()))
+            self._bad |= bad
+
+    @cached_property
+    def _items(self) -> list[list[Item]]:
+        """The images of each domain; until they are chosen, their names stand for their content."""
+        self._require_files()
+        images = self.folder / IMAGES
+        names = (self.folder / ATTRIBUTES).read_text().split("\n", 2)[1].split()
+        table = _read(self.folder / ATTRIBUTES, names, skip=2)
+        has = {name: table[name] == 1 for name in names}
+        groups = _read(self.folder / DIVISIONS[self.split], ["group"])["group"]
+        groups = groups.reindex(table.index)
+        if self.split == "official":
+            groups = groups.map(dict(enumerate(PARTS)))
+        return [
+            [
+                Item(str(images / name), name, group)
+                for name, group in zip(table.index[of], groups[of].astype(str), strict=True)
+            ]
+            for of in self.rule(has)
+        ]
+
+    def _require_files(self) -> None:
+        """Make sure that CelebA's files are there and are what they must be.
+
+        Raises:
+            UserError: one is not.
+        """
+        right = checksums()
+        if not (self.folder / IMAGES).is_dir():
+            raise UserError(
+                f"{shown(self.folder / IMAGES)}: no such folder: unzip {IMAGES}.zip "
+                f"(MD5 {right[IMAGES + '.zip']}) in {shown(self.folder)}"
+            )
+        for name in (ATTRIBUTES, DIVISIONS[self.split]):
+            path = self.folder / name
+            if not path.is_file():
+                raise UserError(f"{shown(path)}: no such file; CelebA's has the MD5 {right[name]}")
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "md5").hexdigest()
+            if found != right[name]:
+                raise UserError(
+                    f"{shown(path)}: its MD5 is {found}, that of CelebA's file is {right[name]}"
+                )
+
+
+class CelebaGlasses(Celeba):
+    """Faces without and with glasses."""
+
+    name = "celeba-glasses"
+    summary = "CelebA (--data-root): faces without and with glasses"
+
+    @staticmethod
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
+        """B: Eyeglasses. A: all others."""
+        return ~has["Eyeglasses"], has["Eyeglasses"]
+
+
+class CelebaMouth(Celeba):
+    """Faces with a closed and with an open mouth."""
+
+    name = "celeba-mouth"
+    summary = "CelebA (--data-root): faces with a closed and with an open mouth"
+
+    @staticmethod
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
+        """B: Mouth_Slightly_Open. A: all others."""
+        return ~has["Mouth_Slightly_Open"], has["Mouth_Slightly_Open"]
+
+
+class CelebaBeard(Celeba):
+    """Men without and with facial hair."""
+
+    name = "celeba-beard"
+    summary = "CelebA (--data-root): men without and with facial hair"
+
+    @staticmethod
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
+        """B: men with a moustache, a goatee or a beard. A: other men; neither with a shadow."""
+        men = has["Male"] & ~has["5_o_Clock_Shadow"]
+        hair = has["Mustache"] | has["Goatee"] | ~has["No_Beard"]
+        return men & ~hair, men & hair
+
+
+class CelebaSmile(Celeba):
+    """Faces without and with a smile."""
+
+    name = "celeba-smile"
+    summary = "CelebA (--data-root): faces without and with a smile"
+
+    @staticmethod
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
+        """B: Smiling. A: all others."""
+        return ~has["Smiling"], has["Smiling"]
+
+
+def _policy(sizes: DataSizes) -> Policy:
+    return Policy(sizes.size, "crop", Image.Resampling.BILINEAR)
+
+
+def _read(path: Path, names: list[str], skip: int = 0) -> pd.DataFrame:
+    """Return a table of CelebA by the names of images."""
+    import pandas as pd
+
+    heads = ["image", *names]
+    return pd.read_csv(path, sep=r"\s+", header=None, names=heads, skiprows=skip, index_col="image")
