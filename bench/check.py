@@ -78,7 +78,7 @@ def check(
         run_cells(options, baseline, jobs)
     findings: list[Finding] = []
     if Layer.GOLDEN in layers and baseline["golden"] is not None:
-        findings += _golden_now(options, baseline["golden"])
+        findings += golden_now(options, baseline["golden"])
     if set(layers) & set(RECORD_LAYERS):
         findings += compare_records(baseline, usable_records(Store(options.results)), layers)
     code = exit_code(findings, lenient)
@@ -86,7 +86,8 @@ def check(
     return int(code)
 
 
-def _golden_now(options: Options, golden: Mapping[str, Any]) -> list[Finding]:
+def golden_now(options: Options, golden: Mapping[str, Any]) -> list[Finding]:
+    """Return the verdicts of the golden layer on the code as it is."""
     from bench.golden import FROZEN_TOLERANCE, TIMER_SECONDS, measure
 
     registry = Registry(options.plugins)
@@ -115,7 +116,9 @@ def _tell(options: Options, findings: Sequence[Finding], code: Exit, reports: Re
     tell_github(options.console, findings, markdown)
 
 
-def run_cells(options: Options, baseline: Mapping[str, Any], jobs: int) -> None:
+def run_cells(
+    options: Options, baseline: Mapping[str, Any], jobs: int, engine: str = "process"
+) -> None:
     """Run the cells of a baseline anew, as the code of today is configured."""
     from bench.execute import execute
     from bench.plan import jobs_for
@@ -124,7 +127,7 @@ def run_cells(options: Options, baseline: Mapping[str, Any], jobs: int) -> None:
     store = Store(options.results)
     wanted = jobs_for(plan, store, options.cache, "fresh")
     store.open_for_writing()
-    execute(options.console, plan, wanted, store, "process", jobs)
+    execute(options.console, plan, wanted, store, engine, jobs)
 
 
 def plan_of(options: Options, baseline: Mapping[str, Any]) -> Any:

@@ -47,7 +47,8 @@ def _metric(
             if pair == (None, None):
                 continue
             if None in pair:
-                yield _differs(FROZEN, f"{name} {key}", *map(str, pair), "a number came or went")
+                said = "a number came or went"
+                yield _differs(FROZEN, f"{name} {key}", str(pair[0]), str(pair[1]), said)
             else:
                 allowed = tolerance * max(abs(pair[0]), SMALL)
                 yield _number(FROZEN, f"{name} {key}", *pair, allowed)
