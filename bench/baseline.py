@@ -9,6 +9,7 @@ check are brought into the same form, so that two of a kind are compared. Needs 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -154,30 +155,34 @@ def _is_anchor(row: Row) -> bool:
 
 
 def _require_whole(rows: Sequence[Row]) -> None:
+    for name, count in Counter(map(name_of, rows)).items():
+        if count > 1:
+            raise UserError(f"no baseline: {name} was run under {count} conditions; keep one")
     seeds = sorted({seed for row in rows if not _is_anchor(row) for seed in row["seeds"]})
-    labels: set[tuple[str, str]] = set()
     for row in rows:
-        name = name_of(row)
-        if (row["label"], row["task"]) in labels:
-            raise UserError(f"no baseline: {name} was run under two conditions; keep one of them")
-        labels.add((row["label"], row["task"]))
-        if row["failed"]:
-            seed, reason = next(iter(row["failed"].items()))
-            raise UserError(f"no baseline: {name}, seed {seed} failed: {reason}")
-        if row["mixed"]:
-            raise UserError(
-                f"no baseline: the seeds of {name} were made by different code; "
-                "`python -m bench run --existing fresh` makes them alike"
+        if reason := _why_not_whole(row, [] if _is_anchor(row) else seeds):
+            raise UserError(f"no baseline: {name_of(row)}{reason}")
+
+
+def _why_not_whole(row: Row, seeds: Sequence[int]) -> str:
+    """Return what a row lacks to be one of a baseline, or ''."""
+    for seed, reason in row["failed"].items():
+        return f", seed {seed} failed: {reason}"
+    if row["mixed"]:
+        return (
+            ": its seeds were made by different code; `python -m bench run --existing fresh` "
+            "makes them alike"
+        )
+    for seed in seeds:
+        if seed not in row["seeds"]:
+            return (
+                f" has no record of seed {seed}, which others have; run it, or leave what is not "
+                "complete out with --methods or --seeds"
             )
-        missing = [] if _is_anchor(row) else [s for s in seeds if s not in row["seeds"]]
-        if missing:
-            raise UserError(
-                f"no baseline: {name} has no record of seed {missing[0]}, which others have; run "
-                "it, or leave what is not complete out with --methods or --seeds"
-            )
-        for metric_name, metric in row["metrics"].items():
-            if metric["status"] == "failed":
-                raise UserError(f"no baseline: {metric_name} of {name} failed: {metric['reason']}")
+    for metric, entry in row["metrics"].items():
+        if entry["status"] == "failed":
+            return f": {metric} failed: {entry['reason']}"
+    return ""
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -81,9 +81,20 @@ def check(
         findings += golden_now(options, baseline["golden"])
     if set(layers) & set(RECORD_LAYERS):
         findings += compare_records(baseline, usable_records(Store(options.results)), layers)
-    code = exit_code(findings, lenient)
-    _tell(options, findings, code, reports)
-    return int(code)
+    return _tell(options, findings, str(options.path), lenient, reports)
+
+
+def check_speed(options: Options, revision: str, lenient: bool, reports: Reports) -> int:
+    """Compare the speed of the methods of the suite with a revision of it; return the exit code.
+
+    Raises:
+        UserError: there is no such revision, or its code cannot be timed.
+    """
+    from bench.ab import compare_speed
+
+    methods = [plugin.name for plugin in Registry().all("method")]
+    findings = compare_speed(revision, methods)
+    return _tell(options, findings, revision, lenient, reports, all_rows=True)
 
 
 def golden_now(options: Options, golden: Mapping[str, Any]) -> list[Finding]:
@@ -101,9 +112,17 @@ def golden_now(options: Options, golden: Mapping[str, Any]) -> list[Finding]:
     return compare_golden(golden, now, FROZEN_TOLERANCE, TIMER_SECONDS)
 
 
-def _tell(options: Options, findings: Sequence[Finding], code: Exit, reports: Reports) -> None:
-    name = str(options.path)
-    show(options.console, findings, f"against {name}")
+def _tell(
+    options: Options,
+    findings: Sequence[Finding],
+    name: str,
+    lenient: bool,
+    reports: Reports,
+    all_rows: bool = False,
+) -> int:
+    """Print and write what was found; return the exit code."""
+    code = exit_code(findings, lenient)
+    show(options.console, findings, f"against {name}", all_rows)
     markdown = as_markdown(findings, code, name)
     made = (
         (reports.json, lambda: as_json(findings, code, name)),
@@ -114,6 +133,7 @@ def _tell(options: Options, findings: Sequence[Finding], code: Exit, reports: Re
         if path is not None:
             write(path, text())
     tell_github(options.console, findings, markdown)
+    return int(code)
 
 
 def run_cells(

@@ -500,13 +500,17 @@ def check(
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="Write a Markdown summary to this file.")
     ] = None,
+    ab: Annotated[
+        str | None,
+        typer.Option("--ab", metavar="REV", help="Only compare speed, with this git revision."),
+    ] = None,
     plugins: PluginOption = None,
     cache_dir: CacheOption = None,
 ) -> None:
     """Compare records and code with a baseline: has anything become worse?"""
     if run_first:
         _warm_up(Engine.process, dry_run=False)
-    from bench.check import LAYERS, Options, Reports
+    from bench.check import LAYERS, Options, Reports, check_speed
     from bench.check import check as compare
     from bench.display import console
     from bench.plan import default_workers
@@ -520,6 +524,8 @@ def check(
         plugins=tuple(plugins or ()),
     )
     reports = Reports(json_file, junit, markdown)
+    if ab is not None:
+        _finish(lambda: check_speed(options, ab, lenient, reports))
     wanted = _names(layers) or LAYERS
     workers = jobs or default_workers("cpu")
     _finish(lambda: compare(options, wanted, lenient, reports, run_first, workers))

@@ -17,9 +17,6 @@ from bench.compare_exact import other_metric
 from bench.merge import CLOCKED
 from bench.verdicts import Finding, Layer, Verdict, number
 
-SLOWER = 0.35
-"""How much slower, in CPU seconds, is put down to the machine."""
-
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -132,7 +129,7 @@ def _compare(
 def _compare_speed(base: Row, now: Row) -> _Compared:
     return _paired_or_not(
         base, now, CPU_SECONDS, Layer.SPEED, base[CPU_SECONDS], now[CPU_SECONDS],
-        "lower", True, math.log1p(SLOWER),
+        "lower", True, math.log1p(gate.SLOWER),
     )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ CERTAINTY = 0.05
 """The chance, of one comparison, of calling fine what is worse by more than is tolerated."""
 FEWEST_SEEDS = 3
 """Seeds of each side below which a spread means nothing."""
+SLOWER = 0.35
+"""How much slower, in CPU seconds, is put down to noise."""
 SPREADS = 2.0
 """How many standard deviations of the baseline's seeds are always tolerated."""
 

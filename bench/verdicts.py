@@ -104,9 +104,9 @@ def summary(findings: Sequence[Finding]) -> str:
     return ", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict if count[verdict])
 
 
-def show(console: Console, findings: Sequence[Finding], title: str) -> None:
-    """Print the table of all that did not simply pass, and the count of each verdict."""
-    told = [f for f in worst_first(findings) if f.verdict is not Verdict.PASS]
+def show(console: Console, findings: Sequence[Finding], title: str, all_rows: bool = False) -> None:
+    """Print the table of what did not pass, or of all, and the count of each verdict."""
+    told = [f for f in worst_first(findings) if all_rows or f.verdict is not Verdict.PASS]
     if told:
         rows = [tuple(str(getattr(f, column)) for column in _COLUMNS) for f in told[:ROWS]]
         print_table(console, _HEADS, rows, title=title)
