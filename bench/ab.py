@@ -56,11 +56,19 @@ def judge_ratios(ratios: Mapping[str, Sequence[float]], revision: str) -> list[F
         reach = float(stats.t.ppf(0.975, shift.freedom)) * shift.error
         lo, hi = math.exp(shift.mean - reach), math.exp(shift.mean + reach)
         row, _, what = name.partition(" ")
-        findings.append(Finding(
-            Verdict(verdict), Layer.SPEED, row, what, "1", number(math.exp(shift.mean)),
-            f"{1 + gate.SLOWER:g}", f"CPU seconds over those of {revision}: {lo:.2f} to {hi:.2f} (95 %)",
-            shift.mean / math.log1p(gate.SLOWER),
-        ))  # fmt: skip
+        findings.append(
+            Finding(
+                Verdict(verdict),
+                Layer.SPEED,
+                row,
+                what,
+                "1",
+                number(math.exp(shift.mean)),
+                f"{1 + gate.SLOWER:g}",
+                f"CPU seconds over those of {revision}, 95 %: {lo:.2f} to {hi:.2f}",
+                shift.mean / math.log1p(gate.SLOWER),
+            )
+        )
     return findings
 
 

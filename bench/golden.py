@@ -57,12 +57,12 @@ def sizes(side: int) -> DataSizes:
 
 def measure(registry: Registry, rows: Rows, cache: Path) -> dict[str, Any]:
     """Return all golden numbers, those of trainings with their scale."""
-    data = _data(registry, 32, cache)
+    data = task_data(registry, 32, cache)
     return {
         "pixels": data.pixel_hash,
         "metrics": frozen_metrics(registry, data),
         "training": {
-            label: short_training(registry, method, config, _data(registry, side, cache))
+            label: short_training(registry, method, config, task_data(registry, side, cache))
             for label, (method, config, side) in rows.items()
         },
         "timer": timer(),
@@ -73,7 +73,7 @@ def with_tolerances(registry: Registry, rows: Rows, cache: Path) -> dict[str, An
     """Return what `measure` does, with each trained number's measured tolerance beside it."""
     found = measure(registry, rows, cache)
     for label, (method, config, side) in rows.items():
-        data = _data(registry, side, cache)
+        data = task_data(registry, side, cache)
         others = [
             short_training(registry, method, config, data, **how)
             for how in ({"nudge": 1}, {"nudge": 2}, {"threads": 2})
@@ -95,7 +95,8 @@ def _tolerance(name: str, value: float, own: Numbers, others: Sequence[Numbers])
     return max(SPREADS * moved, FLOOR * scale, 1e-9)
 
 
-def _data(registry: Registry, side: int, cache: Path) -> TaskData:
+def task_data(registry: Registry, side: int, cache: Path) -> TaskData:
+    """Return the golden task at a side, from the cache."""
     return prepare(registry.find("task", TASK).load()(), sizes(side), cache)
 
 
