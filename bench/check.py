@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -24,6 +24,7 @@ from bench.store import Store
 from bench.verdicts import (
     Finding,
     Layer,
+    Verdict,
     as_json,
     as_junit,
     as_markdown,
@@ -32,6 +33,9 @@ from bench.verdicts import (
     tell_github,
     write,
 )
+
+if TYPE_CHECKING:
+    from bench.plan import Plan
 
 RECORD_LAYERS = (Layer.EXACT, Layer.ORDERING, Layer.STATISTICAL)
 LAYERS = (Layer.EXACT, Layer.GOLDEN, Layer.ORDERING, Layer.STATISTICAL)
@@ -77,7 +81,7 @@ def check(
     if run:
         run_cells(options, baseline, jobs)
     findings: list[Finding] = []
-    if Layer.GOLDEN in layers and baseline["golden"] is not None:
+    if Layer.GOLDEN in layers:
         findings += golden_now(options, baseline["golden"])
     if set(layers) & set(RECORD_LAYERS):
         findings += compare_records(baseline, usable_records(Store(options.results)), layers)
@@ -97,8 +101,11 @@ def check_speed(options: Options, revision: str, lenient: bool, reports: Reports
     return _tell(options, findings, revision, lenient, reports, all_rows=True)
 
 
-def golden_now(options: Options, golden: Mapping[str, Any]) -> list[Finding]:
+def golden_now(options: Options, golden: Mapping[str, Any] | None) -> list[Finding]:
     """Return the verdicts of the golden layer on the code as it is."""
+    if golden is None:
+        said = "the baseline was written with --no-golden"
+        return [Finding(Verdict.NOT_COMPARED, Layer.GOLDEN, "all methods", "all", said=said)]
     from bench.golden import FROZEN_TOLERANCE, TIMER_SECONDS, measure
 
     registry = Registry(options.plugins)
@@ -150,7 +157,7 @@ def run_cells(
     execute(options.console, plan, wanted, store, engine, jobs)
 
 
-def plan_of(options: Options, baseline: Mapping[str, Any]) -> Any:
+def plan_of(options: Options, baseline: Mapping[str, Any]) -> Plan:
     """Return the plan of the cells of a baseline: of each row the first seeds."""
     from bench.plan import Request, make_plan
     from bench.rescore import changes_of

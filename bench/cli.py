@@ -475,8 +475,12 @@ def check(
         Path | None, typer.Argument(help="The baseline; results/baselines/smoke.json if not given.")
     ] = None,
     results: Annotated[
-        Path, typer.Option("--results", help="Folder of the records to check.")
-    ] = DEFAULT_RESULTS,
+        Path | None,
+        typer.Option(
+            "--results",
+            help="Folder of the records; results/local, or with --run results/local/check.",
+        ),
+    ] = None,
     run_first: Annotated[
         bool,
         typer.Option(
@@ -519,7 +523,7 @@ def check(
     options = Options(
         console=console(),
         path=baseline or DEFAULT_BASELINE,
-        results=results.resolve(),
+        results=(results or DEFAULT_RESULTS / ("check" if run_first else "")).resolve(),
         cache=(cache_dir or default_cache()).resolve(),
         plugins=tuple(plugins or ()),
     )

@@ -25,7 +25,7 @@ def compare_records(
     """Return the verdicts of the layers that need no more than records."""
     current = rows_of(records)
     pairs = [(row, _counterpart(row, current)) for row in baseline["rows"]]
-    findings: list[Finding] = []
+    findings = list(_other_versions(baseline, records))
     alike: list[tuple[Row, Row]] = []
     for base, now in pairs:
         missing = list(_not_alike(base, now))
@@ -37,14 +37,28 @@ def compare_records(
         if row["profile"] == baseline["profile"] and (row["label"], row["task"]) not in known:
             findings.append(new_here(name_of(row), "row", "not in the baseline"))
     exact = [finding for pair in alike for finding in compare_exact(*pair)]
-    if Layer.EXACT in layers:
-        findings += exact
+    wanted = Layer.EXACT in layers
+    findings += [one for one in exact if wanted or one.verdict is Verdict.FAILED]
     comparable = [pair for pair in alike if pair[1]["seeds"]]
     if Layer.ORDERING in layers:
         findings += _ordering(baseline, [now for _, now in comparable])
     if Layer.STATISTICAL in layers:
         findings += compare_seeds(comparable)
     return findings
+
+
+def _other_versions(
+    baseline: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
+) -> Iterator[Finding]:
+    """Note which libraries are others than the baseline's: it may explain what follows."""
+    if not records:
+        return
+    was, now = (
+        {key: environment.get(key) for key in ("python", "torch", "cuda", "versions")}
+        for environment in (baseline["environment"], records[0]["environment"])
+    )
+    if apart := _apart(was, now):
+        yield new_here("environment", "versions", "; ".join(apart))
 
 
 def _counterpart(base: Row, current: Sequence[Row]) -> Row | None:

@@ -95,16 +95,6 @@ class Comparison:
     delta: float
 
 
-def compare(base: Values, new: Values, tolerance: float, same_seeds: bool) -> Comparison:
-    """Return how two oriented samples compare.
-
-    tolerance: what is of no practical importance, on the same scale; twice the spread of the
-    baseline's seeds is tolerated in any case.
-    """
-    shift = paired(base, new) if same_seeds else welch(base, new)
-    return Comparison(shift, max(tolerance, SPREADS * float(base.std(ddof=1))))
-
-
 def judge(
     comparisons: Sequence[Comparison], alarm: float = ALARM, certainty: float = CERTAINTY
 ) -> list[str]:
