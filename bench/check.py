@@ -65,7 +65,12 @@ class Reports:
 
 
 def check(
-    options: Options, layers: Sequence[str], lenient: bool, reports: Reports, run: bool, jobs: int
+    options: Options,
+    layers: Sequence[str],
+    lenient: bool,
+    reports: Reports,
+    run: bool,
+    jobs: int | None,
 ) -> int:
     """Compare records and code with a baseline, tell what is found, and return the exit code.
 
@@ -144,9 +149,12 @@ def _tell(
 
 
 def run_cells(
-    options: Options, baseline: Mapping[str, Any], jobs: int, engine: str = "process"
+    options: Options, baseline: Mapping[str, Any], jobs: int | None, engine: str = "process"
 ) -> None:
-    """Run the cells of a baseline anew, as the code of today is configured."""
+    """Run the cells of a baseline anew, as the code of today is configured.
+
+    jobs: cells at a time, None for the number of cores.
+    """
     from bench.execute import execute
     from bench.plan import jobs_for
 

@@ -517,7 +517,6 @@ def check(
     from bench.check import LAYERS, Options, Reports, check_speed
     from bench.check import check as compare
     from bench.display import console
-    from bench.plan import default_workers
     from bench.space import default_cache
 
     options = Options(
@@ -531,8 +530,7 @@ def check(
     if ab is not None:
         _finish(lambda: check_speed(options, ab, lenient, reports))
     wanted = _names(layers) or LAYERS
-    workers = jobs or default_workers("cpu")
-    _finish(lambda: compare(options, wanted, lenient, reports, run_first, workers))
+    _finish(lambda: compare(options, wanted, lenient, reports, run_first, jobs))
 
 
 @app.command(
@@ -558,9 +556,13 @@ def baseline(
     _check_seeds(seeds)
     from bench.check import Options, write_baseline
     from bench.display import console
-    from bench.plan import parse_seeds
     from bench.space import default_cache
 
+    chosen: tuple[int, ...] = ()
+    if seeds:
+        from bench.plan import parse_seeds  # here: it brings torch along
+
+        chosen = parse_seeds(seeds)
     options = Options(
         console=console(),
         path=file or DEFAULT_BASELINE.with_name(f"{profile}.json"),
@@ -568,7 +570,6 @@ def baseline(
         cache=(cache_dir or default_cache()).resolve(),
         plugins=tuple(plugins or ()),
     )
-    chosen = parse_seeds(seeds) if seeds else ()
     _finish(lambda: write_baseline(options, profile, _names(methods), chosen, reason, golden))
 
 

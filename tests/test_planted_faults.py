@@ -71,17 +71,17 @@ def test_unchanged_code_is_not_called_faulty(base, cache):
     assert regressed(base, cache, METHODS, FAMILIES) == []
 
 
-def test_other_threads_and_first_weights_are_within_the_tolerance(base, cache):
+@pytest.mark.parametrize("how", [{"nudge": 7}, {"nudge": 8, "threads": 2}])
+def test_other_threads_and_first_weights_are_tolerated(how, base, cache):
     data = golden.task_data(Registry(), 32, cache)
-    for name, (method, config, _) in rows_of(METHODS).items():
-        for how in ({"nudge": 7}, {"nudge": 8, "threads": 2}):
-            moved = golden.short_training(Registry(), method, config, data, **how)
-            expected = base["training"][name]
-            apart = {
-                key: abs(value - expected[key]["value"]) / expected[key]["tolerance"]
-                for key, value in moved.items()
-            }
-            assert max(apart.values()) < 2, max(apart, key=apart.get)
+    ((name, (method, config, _)),) = rows_of(("press2019",)).items()
+    moved = golden.short_training(Registry(), method, config, data, **how)
+    expected = base["training"][name]
+    apart = {
+        key: abs(value - expected[key]["value"]) / expected[key]["tolerance"]
+        for key, value in moved.items()
+    }
+    assert max(apart.values()) < 1, max(apart, key=apart.get)
 
 
 def test_the_layers_have_their_order():
