@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -553,6 +554,8 @@ def baseline(
     cache_dir: CacheOption = None,
 ) -> None:
     """Write down what records say, for `check` to compare with."""
+    # golden numbers are also made with two threads: on a busy machine these would spin for minutes
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _check_seeds(seeds)
     from bench.check import Options, write_baseline
     from bench.display import console
