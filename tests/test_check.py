@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench import ab, gate
 from bench import baseline as baselines
-from bench import gate
 from bench.claims import gaps, smallest
 from bench.compare import compare_records
 from bench.config import hash_of
@@ -461,3 +461,25 @@ def test_both_verbs_from_the_command_line(inside, folder, tmp_path):
     assert (wrong.returncode, "no baseline" in wrong.stderr) == (2, True)
     layer = inside("check", path, "--results", results, "--layers", "goldn")
     assert (layer.returncode, "did you mean 'golden'" in layer.stderr) == (2, True)
+
+
+# --- speed ---------------------------------------------------------------------------------------
+
+
+def test_speed_is_judged_by_the_ratios_of_all_rounds():
+    ratios = {
+        "m same": [1.02, 0.97, 1.05, 1.0, 0.99],
+        "m slow": [2.0, 2.1, 1.95, 2.05, 2.0],
+        "m noisy": [0.5, 2.5, 1.0, 3.0, 0.8],
+        "m fast": [0.5, 0.52, 0.49, 0.5, 0.51],
+    }
+    found = {f.number: str(f.verdict) for f in ab.judge_ratios(ratios, "main")}
+    assert found == {"same": "pass", "slow": "regressed", "noisy": "inconclusive",
+                     "fast": "improved"}  # fmt: skip
+
+
+def test_a_revision_that_does_not_exist_is_one_line(inside):
+    done = inside("check", "--ab", "no-such-revision")
+    assert done.returncode == 2
+    assert "--ab: git worktree add" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
