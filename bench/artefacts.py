@@ -27,15 +27,32 @@ INFERENCE_BATCH = 32
 @torch.inference_mode()
 def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cell) -> Artefacts:
     """Return all that metrics see of a trained method."""
-    method.eval()
     device = torch.device(cell.device)
-    size = cell.numbers["eval_batch"]
+    tensors, absent = results_of(method, data, device, cell.precision, cell.numbers["eval_batch"])
+    a, b = (domain.images for domain in data.domains["test"])
+    measured = {
+        "version": VERSION,
+        "training": dataclasses.asdict(training),
+        "inference": _measure_inference(method, a, b, cell),
+    }
+    return Artefacts(tensors, measured, absent)
+
+
+@torch.inference_mode()
+def results_of(
+    method: Method, data: TaskData, device: torch.device, precision: str, size: int
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return a method's results and codes, computed in batches of a size, and why others are not.
+
+    See `bench.contracts.Artefacts` for both.
+    """
+    method.eval()
 
     def apply(function: Callable[..., Tensor | None], *inputs: Tensor) -> Tensor:
         outputs = []
         for part in in_batches(len(inputs[0]), size):
             batch = [to_float(images[part].to(device)) for images in inputs]
-            with autocast(device.type, cell.precision):
+            with autocast(device.type, precision):
                 output = function(*batch)
             assert output is not None
             outputs.append(output.float().cpu())
@@ -67,12 +84,7 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
         tensors[f"z2_{of}"] = apply(
             lambda x, domain=domain: method.encode(x, domain).separate, images
         )
-    measured = {
-        "version": VERSION,
-        "training": dataclasses.asdict(training),
-        "inference": _measure_inference(method, a, b, cell),
-    }
-    return Artefacts(tensors, measured, absent)
+    return tensors, absent
 
 
 def _measure_inference(method: Method, a: Tensor, b: Tensor, cell: Cell) -> dict[str, Any]:

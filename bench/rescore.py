@@ -146,8 +146,8 @@ def command_for(job: Job, store: Store) -> str:
     cell = job.cell
     options: dict[str, object] = {"methods": cell.method, "tasks": cell.task}
     options["profile"], _, inside = cell.profile.partition("[")
-    settings = [f"profile.{change}" for change in _changes(inside)]
-    settings += [f"{cell.method}.{change}" for change in _changes(cell.label.partition("[")[2])]
+    settings = [f"profile.{change}" for change in changes_of(inside)]
+    settings += [f"{cell.method}.{change}" for change in changes_of(cell.label.partition("[")[2])]
     if cell.method not in ANCHORS:
         options |= {"seeds": cell.seed, "device": cell.device, "precision": cell.precision}
     options |= {"results": store.root} | ({"existing": "fresh"} if job.again else {})
@@ -158,5 +158,6 @@ def command_for(job: Job, store: Store) -> str:
     return " ".join(["python -m bench run", *said])
 
 
-def _changes(inside: str) -> list[str]:
+def changes_of(inside: str) -> list[str]:
+    """Return the FIELD=VALUE texts of the brackets of a label or profile."""
     return [change for change in inside.rstrip("]").split(",") if change]

@@ -1,20 +1,26 @@
 """What things cost, in CPU seconds: ``pytest tests/test_perf.py -n 0 --benchmark-enable``.
 
-Nothing here is compared with a limit: in an ordinary run each benchmark is called once, as a test
-that it works.
+So called, each is compared with `results/baselines/perf.json`, as a ratio and on the same kind of
+machine only; with PERF_WRITE=1 in the environment that file is written instead. In an ordinary run
+nothing is timed: each benchmark is called once, as a test that it works.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from bench.anchors import ground_truth
+from bench import golden
 from bench.board import boards
 from bench.config import choose_profile, configure
 from bench.contracts import Settings
+from bench.environment import describe
+from bench.gate import SLOWER
 from bench.images import to_float
 from bench.method import Batch
 from bench.tables import markdown
@@ -23,7 +29,29 @@ from bench.training import build
 from .conftest import REGISTRY
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time)
+PERF = Path(__file__).parent.parent / "results" / "baselines" / "perf.json"
 METHODS = [plugin.name for plugin in REGISTRY.all("method")]
+FAMILIES = [
+    plugin.name for plugin in REGISTRY.all("metric") if not plugin.load()().unavailable(Settings())
+]
+
+
+@pytest.fixture(autouse=True)
+def committed(request, benchmark):
+    """Compare the median with the committed one, once the test has run."""
+    yield
+    if benchmark.stats is None or benchmark.disabled:
+        return
+    machine, name = describe("cpu")["cpu"], request.node.name
+    median = benchmark.stats.stats.median
+    known = json.loads(PERF.read_text("utf-8")) if PERF.exists() else {}
+    if os.environ.get("PERF_WRITE"):
+        known.setdefault(machine, {})[name] = float(f"{median:.3g}")
+        PERF.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
+    elif name in known.get(machine, {}):
+        ratio = median / known[machine][name]
+        benchmark.extra_info["ratio"] = ratio
+        assert ratio < 1 + SLOWER, f"{ratio:.2f} times the CPU seconds that are committed"
 
 
 def method_of(name, faces, profile="small"):
@@ -48,11 +76,13 @@ def test_add(name, faces, benchmark):
         benchmark(method.add, a, b)
 
 
-@pytest.mark.parametrize("family", ["counterfactual", "image_quality"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_metric(family, faces, benchmark):
     metric = REGISTRY.find("metric", family).load()()
-    artefacts = ground_truth(faces)
-    benchmark(metric.score, list(metric.numbers), artefacts, faces, Settings())
+    settings = Settings(golden.PROBES)
+    benchmark.pedantic(
+        metric.score, (list(metric.numbers), golden.frozen(faces), faces, settings), rounds=3
+    )
 
 
 def test_leaderboard_of_many_records(benchmark):

@@ -1,0 +1,269 @@
+"""The verbs `check` and `baseline`: from options to verdicts, reports and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from bench import baseline as baselines
+from bench.anchors import ANCHORS
+from bench.baseline import Row, usable_records
+from bench.compare import compare_records
+from bench.compare_golden import compare_golden
+from bench.config import choose_profile, configure
+from bench.display import print_table, say
+from bench.errors import Exit, UserError, unknown
+from bench.gate import FEWEST_SEEDS
+from bench.registry import Registry
+from bench.store import Store
+from bench.verdicts import (
+    Finding,
+    Layer,
+    Verdict,
+    as_json,
+    as_junit,
+    as_markdown,
+    exit_code,
+    show,
+    tell_github,
+    write,
+)
+
+if TYPE_CHECKING:
+    from bench.plan import Plan
+
+RECORD_LAYERS = (Layer.EXACT, Layer.ORDERING, Layer.STATISTICAL)
+LAYERS = (Layer.EXACT, Layer.GOLDEN, Layer.ORDERING, Layer.STATISTICAL)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the two verbs share.
+
+    path: the baseline. results: the folder of records. cache: where tasks are kept.
+    """
+
+    console: Console
+    path: Path
+    results: Path
+    cache: Path
+    plugins: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Files that a check writes, where they are wanted."""
+
+    json: Path | None = None
+    junit: Path | None = None
+    markdown: Path | None = None
+
+
+def check(
+    options: Options,
+    layers: Sequence[str],
+    lenient: bool,
+    reports: Reports,
+    run: bool,
+    jobs: int | None,
+) -> int:
+    """Compare records and code with a baseline, tell what is found, and return the exit code.
+
+    run: whether the cells of the baseline are run first, anew: the first `FEWEST_SEEDS` seeds.
+
+    Raises:
+        UserError: there is no such baseline, there are no records, or a layer does not exist.
+    """
+    for layer in layers:
+        if layer not in LAYERS:
+            raise unknown("layer", layer, LAYERS)
+    baseline = baselines.read(options.path)
+    if run:
+        run_cells(options, baseline, jobs)
+    findings: list[Finding] = []
+    if Layer.GOLDEN in layers:
+        findings += golden_now(options, baseline["golden"])
+    if set(layers) & set(RECORD_LAYERS):
+        findings += compare_records(baseline, usable_records(Store(options.results)), layers)
+    return _tell(options, findings, str(options.path), lenient, reports)
+
+
+def check_speed(options: Options, revision: str, lenient: bool, reports: Reports) -> int:
+    """Compare the speed of the methods of the suite with a revision of it; return the exit code.
+
+    Raises:
+        UserError: there is no such revision, or its code cannot be timed.
+    """
+    from bench.ab import compare_speed
+
+    methods = [plugin.name for plugin in Registry().all("method")]
+    findings = compare_speed(revision, methods)
+    return _tell(options, findings, revision, lenient, reports, all_rows=True)
+
+
+def golden_now(options: Options, golden: Mapping[str, Any] | None) -> list[Finding]:
+    """Return the verdicts of the golden layer on the code as it is."""
+    if golden is None:
+        said = "the baseline was written with --no-golden"
+        return [Finding(Verdict.NOT_COMPARED, Layer.GOLDEN, "all methods", "all", said=said)]
+    from bench.golden import FROZEN_TOLERANCE, TIMER_SECONDS, measure
+
+    registry = Registry(options.plugins)
+    known = {plugin.name for plugin in registry.all("method")}
+    rows = {
+        label: (row["method"], row["config"], row["side"])
+        for label, row in golden["rows"].items()
+        if row["method"] in known
+    }
+    now = measure(registry, rows, options.cache)
+    return compare_golden(golden, now, FROZEN_TOLERANCE, TIMER_SECONDS)
+
+
+def _tell(
+    options: Options,
+    findings: Sequence[Finding],
+    name: str,
+    lenient: bool,
+    reports: Reports,
+    all_rows: bool = False,
+) -> int:
+    """Print and write what was found; return the exit code."""
+    code = exit_code(findings, lenient)
+    show(options.console, findings, f"against {name}", all_rows)
+    markdown = as_markdown(findings, code, name)
+    made = (
+        (reports.json, lambda: as_json(findings, code, name)),
+        (reports.junit, lambda: as_junit(findings)),
+        (reports.markdown, lambda: markdown),
+    )
+    for path, text in made:
+        if path is not None:
+            write(path, text())
+    tell_github(options.console, findings, markdown)
+    return int(code)
+
+
+def run_cells(
+    options: Options, baseline: Mapping[str, Any], jobs: int | None, engine: str = "process"
+) -> None:
+    """Run the cells of a baseline anew, as the code of today is configured.
+
+    jobs: cells at a time, None for the number of cores.
+    """
+    from bench.execute import execute
+    from bench.plan import jobs_for
+
+    plan = plan_of(options, baseline)
+    store = Store(options.results)
+    wanted = jobs_for(plan, store, options.cache, "fresh")
+    store.open_for_writing()
+    execute(options.console, plan, wanted, store, engine, jobs)
+
+
+def plan_of(options: Options, baseline: Mapping[str, Any]) -> Plan:
+    """Return the plan of the cells of a baseline: of each row the first seeds."""
+    from bench.plan import Request, make_plan
+    from bench.rescore import changes_of
+
+    plans = []
+    for row in baseline["rows"]:
+        identity = row["identity"]
+        name, _, inside = row["profile"].partition("[")
+        settings = [f"profile.{change}" for change in changes_of(inside)]
+        settings += [
+            f"{identity['method']}.{change}"
+            for change in changes_of(row["label"].partition("[")[2])
+        ]
+        request = Request(
+            methods=(identity["method"],),
+            tasks=(row["task"],),
+            profile=name,
+            seeds=",".join(map(str, row["seeds"][:FEWEST_SEEDS])),
+            device=identity["device"],
+            precision=identity["precision"],
+            settings=tuple(settings),
+            plugins=options.plugins,
+        )
+        plans.append(make_plan(request))
+    cells = {cell.id: cell for plan in plans for cell in plan.cells}
+    tasks = {name: task for plan in plans for name, task in plan.tasks.items()}
+    return replace(plans[0], cells=tuple(cells.values()), tasks=tasks)
+
+
+# --- baseline ------------------------------------------------------------------------------------
+
+
+def write_baseline(
+    options: Options, profile: str, methods: Sequence[str], seeds: Sequence[int],
+    reason: str, with_golden: bool,
+) -> int:  # fmt: skip
+    """Write the baseline of the records of a profile, and show how it differs from the old one.
+
+    methods, seeds: which records, all where empty. with_golden: whether golden numbers are made.
+
+    Raises:
+        UserError: the records are not whole, or no reason is given.
+    """
+    if not reason.strip():
+        raise UserError("--reason: say in a few words why the baseline is written (it is kept)")
+    records = [
+        record
+        for record in usable_records(Store(options.results))
+        if (not methods or {record["label"], record["identity"]["method"]} & set(methods))
+        and (not seeds or record["identity"]["seed"] in seeds)
+    ]
+    old = baselines.read_if_there(options.path)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    made = baselines.make(records, profile, reason, None, now)
+    if with_golden:
+        made["golden"] = _golden(options, profile, made["rows"])
+    baselines.write(options.path, made, old)
+    if old is not None:
+        _show_changes(options.console, old, made)
+    rows = made["rows"]
+    trained = [row for row in rows if row["identity"]["method"] not in ANCHORS]
+    count = {len(row["seeds"]) for row in trained}
+    say(
+        options.console,
+        f"wrote {options.path}: {len(rows)} rows, {'/'.join(map(str, sorted(count)))} seeds, "
+        f"{sum(map(len, made['claims'].values()))} orderings"
+        + (f", golden numbers of {len(made['golden']['rows'])} methods" if with_golden else ""),
+    )
+    return int(Exit.FINE)
+
+
+def _golden(options: Options, profile: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return golden numbers of all methods: as the rows configure them, or as the profile does."""
+    from bench.golden import with_tolerances
+
+    registry = Registry(options.plugins)
+    chosen = choose_profile(profile.partition("[")[0])
+    side = rows[0]["identity"]["numbers"]["size"]
+    found = {
+        row["label"]: (row["identity"]["method"], row["identity"]["config"], side)
+        for row in rows
+        if row["identity"]["method"] not in ANCHORS
+    }
+    for plugin in registry.all("method"):
+        if plugin.name not in {method for method, _, _ in found.values()}:
+            found[plugin.name] = (plugin.name, configure(plugin, chosen, [])[1], side)
+    golden = with_tolerances(registry, found, options.cache)
+    named = {
+        label: {"method": method, "config": config, "side": size}
+        for label, (method, config, size) in found.items()
+    }
+    return golden | {"rows": named}
+
+
+def _show_changes(console: Console, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    found = baselines.changes(old, new)
+    if not found:
+        say(console, "no number differs from the old baseline")
+        return
+    heads = ("row", "number", "old", "new", "in old seed deviations")
+    print_table(console, heads, found, title="what the new baseline changes")

@@ -1,0 +1,221 @@
+"""What a check has found, and how it is told: a table, JSON, JUnit XML, Markdown, annotations."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from xml.etree import ElementTree
+
+from rich.console import Console
+
+from bench.display import print_table, say
+from bench.errors import Exit, UserError
+from bench.store import write_atomically
+
+
+class Verdict(StrEnum):
+    """What is said of one number, the worst first."""
+
+    FAILED = "failed"
+    REGRESSED = "regressed"
+    NOT_COMPARABLE = "not comparable"
+    INCONCLUSIVE = "inconclusive"
+    IMPROVED = "improved"
+    NOT_COMPARED = "not compared"
+    PASS = "pass"
+
+
+class Layer(StrEnum):
+    """Which part of a check says it, the cheapest first."""
+
+    EXACT = "exact"
+    GOLDEN = "golden"
+    ORDERING = "ordering"
+    STATISTICAL = "statistical"
+    SPEED = "speed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One verdict: of which row of the board and which number, with what was and what is.
+
+    excess: how far beyond what is allowed, in units of what is allowed; it orders equal verdicts.
+    """
+
+    verdict: Verdict
+    layer: Layer
+    row: str
+    number: str
+    base: str = ""
+    now: str = ""
+    allowed: str = ""
+    said: str = ""
+    excess: float = 0.0
+
+
+_CODES = {
+    Verdict.FAILED: Exit.CELL_FAILED,
+    Verdict.REGRESSED: Exit.REGRESSION,
+    Verdict.NOT_COMPARABLE: Exit.CANNOT_COMPARE,
+    Verdict.INCONCLUSIVE: Exit.CANNOT_COMPARE,
+}
+_COLUMNS = ("verdict", "layer", "row", "number", "base", "now", "allowed", "said")
+_HEADS = ("verdict", "layer", "method", "number", "baseline", "now", "allowed", "what it means")
+_LEVELS = {
+    Verdict.FAILED: "error",
+    Verdict.REGRESSED: "error",
+    Verdict.NOT_COMPARABLE: "error",
+    Verdict.INCONCLUSIVE: "warning",
+    Verdict.IMPROVED: "notice",
+}
+ANNOTATIONS = 10
+"""How many annotations of one level GitHub shows of a step."""
+ROWS = 40
+"""How many rows the table and the Markdown summary have; the JSON has all."""
+
+
+def number(value: float) -> str:
+    """Return a number with digits enough to see a difference."""
+    return f"{value:.4g}"
+
+
+def exit_code(findings: Sequence[Finding], lenient: bool) -> Exit:
+    """Return the exit code: that of the worst verdict; with lenient, inconclusive is fine."""
+    found = {finding.verdict for finding in findings}
+    if lenient:
+        found.discard(Verdict.INCONCLUSIVE)
+    return next((code for verdict, code in _CODES.items() if verdict in found), Exit.FINE)
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings in the order in which they matter."""
+    rank = list(Verdict)
+    return sorted(findings, key=lambda f: (rank.index(f.verdict), -f.excess))
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Return how often each verdict was given, in one line."""
+    count = Counter(finding.verdict for finding in findings)
+    return ", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict if count[verdict])
+
+
+def show(console: Console, findings: Sequence[Finding], title: str, all_rows: bool = False) -> None:
+    """Print the table of what did not pass, or of all, and the count of each verdict."""
+    told = [f for f in worst_first(findings) if all_rows or f.verdict is not Verdict.PASS]
+    if told:
+        rows = [tuple(str(getattr(f, column)) for column in _COLUMNS) for f in told[:ROWS]]
+        print_table(console, _HEADS, rows, title=title)
+    if len(told) > ROWS:
+        say(console, f"... and {len(told) - ROWS} more (--json FILE has all)")
+    say(console, f"check: {summary(findings)}")
+
+
+def as_json(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
+    """Return everything as JSON."""
+    listed = [asdict(finding) for finding in worst_first(findings)]
+    counts = dict(Counter(finding.verdict for finding in findings))
+    found = {"baseline": baseline, "exit_code": int(code), "counts": counts, "findings": listed}
+    return json.dumps(found, indent=1) + "\n"
+
+
+def as_junit(findings: Sequence[Finding]) -> str:
+    """Return JUnit XML: a test case for each number, skipped where nothing could be said."""
+    suite = ElementTree.Element("testsuite", name="contentbench check")
+    counts = {"failure": 0, "error": 0, "skipped": 0}
+    kinds = {
+        Verdict.FAILED: "error",
+        Verdict.REGRESSED: "failure",
+        Verdict.NOT_COMPARABLE: "error",
+        Verdict.INCONCLUSIVE: "skipped",
+        Verdict.NOT_COMPARED: "skipped",
+    }
+    for finding in findings:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=f"{finding.layer}.{finding.row}", name=finding.number
+        )
+        if kind := kinds.get(finding.verdict):
+            counts[kind] += 1
+            message = f"{finding.verdict}: {_sentence(finding)}"
+            ElementTree.SubElement(case, kind, message=message)
+    suite.set("tests", str(len(findings)))
+    suite.set("failures", str(counts["failure"]))
+    suite.set("errors", str(counts["error"]))
+    suite.set("skipped", str(counts["skipped"]))
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def as_markdown(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
+    """Return the summary that is put under a pull request."""
+    verdict = {
+        Exit.FINE: "pass",
+        Exit.REGRESSION: "**regressed**",
+        Exit.CELL_FAILED: "**a cell failed**",
+        Exit.CANNOT_COMPARE: "**no verdict** (not comparable or inconclusive)",
+    }[code]
+    lines = ["## contentbench check", "", f"{verdict}: {summary(findings)} (against `{baseline}`)"]
+    told = [f for f in worst_first(findings) if f.verdict is not Verdict.PASS]
+    if told:
+        lines += ["", _row(_HEADS), _row(["---"] * len(_HEADS))]
+        lines += [_row([str(getattr(f, column)) for column in _COLUMNS]) for f in told[:ROWS]]
+    if len(told) > ROWS:
+        lines += ["", f"... and {len(told) - ROWS} more"]
+    return "\n".join(lines) + "\n"
+
+
+def github_lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the workflow commands that GitHub shows as annotations, the worst of each level."""
+    by_level: dict[str, list[str]] = {}
+    for finding in worst_first(findings):
+        if level := _LEVELS.get(finding.verdict):
+            title = _escaped(f"{finding.verdict}: {finding.row} {finding.number}", ",:")
+            line = f"::{level} title={title}::{_escaped(_sentence(finding))}"
+            by_level.setdefault(level, []).append(line)
+    return [line for lines in by_level.values() for line in lines[:ANNOTATIONS]]
+
+
+def tell_github(console: Console, findings: Sequence[Finding], markdown: str) -> None:
+    """Say it to GitHub too, where this is one of its jobs."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in github_lines(findings):
+            say(console, line)
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(markdown)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a report.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+    except OSError as error:
+        raise UserError(f"cannot write {path} ({error.strerror}): name another file") from error
+
+
+def _sentence(finding: Finding) -> str:
+    parts = [f"{finding.layer}: {finding.row} {finding.number}"]
+    if finding.base or finding.now:
+        parts.append(f"was {finding.base or '-'}, is {finding.now or '-'}")
+    if finding.allowed:
+        parts.append(f"allowed {finding.allowed}")
+    return "; ".join([*parts, *([finding.said] if finding.said else [])])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    for character in "%\r\n" + more:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

@@ -1,0 +1,72 @@
+"""Plants every fault in turn and prints which layer of the check found it, and how soon.
+
+``python -m tests.faults [BASELINE] [--only WORDS] [--records DIR]``. The golden layer is asked
+first; for a fault that it does not find, or for all with --records, the smoke cells are run under
+the fault and the other layers are asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import baseline as baselines
+from bench.check import LAYERS, RECORD_LAYERS, Options, golden_now, run_cells
+from bench.compare import compare_records
+from bench.space import default_cache
+from bench.store import Store
+from bench.verdicts import Verdict, worst_first
+
+from . import PLANTED, planted
+
+
+def findings_of(options: Options, baseline, layers) -> list:
+    if layers == ("golden",):
+        return golden_now(options, baseline["golden"])
+    run_cells(options, baseline, jobs=1, engine="inline")
+    return compare_records(baseline, Store(options.results).records()[0], layers)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("baseline", nargs="?", default="results/baselines/smoke.json")
+    parser.add_argument("--only", default="", help="plant only faults whose name has these words")
+    parser.add_argument("--records", type=Path, help="run the cells under every fault in here")
+    given = parser.parse_args()
+    baseline = baselines.read(Path(given.baseline))
+    print("| fault | found by | numbers | the worst | CPU s | s |")
+    print("|---|---|---|---|---|---|", flush=True)
+    found = 0
+    for name in ("none", *PLANTED):
+        if given.only not in name:
+            continue
+        folder = (given.records or Path("/tmp/faults")) / name.replace(" ", "-")
+        options = Options(Console(quiet=True), Path(given.baseline), folder, default_cache())
+        start = time.perf_counter(), time.process_time()
+        layers = [RECORD_LAYERS] if given.records else [("golden",), RECORD_LAYERS]
+        bad = []
+        for some in layers[: 1 if name == "none" and not given.records else 2]:
+            if name == "none":
+                told = findings_of(options, baseline, some)
+            else:
+                with planted(name):
+                    told = findings_of(options, baseline, some)
+            bad = [f for f in told if f.verdict in (Verdict.REGRESSED, Verdict.NOT_COMPARABLE)]
+            if bad:
+                break
+        wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+        count = Counter(str(f.layer) for f in bad)
+        by = ", ".join(layer for layer in LAYERS if layer in count) or "**nothing**"
+        worst = worst_first(bad)[0] if bad else None
+        what = f"{worst.row}: {worst.number} {worst.base} -> {worst.now}" if worst else ""
+        found += bool(bad) and name != "none"
+        print(f"| {name} | {by} | {len(bad)} | {what} | {cpu:.0f} | {wall:.0f} |", flush=True)
+    print(f"\nfound {found} of {len(PLANTED)}")
+
+
+if __name__ == "__main__":
+    main()
