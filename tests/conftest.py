@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before any library looks: two tests at once share two cores
+
 import csv
 import importlib
-import os
 import subprocess
 import sys
 from pathlib import Path
