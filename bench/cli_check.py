@@ -1,0 +1,136 @@
+"""The verbs that tell whether anything has become worse: `check` and `baseline`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli_options import (
+    DEFAULT_RESULTS,
+    CacheOption,
+    Engine,
+    JobsOption,
+    PluginOption,
+    ResultsOption,
+    check_seeds,
+    finish,
+    names_in,
+    warm_up,
+)
+
+app = typer.Typer()
+DEFAULT_BASELINE = Path("results/baselines/smoke.json")
+
+
+@app.command(
+    epilog="Examples:  python -m bench check  |  python -m bench check --run --lenient  |  "
+    "python -m bench check base.json --results results/local --junit check.xml  |  "
+    "Exit codes: 0 pass, 1 regressed, 2 wrong use, 3 a cell failed, 4 not comparable or "
+    "inconclusive."
+)
+def check(
+    baseline: Annotated[
+        Path | None, typer.Argument(help="The baseline; results/baselines/smoke.json if not given.")
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            help="Folder of the records; results/local, or with --run results/local/check.",
+        ),
+    ] = None,
+    run_first: Annotated[
+        bool,
+        typer.Option(
+            "--run", help="First run the cells of the baseline anew, three seeds of each."
+        ),
+    ] = False,
+    jobs: JobsOption = None,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(help="exact, golden, ordering, statistical; all if not given."),
+    ] = None,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Inconclusive is fine: exit code 0.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all verdicts as JSON to this file.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write JUnit XML to this file.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", help="Write a Markdown summary to this file.")
+    ] = None,
+    ab: Annotated[
+        str | None,
+        typer.Option("--ab", metavar="REV", help="Only compare speed, with this git revision."),
+    ] = None,
+    plugins: PluginOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Compare records and code with a baseline: has anything become worse?"""
+    if run_first:
+        warm_up(Engine.process, dry_run=False)
+    from bench.check import LAYERS, Options, Reports, check_speed
+    from bench.check import check as compare
+    from bench.display import console
+    from bench.space import default_cache
+
+    options = Options(
+        console=console(),
+        path=baseline or DEFAULT_BASELINE,
+        results=(results or DEFAULT_RESULTS / ("check" if run_first else "")).resolve(),
+        cache=(cache_dir or default_cache()).resolve(),
+        plugins=tuple(plugins or ()),
+    )
+    reports = Reports(json_file, junit, markdown)
+    if ab is not None:
+        finish(lambda: check_speed(options, ab, lenient, reports))
+    wanted = names_in(layers) or LAYERS
+    finish(lambda: compare(options, wanted, lenient, reports, run_first, jobs))
+
+
+@app.command(
+    epilog="Example:  python -m bench baseline --profile smoke --results results/local "
+    "--reason 'first numbers'"
+)
+def baseline(
+    file: Annotated[
+        Path | None, typer.Argument(help="Where; results/baselines/PROFILE.json if not given.")
+    ] = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    profile: Annotated[str, typer.Option(help="Which records: those of this profile.")] = "small",
+    methods: Annotated[
+        list[str] | None, typer.Option(help="Labels or methods; all of the records if not given.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="0,1,2 or 0-4; all if not given.")] = None,
+    reason: Annotated[str, typer.Option(help="Why it is written; the baseline keeps it.")] = "",
+    golden: Annotated[bool, typer.Option(help="Make golden numbers of the code as it is.")] = True,
+    plugins: PluginOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Write down what records say, for `check` to compare with."""
+    # golden numbers are also made with two threads: on a busy machine these would spin for minutes
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    check_seeds(seeds)
+    from bench.check import Options, write_baseline
+    from bench.display import console
+    from bench.space import default_cache
+
+    chosen: tuple[int, ...] = ()
+    if seeds:
+        from bench.plan import parse_seeds  # here: it brings torch along
+
+        chosen = parse_seeds(seeds)
+    options = Options(
+        console=console(),
+        path=file or DEFAULT_BASELINE.with_name(f"{profile}.json"),
+        results=results.resolve(),
+        cache=(cache_dir or default_cache()).resolve(),
+        plugins=tuple(plugins or ()),
+    )
+    finish(lambda: write_baseline(options, profile, names_in(methods), chosen, reason, golden))

@@ -1,0 +1,129 @@
+"""What the verbs share: options, and the ways in which a verb begins and ends."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from bench.contracts import Resize, Split
+from bench.errors import Exit, UserError
+
+DEFAULT_RESULTS = Path("results/local")
+
+
+class Existing(StrEnum):
+    """What to do with cells that have a record."""
+
+    resume = "resume"
+    retry = "retry"
+    fresh = "fresh"
+
+
+class Engine(StrEnum):
+    """How cells are run."""
+
+    process = "process"
+    inline = "inline"
+    ray = "ray"
+
+
+ResultsOption = Annotated[
+    Path, typer.Option("--results", help="Folder of records, grids and leaderboard.")
+]
+TasksOption = Annotated[
+    list[str] | None, typer.Option("--tasks", "--task", help="Names, separated by commas.")
+]
+MetricsOption = Annotated[
+    list[str] | None, typer.Option(help="Ids or families, separated by commas; all.")
+]
+JobsOption = Annotated[
+    int | None, typer.Option(min=1, help="Cells at a time; the number of cores if not given.")
+]
+InceptionOption = Annotated[
+    Path | None, typer.Option(help="Weights of Inception, for fid_add and fid_remove.")
+]
+CacheOption = Annotated[
+    Path | None, typer.Option(help="Where tasks are kept (or CONTENTBENCH_CACHE).")
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        help="process: one process a cell; inline: in this process; ray: on the Ray cluster of "
+        "RAY_ADDRESS, or here."
+    ),
+]
+AOption = Annotated[
+    Path | None, typer.Option("--a", help="Images without the extra content (--task folder).")
+]
+BOption = Annotated[
+    Path | None, typer.Option("--b", help="Images with the extra content (--task folder).")
+]
+DataRootOption = Annotated[
+    Path | None, typer.Option(help="The folder that holds data sets (CelebA, digits).")
+]
+SplitOption = Annotated[
+    Split | None,
+    typer.Option(help="folder: hash of the content, or sub-folder; celeba: official or identity."),
+]
+ResizeOption = Annotated[
+    Resize | None, typer.Option(help="How an image of --task folder becomes square; crop.")
+]
+SkipBadOption = Annotated[
+    bool, typer.Option("--skip-bad", help="Go on without images that cannot be used.")
+]
+PluginOption = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="File with a method, metric or task of your own (repeatable)."),
+]
+
+
+def names_in(given: list[str] | None) -> tuple[str, ...]:
+    """Return the names of an option that may be repeated and may hold commas or spaces.
+
+    In the brackets of a label, a comma parts nothing.
+    """
+    texts = [re.split(r"[,\s]+(?![^\[]*\])", text) for text in given or ()]
+    return tuple(name for names in texts for name in names if name)
+
+
+def check_seeds(seeds: str | None) -> None:
+    """Make sure that seeds which are given are not empty.
+
+    Raises:
+        UserError: they are.
+    """
+    if seeds is not None and not seeds.strip():
+        raise UserError("--seeds '': expected whole numbers such as 0,1,2 or 0-4")
+
+
+def warm_up(engine: Engine, dry_run: bool) -> None:
+    """Let workers begin to import torch while this process still plans.
+
+    Raises:
+        UserError: what the engine needs is not installed.
+    """
+    if engine is Engine.ray:
+        from bench.engines import require_ray
+
+        require_ray()
+    if engine is Engine.process and not dry_run:
+        from bench.engines import warm_up
+
+        warm_up()
+
+
+def finish(work: Callable[[], int]) -> NoReturn:
+    """Do the work of a verb and end with its exit code."""
+    try:
+        code = work()
+    except KeyboardInterrupt:  # here, because typer would end without a word
+        message = "interrupted: the same command keeps what is finished and does the rest"
+        print(message, file=sys.stderr)
+        code = Exit.INTERRUPTED
+    raise typer.Exit(code)
