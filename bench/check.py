@@ -239,7 +239,7 @@ def write_baseline(
 
 def _golden(options: Options, profile: str, rows: Sequence[Row]) -> dict[str, Any]:
     """Return golden numbers of all methods: as the rows configure them, or as the profile does."""
-    from bench.golden import with_tolerances
+    from bench.golden import elsewhere, with_tolerances
 
     registry = Registry(options.plugins)
     chosen = choose_profile(profile.partition("[")[0])
@@ -252,7 +252,8 @@ def _golden(options: Options, profile: str, rows: Sequence[Row]) -> dict[str, An
     for plugin in registry.all("method"):
         if plugin.name not in {method for method, _, _ in found.values()}:
             found[plugin.name] = (plugin.name, configure(plugin, chosen, [])[1], side)
-    golden = with_tolerances(registry, found, options.cache)
+    others = elsewhere(options.plugins, found, options.cache)
+    golden = with_tolerances(registry, found, options.cache, others)
     named = {
         label: {"method": method, "config": config, "side": size}
         for label, (method, config, size) in found.items()

@@ -19,7 +19,8 @@ def compare_golden(
 ) -> list[Finding]:
     """Return the verdicts on golden numbers.
 
-    frozen: the relative tolerance of metrics of frozen results. timer: the seconds that it waits.
+    frozen: the least relative tolerance of metrics of frozen results. timer: the seconds that it
+    waits.
     """
     waits = _number("timer", "waits for a GPU", timer, now["timer"], timer / 2, one_sided=True)
     if golden["pixels"] != now["pixels"]:
@@ -50,7 +51,7 @@ def _metric(
                 said = "a number came or went"
                 yield _differs(FROZEN, f"{name} {key}", str(pair[0]), str(pair[1]), said)
             else:
-                allowed = tolerance * max(abs(pair[0]), SMALL)
+                allowed = max(tolerance * max(abs(pair[0]), SMALL), was["tolerance"][key])
                 yield _number(FROZEN, f"{name} {key}", *pair, allowed)
 
 

@@ -1,14 +1,19 @@
 """Golden numbers: every metric of frozen results, a short training of every method, the timer.
 
 They are made with the baseline and again with every check, in seconds, and tell whether the *code*
-still computes what it did; the other layers look at records alone. A number of a training has a
-tolerance of its own, measured when the baseline is made: it is trained again from weights that are
-`NUDGE` off and with another number of threads, and three times what that moves is allowed.
+still computes what it did; the other layers look at records alone. Tolerances are measured when the
+baseline is made: all is computed again with the kernels of other processors, and trained again from
+weights that are `NUDGE` off and with another number of threads; three times what that moves is
+allowed.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,6 +48,11 @@ FLOOR = 1e-3
 """The least tolerance of a trained number, relative to its scale."""
 FROZEN_TOLERANCE = 1e-4
 SPREADS = 3.0
+OTHER_KERNELS = (
+    {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+)
+"""What makes torch compute as on processors of other kinds; others round differently."""
 TIMER_SECONDS = 0.02
 
 Rows = Mapping[str, tuple[str, Mapping[str, Any], int]]
@@ -69,23 +79,60 @@ def measure(registry: Registry, rows: Rows, cache: Path) -> dict[str, Any]:
     }
 
 
-def with_tolerances(registry: Registry, rows: Rows, cache: Path) -> dict[str, Any]:
-    """Return what `measure` does, with each trained number's measured tolerance beside it."""
+def with_tolerances(
+    registry: Registry, rows: Rows, cache: Path, others: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return what `measure` does, with each number's measured tolerance beside it.
+
+    others: what `elsewhere` gives.
+    """
     found = measure(registry, rows, cache)
+    for name, was in found["metrics"].items():
+        pairs = [(was, there["metrics"][name]) for there in others]
+        was["tolerance"] = {
+            key: SPREADS * max((_apart(one[key], other[key]) for one, other in pairs), default=0.0)
+            for key in ("value", "lo", "hi", "n")
+        }
     for label, (method, config, side) in rows.items():
         data = task_data(registry, side, cache)
-        others = [
+        again = [
             short_training(registry, method, config, data, **how)
             for how in ({"nudge": 1}, {"nudge": 2}, {"threads": 2})
         ]
+        again += [there["training"][label] for there in others]
         found["training"][label] = {
             name: {
                 "value": value,
-                "tolerance": _tolerance(name, value, found["training"][label], others),
+                "tolerance": _tolerance(name, value, found["training"][label], again),
             }
             for name, value in found["training"][label].items()
         }
     return found
+
+
+def _apart(one: float | None, other: float | None) -> float:
+    return 0.0 if one is None or other is None else abs(one - other)
+
+
+def elsewhere(plugins: Sequence[Path], rows: Rows, cache: Path) -> list[dict[str, Any]]:
+    """Return what `measure` gives on processors of other kinds, which other kernels stand for.
+
+    Kernels are chosen when libraries are loaded, so each kind is a process of its own.
+    """
+    asked = {"plugins": [str(path) for path in plugins], "rows": rows, "cache": str(cache)}
+    return [
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-m", "bench.golden"],
+                input=json.dumps(asked),
+                env=os.environ | kernels,
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for kernels in OTHER_KERNELS
+    ]
 
 
 def _tolerance(name: str, value: float, own: Numbers, others: Sequence[Numbers]) -> float:
@@ -320,3 +367,14 @@ def _threads(count: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(before)
         torch.set_flush_denormal(False)
+
+
+def _main() -> None:
+    """Measure what is asked on standard input, for `elsewhere`."""
+    asked = json.load(sys.stdin)
+    found = measure(Registry(map(Path, asked["plugins"])), asked["rows"], Path(asked["cache"]))
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()
