@@ -58,7 +58,8 @@ def test_the_readmes_table_is_that_of_the_committed_board():
     import csv
 
     with (ROOT / "results" / "leaderboard.csv").open() as file:
-        small = [row for row in csv.DictReader(file) if row["profile"] == "small"]
+        where = ("small", "avatars-glasses")
+        small = [r for r in csv.DictReader(file) if (r["profile"], r["task"]) == where]
     board = {(row["method"], row["metric"]): row for row in small}
     lines = [line for line in README.splitlines() if line.startswith("| ") and "|" in line[2:]]
     head = next(line for line in lines if "`z1_domain_acc`" in line)
