@@ -88,7 +88,8 @@ def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) 
     def success(weights: Array) -> Array:
         made, plain = (weights @ of / weights.sum(1) for of in said[:2])
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((made - plain) / (said[2].mean() - plain))
+            found = (made - plain) / (said[2].mean() - plain)
+        return np.where(np.isfinite(found), found, np.nan)  # of few images some draws have none
 
     if said[2].mean() <= said[1].mean():
         return Result(status="unavailable", reason="the classifier cannot tell real domains apart")

@@ -285,3 +285,26 @@ def test_factors_that_cannot_be_probed_are_left_out_with_a_reason(data):
     left_out = [f"{data.factors[at].name} does not vary" for at in (0, 5)]
     assert found["separation"].detail["left_out"] == left_out
     assert data.factors[0].name not in found["info_z1_common"].detail
+
+
+def test_of_few_images_a_draw_without_a_value_is_left_out():
+    """Where as many drawn sources as real images are taken for the target, there is no scale."""
+
+    class Marked:
+        extractor = SimpleNamespace(name="none")
+
+        def domain(self, images):
+            return images[:, 0, 0, 0].long()
+
+        second_opinion = domain
+
+    def marked(*domains):
+        images = torch.zeros(len(domains), 3, 4, 4, dtype=torch.uint8)
+        images[:, 0, 0, 0] = torch.tensor(domains)
+        return Domain(images, torch.zeros(len(domains), 0, dtype=torch.int64))
+
+    task = TaskData("t", "", (), {"test": [marked(0, 0, 0, 1), marked(1, 1, 1, 0)]}, None)
+    found = module("transfer")._domain_success(Marked(), marked(1, 1, 0, 0).images, 1, task)
+    assert found.value == pytest.approx((0.5 - 0.25) / (0.75 - 0.25))
+    assert np.isfinite([found.lo, found.hi]).all()
+    assert found.lo <= found.value <= found.hi
