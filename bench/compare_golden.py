@@ -27,9 +27,15 @@ def compare_golden(
         said = "the images of the golden task are others: the renderer or the task has changed"
         return [waits, _differs(TASK, "pixels", golden["pixels"], now["pixels"], said)]
     findings = [waits]
+    findings += [
+        Finding(Verdict.FAILED, Layer.GOLDEN, what, "golden numbers", said=f"it raises {error}")
+        for what, error in now["raised"].items()
+    ]
     for name, was in golden["metrics"].items():
         findings += _metric(name, was, now["metrics"].get(name), frozen)
     for label, numbers in golden["training"].items():
+        if label in now["raised"]:
+            continue
         findings += _training(label, numbers, now["training"].get(label))
     return findings
 
@@ -38,7 +44,7 @@ def _metric(
     name: str, was: Mapping[str, Any], now: Mapping[str, Any] | None, tolerance: float
 ) -> Iterator[Finding]:
     if now is None:
-        yield _gone(FROZEN, name, "no such metric any more")
+        yield _gone(FROZEN, name, "no such metric, or its family raised")
     elif was["version"] != now["version"]:
         said = f"another version: {was['version']} -> {now['version']}; update the baseline"
         yield _gone(FROZEN, name, said)

@@ -29,6 +29,7 @@ from torch import Tensor
 from bench.artefacts import results_of
 from bench.contracts import Artefacts, DataSizes, Domain, Settings, TaskData
 from bench.data import prepare
+from bench.errors import UserError
 from bench.measure import repeat
 from bench.method import Method
 from bench.registry import Registry
@@ -66,17 +67,33 @@ def sizes(side: int) -> DataSizes:
 
 
 def measure(registry: Registry, rows: Rows, cache: Path) -> dict[str, Any]:
-    """Return all golden numbers, those of trainings with their scale."""
+    """Return all golden numbers, those of trainings with their scale.
+
+    ``raised`` says of each method or family of metrics that could not be computed what it raised.
+    """
     data = task_data(registry, 32, cache)
+    raised: dict[str, str] = {}
+    training = {}
+    for label, (method, config, side) in rows.items():
+        images = task_data(registry, side, cache)
+        with _noted(label, raised):
+            training[label] = short_training(registry, method, config, images)
     return {
         "pixels": data.pixel_hash,
-        "metrics": frozen_metrics(registry, data),
-        "training": {
-            label: short_training(registry, method, config, task_data(registry, side, cache))
-            for label, (method, config, side) in rows.items()
-        },
+        "metrics": frozen_metrics(registry, data, raised),
+        "training": training,
         "timer": timer(),
+        "raised": raised,
     }
+
+
+@contextmanager
+def _noted(what: str, raised: dict[str, str]) -> Iterator[None]:
+    """Note what is raised under a name, and go on."""
+    try:
+        yield
+    except Exception as error:
+        raised[what] = next(iter(f"{type(error).__name__}: {error}".splitlines()))
 
 
 def with_tolerances(
@@ -85,8 +102,13 @@ def with_tolerances(
     """Return what `measure` does, with each number's measured tolerance beside it.
 
     others: what `elsewhere` gives.
+
+    Raises:
+        UserError: a method or a family of metrics raises.
     """
     found = measure(registry, rows, cache)
+    for what, error in found.pop("raised").items():
+        raise UserError(f"no golden numbers: {what} raises {error}")
     for name, was in found["metrics"].items():
         pairs = [(was, there["metrics"][name]) for there in others]
         was["tolerance"] = {
@@ -150,7 +172,9 @@ def task_data(registry: Registry, side: int, cache: Path) -> TaskData:
 # --- metrics of frozen results -------------------------------------------------------------------
 
 
-def frozen_metrics(registry: Registry, data: TaskData) -> dict[str, dict[str, Any]]:
+def frozen_metrics(
+    registry: Registry, data: TaskData, raised: dict[str, str]
+) -> dict[str, dict[str, Any]]:
     """Return value, interval, n and version of every metric of the frozen results."""
     artefacts = frozen(data)
     found: dict[str, dict[str, Any]] = {}
@@ -159,9 +183,10 @@ def frozen_metrics(registry: Registry, data: TaskData) -> dict[str, dict[str, An
             family = plugin.load()()
             settings = Settings(PROBES)
             wanted = [] if family.unavailable(settings) else list(family.numbers)
-            for name, result in family.score(wanted, artefacts, data, settings).items():
-                numbers = {key: getattr(result, key) for key in ("value", "lo", "hi", "n")}
-                found[name] = {"version": family.version, "status": result.status, **numbers}
+            with _noted(plugin.name, raised):
+                for name, result in family.score(wanted, artefacts, data, settings).items():
+                    numbers = {key: getattr(result, key) for key in ("value", "lo", "hi", "n")}
+                    found[name] = {"version": family.version, "status": result.status, **numbers}
     return found
 
 

@@ -11,6 +11,7 @@ from bench import golden
 from bench.check import LAYERS
 from bench.compare_golden import compare_golden
 from bench.config import choose_profile, configure
+from bench.errors import UserError
 from bench.golden import FROZEN_TOLERANCE, TIMER_SECONDS
 from bench.registry import Registry
 
@@ -86,3 +87,16 @@ def test_other_threads_and_first_weights_are_tolerated(how, base, cache):
 
 def test_the_layers_have_their_order():
     assert LAYERS == ("exact", "golden", "ordering", "statistical")
+
+
+def test_code_that_raises_is_a_finding_and_no_traceback(base, cache, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("one value\nand more")
+
+    monkeypatch.setattr(golden, "short_training", broken)
+    now = golden.measure(Few(()), rows_of(METHODS), cache)
+    findings = compare_golden(base, now, FROZEN_TOLERANCE, TIMER_SECONDS)
+    failed = {f.row: f.said for f in findings if f.verdict == "failed"}
+    assert failed == dict.fromkeys(METHODS, "it raises ValueError: one value")
+    with pytest.raises(UserError, match=r"no golden numbers: .* raises ValueError: one value"):
+        golden.with_tolerances(Few(()), rows_of(METHODS), cache)

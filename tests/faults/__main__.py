@@ -23,6 +23,8 @@ from bench.verdicts import Verdict, worst_first
 
 from . import PLANTED, planted
 
+FOUND = (Verdict.FAILED, Verdict.REGRESSED, Verdict.NOT_COMPARABLE)
+
 
 def findings_of(options: Options, baseline, layers) -> list:
     if layers == ("golden",):
@@ -55,14 +57,17 @@ def main() -> None:
             else:
                 with planted(name):
                     told = findings_of(options, baseline, some)
-            bad = [f for f in told if f.verdict in (Verdict.REGRESSED, Verdict.NOT_COMPARABLE)]
+            bad = [f for f in told if f.verdict in FOUND]
             if bad:
                 break
         wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
         count = Counter(str(f.layer) for f in bad)
         by = ", ".join(layer for layer in LAYERS if layer in count) or "**nothing**"
         worst = worst_first(bad)[0] if bad else None
-        what = f"{worst.row}: {worst.number} {worst.base} -> {worst.now}" if worst else ""
+        what = ""
+        if worst:
+            change = f"{worst.number} {worst.base} -> {worst.now}" if worst.now else worst.said
+            what = f"{worst.row}: {change}"
         found += bool(bad) and name != "none"
         print(f"| {name} | {by} | {len(bad)} | {what} | {cpu:.0f} | {wall:.0f} |", flush=True)
     print(f"\nfound {found} of {len(PLANTED)}")
