@@ -94,8 +94,9 @@ QUALITY = (
     "rec_ssim_a",
     "rec_ssim_b",
 )
-RANKED = ("z1_domain_acc", "cf_skill_in_add", "cf_rank_add", "fd_add", "rec_l1_a")
-"""Their mean rank orders the rows: hiding, adding, following the guide, realism, keeping."""
+RANKED = ("z1_domain_acc", "da_acc", "cf_skill_in_add", "cf_rank_add", "fd_add", "rec_l1_a")
+"""Their mean rank orders the rows: hiding, carrying a label over, adding, following the guide,
+realism, keeping."""
 
 COST = (
     "train_images_per_s",
@@ -290,8 +291,9 @@ class Board:
         return dict(found.iloc[0]) if len(found) else None
 
     def columns(self, wanted: Sequence[str]) -> list[str]:
-        """Return the columns that there are of the wanted metrics."""
-        found = list(dict.fromkeys(self.rows["metric"]))
+        """Return the columns of the wanted metrics that apply to any row."""
+        applying = self.rows[self.rows["status"] != "not_applicable"]
+        found = list(dict.fromkeys(applying["metric"]))
         return [name for metric in wanted for name in found if name.split(" [")[0] == metric]
 
     def better(self, metric: str) -> str:
@@ -340,9 +342,15 @@ def _apart(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(metric=names)
 
 
+def ranked_by(rows: pd.DataFrame) -> list[str]:
+    """Return those of `RANKED` that have a value: a task without truth has fewer."""
+    valued = set(rows.loc[rows["value"].notna(), "metric"])
+    return [metric for metric in RANKED if metric in valued]
+
+
 def mean_ranks(rows: pd.DataFrame) -> dict[str, float]:
-    """Return the mean rank of each method over `RANKED`, ties averaged; only complete methods."""
-    ranked = [metric for metric in RANKED if (rows["metric"] == metric).any()]
+    """Return the mean rank of each method by `ranked_by`, ties averaged; only complete methods."""
+    ranked = ranked_by(rows)
     wide = rows[rows["metric"].isin(ranked)].pivot(index="method", columns="metric", values="value")
     wide = wide.astype(float).dropna()
     if wide.empty or not ranked:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.board import COST, FACTS, QUALITY, RANKED, Board
+from bench.board import COST, FACTS, QUALITY, Board, ranked_by
 
 MAIN = (
     "z1_domain_acc",
     "z1_probe_power",
+    "da_acc",
     "separation",
     "cf_skill_in_add",
     "cf_skill_in_remove",
@@ -27,7 +28,7 @@ MAIN = (
 """The columns of the first table."""
 
 FURTHER = {
-    "What is in which code": ("z1_", "info_", "leak_", "mig_", "sap_", "dci_"),
+    "What is in which code": ("z1_", "da_", "info_", "leak_", "mig_", "sap_", "dci_"),
     "Transfer": ("cf_", "tr_", "rm_", "div_", "cyc_"),
     "Image quality": ("fd_", "fid_", "kid_", "precision_", "recall_", "density_", "coverage_"),
     "Reconstruction": ("rec_",),
@@ -179,8 +180,9 @@ def _legend(board: Board) -> str:
     extractors = sorted({name for name in board.rows["extractor"] if name})
     lines = [
         "Brackets: 95 % interval, over the test items for one seed, over seeds for more. "
-        f"Rows are ordered by the mean rank over {', '.join(RANKED)} (ties averaged); anchors, "
-        "incomplete rows and methods that are told more than the domain are not ranked. "
+        f"Rows are ordered by the mean rank over {', '.join(ranked_by(board.rows))} (ties "
+        "averaged); anchors, incomplete rows and methods that are told more than the domain are "
+        "not ranked. "
         "Values hold for equal n and one extractor"
         + (f" ({', '.join(extractors)})." if extractors else "."),
         *_references(board),

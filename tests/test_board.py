@@ -180,3 +180,15 @@ def test_details_of_seeds_are_put_together_where_they_agree():
         one["metrics"]["z1_domain_acc"]["detail"] = detail
     assert json.loads(row(frame(records), "m", "z1_domain_acc")["detail"]) == together
     assert "Guessing has a `z1_domain_acc` of 0.400 to 0.700" in markdown(boards(records))
+
+
+def test_where_nobody_has_a_number_the_others_rank():
+    """A task without truth: its counterfactual columns are gaps in every row."""
+    records = [
+        record(label=label, fd_add=value, cf_skill_in_add=None)
+        for label, value in (("a", 5.0), ("b", 3.0))
+    ]
+    (board,) = boards(records)
+    assert board.ranks == {"a": 2, "b": 1}
+    assert board.order == ["b", "a"]
+    assert "the mean rank over fd_add (ties" in markdown([board])
