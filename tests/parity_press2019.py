@@ -11,7 +11,7 @@ from bench.method import Codes
 from .conftest import REGISTRY
 from .golden_scheme import GOLDEN, deviation, drawn, fill, golden
 
-FORWARD = 1e-5  # float32 forward passes lie within 2e-6 of float64 ones
+FORWARD = 2e-5  # float32 forward passes: 2e-6 off with AVX512 kernels, 1.1e-5 with AVX2
 TRACE = 1e-7  # float64 traces move by less than 2e-10 under other kernels
 FIRST_STEP = 1e-5  # float32 losses before the first update
 

@@ -339,6 +339,11 @@ HANGS_ONCE = (
 )
 
 
+def _heeding_interrupts():
+    """A shell lets its background jobs ignore them, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _ends(group):
     """Return whether all processes of a group end within seconds."""
     until = time.monotonic() + 20
@@ -359,6 +364,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(engine, peaceful, cache, tmp
     run = subprocess.Popen(
         [sys.executable, "-m", "bench", *map(str, words), "--cache-dir", str(cache)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=_heeding_interrupts,
     )  # fmt: skip
     until = time.monotonic() + 120
     while not mark.exists() and time.monotonic() < until:

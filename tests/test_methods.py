@@ -119,7 +119,9 @@ class TestMethods:
         together = outputs(method, a, b)
         alone = outputs(method, a[1:2], b[1:2])
         for name, value in together.items():
-            assert torch.allclose(value[1:2], alone[name], atol=1e-5), name
+            assert torch.allclose(value[1:2], alone[name], atol=1e-4), (
+                name
+            )  # a batch has other kernels
 
     def test_eval_leaves_the_random_state_alone(self, plugin):
         method = make(plugin)
