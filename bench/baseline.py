@@ -19,6 +19,7 @@ import numpy as np
 from bench.anchors import ANCHORS
 from bench.claims import gaps, smallest
 from bench.config import hash_of, is_imported
+from bench.environment import machine_of
 from bench.errors import UserError
 from bench.store import BUSY, Store, read_sealed, write_sealed
 
@@ -29,7 +30,6 @@ EXACT_FACTS = ("pixel_hash", "steps", "images", "flops_per_step")
 """Facts of a training that are equal in every seed and on every machine."""
 SAID = ("family", "version", "extractor", "unit", "better", "n")
 CPU_SECONDS = "cpu_seconds"
-MACHINE = ("cpu", "cpu_capability", "platform")
 
 Row = dict[str, Any]
 Record = Mapping[str, Any]
@@ -74,7 +74,7 @@ def _row(records: Sequence[Record]) -> Row:
         },
         "sources": sources[0] if sources else {},
         "mixed": sum(one != sources[0] for one in sources),
-        "machine": _machine(good[0]["environment"]) if good else "",
+        "machine": machine_of(good[0]["environment"]) if good else "",
         "facts": {
             key: good[0]["facts"][key] for key in EXACT_FACTS if good and key in good[0]["facts"]
         },
@@ -82,11 +82,6 @@ def _row(records: Sequence[Record]) -> Row:
         "metrics": {name: _metric([record["metrics"].get(name) for record in good])
                     for name in sorted(names)},
     }  # fmt: skip
-
-
-def _machine(environment: Mapping[str, Any]) -> str:
-    """Return what kind of machine it was; CPU seconds of another kind say nothing."""
-    return ", ".join(str(environment.get(key, "")) for key in MACHINE)
 
 
 def _metric(entries: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,16 @@ from typing import Any
 from bench import __version__, compat
 
 _ROOT = Path(__file__).resolve().parent.parent
+_CPUINFO = Path("/proc/cpuinfo")
+_GENERATION = {
+    "cpu family": "family",
+    "model": "model",
+    "stepping": "stepping",
+    "CPU implementer": "implementer",
+    "CPU part": "part",
+}
+"""What tells generations of processors apart where virtual machines share one name for all."""
+_MACHINE = ("cpu", "cpu_capability", "torch")
 
 
 @cache
@@ -53,12 +64,27 @@ def native_bf16(device: str) -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in supports)
 
 
+def machine_of(environment: Mapping[str, Any]) -> str:
+    """Return what kind of machine a description is of: CPU seconds of another kind say nothing.
+
+    A kind is a processor, the instructions that are used of it, and the torch that uses them.
+    """
+    return ", ".join(str(environment.get(key, "")) for key in _MACHINE)
+
+
 def _processor() -> str:
+    """Return name and generation of the processor: "AMD EPYC (family 25, model 1, stepping 1)"."""
     try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        first, _, _ = _CPUINFO.read_text("utf-8").partition("\n\n")
     except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
+        first = ""
+    pairs = (line.partition(":") for line in first.splitlines())
+    said = {name.strip(): value.strip() for name, _, value in pairs}
+    name = said.get("model name") or platform.processor() or platform.machine()
+    generation = ", ".join(
+        f"{short} {said[key]}" for key, short in _GENERATION.items() if key in said
+    )
+    return f"{name} ({generation})" if generation else name
 
 
 def _commit() -> str | None:

@@ -1,110 +1,128 @@
-"""Checks of unchanged code: how often do they cry wolf?
+"""Asks the whole check of unchanged code, again and again: how often does it cry wolf?
 
-``python -m tests.faults.unchanged POOL [--again DIR ...] [--checks 28]``
+``python -m tests.faults.unchanged FOLDER [--baseline FILE] [--at-once 2] [--only WORDS]``
 
-POOL holds records of several methods with many seeds. Each check draws eight seeds for a baseline
-and three others that are checked against it. The records of each DIR (the same cells run again, or
-with another number of threads) are checked against a baseline of the pool's seeds, paired.
-
-``python -m tests.faults.unchanged --train DIR --seeds 0-2 --threads 2`` makes such a DIR.
+Each rerun is a process of its own that trains three seeds of every method of the baseline anew and
+asks all four layers. FOLDER keeps records and verdicts, so that what was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from bench import baseline as baselines
 from bench.anchors import ANCHORS
+from bench.check import LAYERS, Options, golden_now, plan_of
 from bench.compare import compare_records
 from bench.execute import execute
-from bench.plan import Request, jobs_for, make_plan
+from bench.golden import OTHER_KERNELS
+from bench.plan import Plan, jobs_for
 from bench.space import default_cache
 from bench.store import Store
-from bench.verdicts import Finding, Verdict, summary, worst_first
+from bench.verdicts import Verdict, as_json, exit_code
 
-METHODS = ("press2019", "autoencoder")
-LAYERS = ("exact", "ordering", "statistical")
-OF_BASELINE, OF_CHECK = 8, 3
+SMOKE = Path("results/baselines/smoke.json")
 
 
-def train(folder: Path, seeds: str, threads: int) -> None:
-    request = Request(methods=METHODS, profile="smoke", seeds=seeds, device="cpu")
-    plan = make_plan(request)
-    plan = replace(plan, cells=tuple(replace(cell, threads=threads) for cell in plan.cells))
+@dataclass(frozen=True)
+class Rerun:
+    """What differs from the run that the baseline was made of, beside the moment."""
+
+    seeds: tuple[int, ...]
+    threads: int = 1
+    kernels: Mapping[str, str] = field(default_factory=dict)
+
+
+def _three(first: int) -> tuple[int, int, int]:
+    return first, first + 1, first + 2
+
+
+RERUNS = {
+    **{f"other seeds {at}": Rerun(_three(at)) for at in range(100, 160, 3)},
+    **{f"same seeds {at}": Rerun(_three(at)) for at in (0, 2, 4, 7)},
+    **{f"two threads, seeds {at}": Rerun(_three(at), threads=2) for at in (0, 3, 160, 163)},
+    **{
+        f"{kernels['ATEN_CPU_CAPABILITY']} kernels, seeds {at}": Rerun(_three(at), kernels=kernels)
+        for kernels in OTHER_KERNELS
+        for at in (0, 166)
+    },
+}
+
+
+def rerun(name: str, folder: Path, path: Path) -> None:
+    """Run the cells of a rerun, ask all layers, and write the verdicts into its folder."""
+    wanted, baseline = RERUNS[name], baselines.read(path)
+    options = Options(Console(quiet=True), path, folder, default_cache())
+    plan = _with(plan_of(options, baseline), wanted)
     store = Store(folder)
     store.open_for_writing()
-    jobs = jobs_for(plan, store, default_cache(), "resume")
-    execute(Console(), plan, jobs, store, "process", 1)
+    jobs = jobs_for(plan, store, options.cache, "resume")
+    execute(options.console, plan, jobs, store, "inline", 1)
+    findings = golden_now(options, baseline["golden"])
+    findings += compare_records(baseline, store.records()[0], LAYERS)
+    said = as_json(findings, exit_code(findings, lenient=True), str(path))
+    (folder / "check.json").write_text(said, "utf-8")
 
 
-def baseline_of(records, seeds):
-    chosen = [r for r in records if is_anchor(r) or r["identity"]["seed"] in seeds]
-    return baselines.make(chosen, "smoke", "unchanged", None, "now")
+def _with(plan: Plan, wanted: Rerun) -> Plan:
+    """Return a plan with other seeds and threads; anchors have no seed."""
+    cells = {}
+    for cell in plan.cells:
+        for seed in (cell.seed,) if cell.method in ANCHORS else wanted.seeds:
+            changed = replace(cell, seed=seed, threads=wanted.threads)
+            cells[changed.id] = changed
+    return replace(plan, cells=tuple(cells.values()))
 
 
-def is_anchor(record) -> bool:
-    return record["identity"]["method"] in ANCHORS
-
-
-def with_anchors(chosen, pool):
-    return [*chosen, *(record for record in pool if is_anchor(record))]
-
-
-def checks_of(pool, again, count):
-    """Yield what each check is called and what it found."""
-    of_methods: dict[str, set[int]] = {}
-    for record in pool:
-        if not is_anchor(record):
-            of_methods.setdefault(record["label"], set()).add(record["identity"]["seed"])
-    seeds = sorted(set.intersection(*of_methods.values()))
-    for folder in again:
-        records, _ = Store(folder).records()
-        yield (
-            f"again: {folder.name}",
-            compare_records(baseline_of(pool, seeds), with_anchors(records, pool), LAYERS),
-        )
-    for at in range(count):
-        drawn = np.random.default_rng(at).permutation(seeds).tolist()
-        new = drawn[OF_BASELINE : OF_BASELINE + OF_CHECK]
-        chosen = [r for r in pool if not is_anchor(r) and r["identity"]["seed"] in new]
-        yield (
-            f"seeds {new}",
-            compare_records(
-                baseline_of(pool, drawn[:OF_BASELINE]), with_anchors(chosen, pool), LAYERS
-            ),
-        )
+def verdicts_of(name: str, folder: Path, path: Path) -> dict:
+    """Return the verdicts of a rerun, which is made if it is not there yet."""
+    own = folder / name.replace(", ", "-").replace(" ", "-")
+    if not (own / "check.json").exists():
+        own.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", __spec__.name, str(own), "--baseline", str(path)]
+        environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"} | RERUNS[name].kernels
+        with (own / "log.txt").open("w") as log:
+            subprocess.run([*command, "--rerun", name], env=environment, stderr=log, check=True)
+    return json.loads((own / "check.json").read_text("utf-8"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pool", nargs="?", type=Path)
-    parser.add_argument("--again", type=Path, nargs="*", default=[])
-    parser.add_argument("--checks", type=int, default=28)
-    parser.add_argument("--train", type=Path)
-    parser.add_argument("--seeds", default="0-2")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--baseline", type=Path, default=SMOKE)
+    parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", default="", help="only reruns whose name has these words")
+    parser.add_argument("--rerun", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.train:
-        train(given.train, given.seeds, given.threads)
+    if given.rerun:
+        rerun(given.rerun, given.folder, given.baseline)
         return
-    pool, _ = Store(given.pool).records()
+    names = [name for name in RERUNS if given.only in name]
     total: Counter[str] = Counter()
     alarms = 0
-    checks = list(checks_of(pool, given.again, given.checks))
-    for name, findings in checks:
-        regressed: list[Finding] = [f for f in findings if f.verdict is Verdict.REGRESSED]
-        alarms += bool(regressed)
-        total.update(str(f.verdict) for f in findings)
-        print(f"{name}: {summary(findings)}")
-        for finding in worst_first(regressed)[:3]:
-            print(f"    {finding}")
-    print(f"\n{len(checks)} checks, {alarms} with a false alarm; verdicts: {dict(total)}")
+    print("| rerun | exit code | verdicts |\n|---|---|---|", flush=True)
+    with ThreadPoolExecutor(given.at_once) as pool:
+        results = pool.map(lambda name: verdicts_of(name, given.folder, given.baseline), names)
+        for name, told in zip(names, results, strict=True):
+            counts = ", ".join(f"{count} {verdict}" for verdict, count in told["counts"].items())
+            print(f"| {name} | {told['exit_code']} | {counts} |", flush=True)
+            bad = [f for f in told["findings"] if f["verdict"] == Verdict.REGRESSED]
+            for finding in bad:
+                print("   ", {key: value for key, value in finding.items() if value}, flush=True)
+            alarms += bool(bad)
+            total.update(told["counts"])
+    print(f"\n{len(names)} reruns, {alarms} with a false 'regressed'; verdicts: {dict(total)}")
 
 
 if __name__ == "__main__":
