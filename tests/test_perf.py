@@ -7,6 +7,7 @@ nothing is timed: each benchmark is called once, as a test that it works.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -81,10 +82,9 @@ def test_add(name, faces, benchmark):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_metric(family, faces, benchmark):
     metric = REGISTRY.find("metric", family).load()()
-    settings = Settings(golden.PROBES)
-    benchmark.pedantic(
-        metric.score, (list(metric.numbers), golden.frozen(faces), faces, settings), rounds=3
-    )
+    settings, data = Settings(golden.PROBES), dataclasses.replace(faces, label=golden.LABEL)
+    scored = benchmark(metric.score, list(metric.numbers), golden.frozen(data), data, settings)
+    assert any(result.status == "ok" for result in scored.values())
 
 
 def test_leaderboard_of_many_records(benchmark):
