@@ -1,6 +1,6 @@
 """`check --ab REV`: is the code of today slower than that of a revision, on this very machine?
 
-Two commits are timed in turns, base, head, base, head, so that what else the machine does hits both
+Two commits are timed in turns, base, head, head, base, so that what else the machine does hits both
 alike. A turn is a process that takes the CPU seconds of training steps and of transfers; each round
 gives a ratio, and all rounds an interval. FLOPs and parameters are for the exact layer to compare.
 """
@@ -25,7 +25,9 @@ from bench.verdicts import Finding, Layer, Verdict, number
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMER = Path(__file__).with_name("ab_timer.py")
-ROUNDS = 5
+ROUNDS = 6
+SLOWER = 0.10
+"""How much slower is of no importance: less than `gate.SLOWER`, as times in turns vary less."""
 
 Seconds = Mapping[str, float]
 
@@ -37,9 +39,10 @@ def compare_speed(revision: str, methods: Sequence[str], rounds: int = ROUNDS) -
         UserError: the revision cannot be had, or timing fails.
     """
     with checked_out(revision) as base:
-        pairs = [(time_tree(base, methods), time_tree(ROOT, methods)) for _ in range(rounds)]
-    names = sorted(set(pairs[0][0]) & set(pairs[0][1]))
-    ratios = {name: [head[name] / before[name] for before, head in pairs] for name in names}
+        turns = [(base, ROOT), (ROOT, base)]
+        taken = [{t: time_tree(t, methods) for t in turns[at % 2]} for at in range(rounds)]
+    names = sorted(set(taken[0][base]) & set(taken[0][ROOT]))
+    ratios = {name: [one[ROOT][name] / one[base][name] for one in taken] for name in names}
     return judge_ratios(ratios, revision)
 
 
@@ -50,7 +53,7 @@ def judge_ratios(ratios: Mapping[str, Sequence[float]], revision: str) -> list[F
         logs = np.log(np.asarray(of_rounds))
         error = float(logs.std(ddof=1) / len(logs) ** 0.5)
         shifts.append(gate.Shift(float(logs.mean()), error, len(logs) - 1.0))
-    verdicts = gate.judge([gate.Comparison(shift, math.log1p(gate.SLOWER)) for shift in shifts])
+    verdicts = gate.judge([gate.Comparison(shift, math.log1p(SLOWER)) for shift in shifts])
     findings = []
     for (name, _), shift, verdict in zip(ratios.items(), shifts, verdicts, strict=True):
         reach = float(stats.t.ppf(0.975, shift.freedom)) * shift.error
@@ -64,9 +67,9 @@ def judge_ratios(ratios: Mapping[str, Sequence[float]], revision: str) -> list[F
                 what,
                 "1",
                 number(math.exp(shift.mean)),
-                f"{1 + gate.SLOWER:g}",
+                f"{1 + SLOWER:g}",
                 f"CPU seconds over those of {revision}, 95 %: {lo:.2f} to {hi:.2f}",
-                shift.mean / math.log1p(gate.SLOWER),
+                shift.mean / math.log1p(SLOWER),
             )
         )
     return findings

@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -476,6 +477,23 @@ def test_speed_is_judged_by_the_ratios_of_all_rounds():
     found = {f.number: str(f.verdict) for f in ab.judge_ratios(ratios, "main")}
     assert found == {"same": "pass", "slow": "regressed", "noisy": "inconclusive",
                      "fast": "improved"}  # fmt: skip
+
+
+def test_base_and_head_take_turns_and_change_who_is_first(monkeypatch, tmp_path):
+    @contextmanager
+    def checked_out(revision):
+        yield tmp_path
+
+    def time_tree(tree, methods):
+        timed.append(tree)
+        return {"m add": 1.0 + 0.001 * len(timed), "m new" if tree == ab.ROOT else "m old": 1.0}
+
+    timed = []
+    monkeypatch.setattr(ab, "checked_out", checked_out)
+    monkeypatch.setattr(ab, "time_tree", time_tree)
+    (finding,) = ab.compare_speed("main", ["m"], rounds=4)
+    assert (finding.number, str(finding.verdict)) == ("add", "pass")
+    assert timed == [tmp_path, ab.ROOT, ab.ROOT, tmp_path] * 2
 
 
 def test_a_revision_that_does_not_exist_is_one_line(inside):
