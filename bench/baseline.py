@@ -178,7 +178,7 @@ def _why_not_whole(row: Row, seeds: Sequence[int]) -> str:
         if seed not in row["seeds"]:
             return (
                 f" has no record of seed {seed}, which others have; run it, or leave what is not "
-                "complete out with --methods or --seeds"
+                "complete out with --methods, --tasks or --seeds"
             )
     for metric, entry in row["metrics"].items():
         if entry["status"] == "failed":

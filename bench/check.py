@@ -13,6 +13,7 @@ from rich.console import Console
 from bench import baseline as baselines
 from bench.anchors import ANCHORS
 from bench.baseline import Row, usable_records
+from bench.choice import Choice
 from bench.compare import compare_records
 from bench.compare_golden import compare_golden
 from bench.config import choose_profile, configure
@@ -199,24 +200,18 @@ def plan_of(options: Options, baseline: Mapping[str, Any]) -> Plan:
 
 
 def write_baseline(
-    options: Options, profile: str, methods: Sequence[str], seeds: Sequence[int],
-    reason: str, with_golden: bool,
-) -> int:  # fmt: skip
+    options: Options, profile: str, choice: Choice, reason: str, with_golden: bool
+) -> int:
     """Write the baseline of the records of a profile, and show how it differs from the old one.
 
-    methods, seeds: which records, all where empty. with_golden: whether golden numbers are made.
+    choice: which of them. with_golden: whether golden numbers are made.
 
     Raises:
-        UserError: the records are not whole, or no reason is given.
+        UserError: the records are not whole, none is chosen, or no reason is given.
     """
     if not reason.strip():
         raise UserError("--reason: say in a few words why the baseline is written (it is kept)")
-    records = [
-        record
-        for record in usable_records(Store(options.results))
-        if (not methods or {record["label"], record["identity"]["method"]} & set(methods))
-        and (not seeds or record["identity"]["seed"] in seeds)
-    ]
+    records = choice.of(usable_records(Store(options.results)))
     old = baselines.read_if_there(options.path)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     made = baselines.make(records, profile, reason, None, now)

@@ -15,6 +15,7 @@ from bench.cli_options import (
     JobsOption,
     PluginOption,
     ResultsOption,
+    TasksOption,
     check_seeds,
     finish,
     names_in,
@@ -107,6 +108,7 @@ def baseline(
     methods: Annotated[
         list[str] | None, typer.Option(help="Labels or methods; all of the records if not given.")
     ] = None,
+    tasks: TasksOption = None,
     seeds: Annotated[str | None, typer.Option(help="0,1,2 or 0-4; all if not given.")] = None,
     reason: Annotated[str, typer.Option(help="Why it is written; the baseline keeps it.")] = "",
     golden: Annotated[bool, typer.Option(help="Make golden numbers of the code as it is.")] = True,
@@ -118,14 +120,11 @@ def baseline(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     check_seeds(seeds)
     from bench.check import Options, write_baseline
+    from bench.choice import Choice
     from bench.display import console
     from bench.space import default_cache
 
-    chosen: tuple[int, ...] = ()
-    if seeds:
-        from bench.plan import parse_seeds  # here: it brings torch along
-
-        chosen = parse_seeds(seeds)
+    choice = Choice(names_in(methods), names_in(tasks), seeds=seeds or "")
     options = Options(
         console=console(),
         path=file or DEFAULT_BASELINE.with_name(f"{profile}.json"),
@@ -133,4 +132,4 @@ def baseline(
         cache=(cache_dir or default_cache()).resolve(),
         plugins=tuple(plugins or ()),
     )
-    finish(lambda: write_baseline(options, profile, names_in(methods), chosen, reason, golden))
+    finish(lambda: write_baseline(options, profile, choice, reason, golden))

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.anchors import ANCHORS
 from bench.cell import Job, families
+from bench.choice import ALL
 from bench.config import Cell, Setting, choose_profile, configure
 from bench.contracts import Options, Settings, Task
 from bench.data import fingerprint
@@ -20,9 +21,9 @@ from bench.errors import UserError, unknown
 from bench.fit import DomainsError, check_fit
 from bench.options import given, tasks_of
 from bench.registry import Registry
+from bench.seeds import parse_seeds
 from bench.store import Existing, Store
 
-ALL = "all"
 COMMITTED = Path(__file__).resolve().parent.parent / "results"
 
 
@@ -231,25 +232,6 @@ def default_workers(device: str, cells_per_gpu: int = 1) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Return the seeds of `0,1,2` or `0-4`.
-
-    Raises:
-        UserError: it has another form.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise UserError(f"--seeds '{text}': expected whole numbers such as 0,1,2 or 0-4")
-        if dash and int(last) < int(first):
-            raise UserError(f"--seeds '{text}': a range is empty, write the smaller seed first")
-        if dash and int(last) - int(first) >= 10_000:
-            raise UserError(f"--seeds '{text}': more than 10000 seeds")
-        seeds += range(int(first), int(last or first) + 1)
-    return tuple(dict.fromkeys(seeds))
 
 
 def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:

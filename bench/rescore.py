@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from bench.anchors import ANCHORS
 from bench.cell import ARTEFACTS_GONE, OPTIONS, Job, can_score
+from bench.choice import Choice
 from bench.contracts import Task
 from bench.data import fingerprint, is_cached
 from bench.display import describe, say
-from bench.errors import Exit, UserError, unknown
+from bench.errors import Exit, UserError
 from bench.execute import Setup, execute
 from bench.options import from_json, given, task_of, words
-from bench.plan import ALL, Plan, Request, chosen_metrics, full_paths, jobs_for, parse_seeds
+from bench.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
 from bench.registry import Registry
 from bench.store import Store, cell_of
 
@@ -33,7 +32,8 @@ def score_records(setup: Setup, request: Request) -> int:
     versions = chosen_metrics(registry, request)
     store.require_records()
     records, damaged = store.records()
-    chosen = _chosen_records(records, request, store)
+    choice = Choice(request.methods, request.tasks, request.profile, request.seeds)
+    chosen = choice.of(records)
     finished = [record for record in chosen if record["status"] == "ok"]
     if len(finished) < len(chosen):
         say(
@@ -62,47 +62,6 @@ def score_records(setup: Setup, request: Request) -> int:
     if refused:
         say(console, f"{refused} of {len(cells)} cells cannot be scored from what is here")
     return int(Exit.CELL_FAILED) if refused or damaged else code
-
-
-def _chosen_records(
-    records: Sequence[dict[str, Any]], request: Request, store: Store
-) -> list[dict[str, Any]]:
-    """Return the records that a request chooses: by label or method, task, profile and seed."""
-    names = [{record["label"], record["identity"]["method"]} for record in records]
-    tasks = [{record["identity"]["task"]} for record in records]
-    profiles = [
-        {(name := record["identity"]["profile"]), name.partition("[")[0]} for record in records
-    ]
-    wanted_profile = (request.profile,) if request.profile else ()
-    _check_known("method", request.methods, names)
-    _check_known("task", request.tasks, tasks)
-    _check_known("profile", wanted_profile, profiles)
-    seeds = parse_seeds(request.seeds) if request.seeds else ()
-    chosen = [
-        record
-        for record, name, task, profile in zip(records, names, tasks, profiles, strict=True)
-        if _fits(name, request.methods)
-        and _fits(task, request.tasks)
-        and _fits(profile, wanted_profile)
-        and (not seeds or record["identity"]["seed"] in seeds)
-    ]
-    if not chosen:
-        raise UserError(
-            f"no usable record in {store.root / 'records'} fits: give fewer of --methods, --tasks, "
-            "--profile and --seeds, or another --results"
-        )
-    return chosen
-
-
-def _fits(names: set[str], wanted: Sequence[str]) -> bool:
-    return not wanted or not names.isdisjoint(wanted) or ALL in wanted
-
-
-def _check_known(what: str, wanted: Sequence[str], given: Sequence[set[str]]) -> None:
-    known = {ALL}.union(*given)
-    for name in wanted:
-        if name not in known:
-            raise unknown(f"{what} among the records", name, known)
 
 
 def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], store: Store) -> str:

@@ -16,6 +16,7 @@ from scipy import stats
 
 from bench import ab, gate
 from bench import baseline as baselines
+from bench.choice import Choice
 from bench.claims import gaps, smallest
 from bench.compare import compare_records
 from bench.config import hash_of
@@ -412,6 +413,23 @@ def test_a_baseline_keeps_its_reasons_and_shows_what_changes(base, tmp_path):
     path.write_text(path.read_text().replace("0.8", "0.9", 1))
     with pytest.raises(UserError, match="not what was written"):
         baselines.read(path)
+
+
+def test_records_are_chosen_by_name_task_and_seed_and_anchors_with_any_seed():
+    records = [*whole(range(3)), record("other", seed=1)]
+    records[-1]["identity"]["task"] = "digits"
+
+    def chosen(**given):
+        return [(r["label"], r["identity"]["seed"]) for r in Choice(**given).of(records)]
+
+    anchors = [("ground-truth", 0), ("copy-source", 0)]
+    assert chosen(tasks=("digits",)) == [("other", 1)]
+    assert chosen(tasks=("faces",), seeds="1-2") == [("mine", 1), ("mine", 2), *anchors]
+    assert chosen(methods=("mine", "copy-source"), seeds="2") == [("mine", 2), anchors[1]]
+    with pytest.raises(UserError, match="no usable record fits"):
+        chosen(seeds="7")
+    with pytest.raises(UserError, match="did you mean 'faces'"):
+        chosen(tasks=("face",))
 
 
 @pytest.fixture

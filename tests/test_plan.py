@@ -8,7 +8,8 @@ import pytest
 
 from bench.cell import Job
 from bench.errors import UserError
-from bench.plan import Request, forecast, make_plan, parse_seeds
+from bench.plan import Request, forecast, make_plan
+from bench.seeds import parse_seeds
 
 
 @pytest.mark.parametrize(
