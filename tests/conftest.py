@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.contracts import DataSizes, Options
+from bench.contracts import DataSizes, Options, Settings
 from bench.data import prepare
 from bench.registry import Registry
 
@@ -59,6 +59,12 @@ def rows(folder):
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def settings(cache):
+    """How metrics are scored in a run; judges are fitted once for all tests."""
+    return Settings(cache=cache)
 
 
 @pytest.fixture(scope="session")

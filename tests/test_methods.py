@@ -175,17 +175,24 @@ class TestMethods:
         few = Batch(images, [faces.kinds("train", at)[:8].clamp_max(KINDS) for at in range(2)])
         method = make(plugin, batch_size=8)
         before = outputs(method, *few)
-        method.train()
         torch.manual_seed(1)
-        for _ in range(150):
-            method.training_step(few)
-        after = outputs(method, *few)
-        for images, name in zip(few, ("again_a", "again_b"), strict=True):
-            useless = (images.mean(0, keepdim=True) - images).abs().mean()
-            if plugin.name in SLOW_LEARNERS:
-                useless = (before[name] - images).abs().mean()
-            error = (after[name] - images).abs().mean()
-            assert error < 0.65 * useless, (name, float(error), float(useless))
+        for _ in range(6):
+            method.train()
+            for _ in range(25):
+                method.training_step(few)
+            errors = self.errors(plugin, few, before, outputs(method, *few))
+            if max(errors.values()) < 0.65:
+                return
+        raise AssertionError(errors)
+
+    def errors(self, plugin, images, before, after):
+        """Return the error of each image that comes back, in units of a useless one's."""
+        found = {}
+        for image, name in zip(images, ("again_a", "again_b"), strict=True):
+            slow = plugin.name in SLOW_LEARNERS
+            useless = before[name] if slow else image.mean(0, keepdim=True)
+            found[name] = float((after[name] - image).abs().mean() / (useless - image).abs().mean())
+        return found
 
     def test_flops_are_counted_and_leave_no_trace(self, plugin):
         method = make(plugin)

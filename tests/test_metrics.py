@@ -26,7 +26,6 @@ NUMBERS = [
     for name in plugin.facts["numbers"]
     if plugin.name != "inception"  # its own test below: the weights are not at hand
 ]
-SETTINGS = Settings(probes=("logistic", "rbf_svm", "boosting", "mlp"))
 
 
 def measured(scale: float):
@@ -109,8 +108,20 @@ def data(data):
     return dataclasses.replace(data, label="skin")
 
 
+NETWORKS = module("_probes")._Networks
+STEPS = NETWORKS.steps
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_networks():
+    """What a family promises, networks of a fifth of the steps keep as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NETWORKS, "steps", STEPS // 5)
+        yield
+
+
 @pytest.fixture(scope="module")
-def scored(data):
+def scored(data, settings, short_networks):
     """Every number of every made-up method."""
     makers = {"perfect": perfect, "useless": useless, "degenerate": degenerate}
     return {
@@ -118,7 +129,7 @@ def scored(data):
             name: result
             for plugin in REGISTRY.all("metric")
             for name, result in plugin.load()()
-            .score(list(plugin.facts["numbers"]), make(data), data, SETTINGS)
+            .score(list(plugin.facts["numbers"]), make(data), data, settings)
             .items()
         }
         for case, make in makers.items()
@@ -152,8 +163,8 @@ class TestNumbers:
             if result.lo is not None:
                 assert result.lo <= result.value <= result.hi
 
-    def test_what_is_missing_is_said(self, plugin, name, data):
-        result = plugin.load()().score([name], Artefacts({}), data, SETTINGS)[name]
+    def test_what_is_missing_is_said(self, plugin, name, data, settings):
+        result = plugin.load()().score([name], Artefacts({}), data, settings)[name]
         assert result.status == "not_applicable"
         assert result.value is None
         assert "gives no" in result.reason
@@ -165,17 +176,17 @@ class TestNumbers:
 
 
 @pytest.mark.parametrize("plugin", FAMILIES)
-def test_same_artefacts_same_numbers_and_no_global_randomness(plugin, data, scored):
+def test_same_artefacts_same_numbers_and_no_global_randomness(plugin, data, scored, settings):
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     names = list(plugin.facts["numbers"])
-    again = plugin.load()().score(names, perfect(data), data, SETTINGS)
+    again = plugin.load()().score(names, perfect(data), data, settings)
     assert again == {name: scored["perfect"][name] for name in names}
     assert torch.equal(torch_state, torch.get_rng_state())
     assert (np.random.get_state()[1] == numpy_state).all()
 
 
 @pytest.mark.parametrize("plugin", FAMILIES)
-def test_order_of_pairs_does_not_matter(plugin, data, scored):
+def test_order_of_pairs_does_not_matter(plugin, data, scored, settings):
     """Neighbours move together, since they lend each other their guides."""
     if plugin.name == "inception":
         pytest.skip("no value without weights")
@@ -197,7 +208,7 @@ def test_order_of_pairs_does_not_matter(plugin, data, scored):
         name: value if "probe" in name else moved(value) for name, value in plain.tensors.items()
     }
     names = list(plugin.facts["numbers"])
-    results = plugin.load()().score(names, Artefacts(tensors, plain.measured), shuffled, SETTINGS)
+    results = plugin.load()().score(names, Artefacts(tensors, plain.measured), shuffled, settings)
     for name in names:
         assert results[name].value == pytest.approx(scored["useless"][name].value, rel=1e-6)
 
@@ -283,7 +294,9 @@ def test_a_task_that_knows_less_gives_numbers_or_reasons(lacking, data):
     [("perfect", (0.95, 1), (0.95, 1)), ("constant", (0, 0.3), (0, 0.3)),
      ("exchanged", (0, 0.05), (0.95, 1))],
 )  # fmt: skip
-def test_a_classifier_carries_over_where_classes_are_where_they_were(case, carried, own, data):
+def test_a_classifier_carries_over_where_classes_are_where_they_were(
+    case, carried, own, data, settings
+):
     made = codes(data, constant=case == "constant")
     if case == "exchanged":  # the axes of the classes, moved on by one in B
         for part in ("probe", "test"):
@@ -291,7 +304,7 @@ def test_a_classifier_carries_over_where_classes_are_where_they_were(case, carri
             skin = len(data.factors[0].values)
             made[f"z1_{part}_b"][:, :skin] = made[f"z1_{part}_b"][:, :skin].roll(1, 1)
     results = family("adaptation").score(
-        ["da_acc", "da_acc_back", "da_acc_source"], Artefacts(made), data, SETTINGS
+        ["da_acc", "da_acc_back", "da_acc_source"], Artefacts(made), data, settings
     )
     for name, (least, most) in (("da_acc", carried), ("da_acc_back", carried),
                                 ("da_acc_source", own)):  # fmt: skip
@@ -305,17 +318,17 @@ def test_a_classifier_carries_over_where_classes_are_where_they_were(case, carri
 # --- counterfactual ------------------------------------------------------------------------------
 
 
-def test_floor_and_ceiling_are_exact(data):
+def test_floor_and_ceiling_are_exact(data, settings):
     names = list(REGISTRY.find("metric", "counterfactual").facts["numbers"])
-    truth = family("counterfactual").score(names, ground_truth(data), data, SETTINGS)
-    copied = family("counterfactual").score(names, copy_source(data), data, SETTINGS)
+    truth = family("counterfactual").score(names, ground_truth(data), data, settings)
+    copied = family("counterfactual").score(names, copy_source(data), data, settings)
     for what in ("add", "remove"):
         assert truth[f"cf_skill_in_{what}"].value == 1
         assert copied[f"cf_skill_in_{what}"].value == 0
         assert truth[f"cf_harm_out_{what}"].value == copied[f"cf_harm_out_{what}"].value == 0
     assert truth["cf_rank_add"].value == 1
     assert copied["cf_rank_add"].value == 0.5
-    guide = family("counterfactual").score(names, copy_guide(data), data, SETTINGS)
+    guide = family("counterfactual").score(names, copy_guide(data), data, settings)
     assert guide["cf_skill_in_remove"].status == "not_applicable"
     assert guide["cf_harm_out_add"].value > 0.1
 
@@ -411,7 +424,8 @@ def leak(kind, n, d=16, seed=0):
         ("xor", (0.4, 0.65), (0.8, 1)),
     ],
 )
-def test_battery_finds_what_a_linear_probe_does_not(kind, linear, battery):
+def test_battery_finds_what_a_linear_probe_does_not(kind, linear, battery, monkeypatch):
+    monkeypatch.setattr(NETWORKS, "steps", STEPS)
     probes = module("_probes")
     (x, y), (x_test, y_test) = leak(kind, 300), leak(kind, 200, seed=1)
     fitted = probes.tell((x, y[:, None]), x_test, probes.BATTERY, (2,))[0]
@@ -441,12 +455,12 @@ def test_balanced_accuracy_weighs_classes_alike():
     assert module("_probes").balanced_accuracy(np.zeros(100, dtype=int), labels) == 0.5
 
 
-def test_probe_never_sees_the_test_part(data):
+def test_probe_never_sees_the_test_part(data, settings):
     """Probes fitted on labels turned round are wrong on test: test labels are not fitted."""
     made = useless(data)
     turned = dict(made.tensors)
     turned["z1_probe_a"], turned["z1_probe_b"] = turned["z1_probe_b"], turned["z1_probe_a"]
-    result = family("domain_probe").score(["z1_domain_acc"], Artefacts(turned), data, SETTINGS)[
+    result = family("domain_probe").score(["z1_domain_acc"], Artefacts(turned), data, settings)[
         "z1_domain_acc"
     ]
     assert result.value < 0.05
@@ -474,7 +488,7 @@ def test_the_domain_probe_tells_three_domains_apart(data, apart, accuracy, leak)
     assert (low + high) / 2 == pytest.approx(1 / 3)
 
 
-def test_of_three_domains_the_first_two_are_judged(cache):
+def test_of_three_domains_the_first_two_are_judged(cache, settings):
     three = prepare(REGISTRY.find("task", "avatars-styles3").load()(), SIZES, cache)
     assert three.spec.domains == 3
     wanted = {
@@ -482,6 +496,6 @@ def test_of_three_domains_the_first_two_are_judged(cache):
         "transfer": {"tr_domain_success": 1, "rm_domain_success": 1},
     }
     for name, ceiling in wanted.items():
-        results = family(name).score(list(ceiling), ground_truth(three), three, SETTINGS)
+        results = family(name).score(list(ceiling), ground_truth(three), three, settings)
         for metric, value in ceiling.items():
             assert results[metric].value == pytest.approx(value, abs=0.1)

@@ -229,12 +229,12 @@ def test_a_job_that_may_not_train_never_does(results, cache, monkeypatch):
     assert "artefacts are missing" in after["metrics"]["rec_l1_b"]["reason"]
 
 
-def test_a_worker_that_dies_loses_no_earlier_number(bench, results, tmp_path):
+def test_a_worker_that_dies_loses_no_earlier_number(bench, inside, results, tmp_path):
     plugin = tmp_path / "metric.py"
     arguments = ("score", "--metrics", "counted", "--methods", "copy-source", "--plugin", plugin)
     arguments += ("--results", results, "--existing", "fresh")
     write_metric(plugin, 1, "1.0")
-    assert bench(*arguments).returncode == 0
+    assert inside(*arguments).returncode == 0
     write_metric(plugin, 1, "__import__('os').abort()")
     done = bench(*arguments)
     assert done.returncode == 3

@@ -15,15 +15,13 @@ from bench.images import of_neighbours
 
 from .conftest import family, module
 
-SETTINGS = Settings()
-
 
 @pytest.fixture(scope="module")
-def anchors(data):
+def anchors(data, settings):
     """The transfer numbers of every anchor."""
     names = list(family("transfer").numbers)
     return {
-        name: family("transfer").score(names, make(data), data, SETTINGS)
+        name: family("transfer").score(names, make(data), data, settings)
         for name, make in ANCHORS.items()
     }
 
@@ -82,7 +80,7 @@ def test_judge_is_kept_and_found_by_content(data, tmp_path):
     before = kept.stat().st_mtime_ns
     assert family("transfer").score(names, truth, data, settings) == first
     assert kept.stat().st_mtime_ns == before
-    assert family("transfer").score(names, truth, data, SETTINGS) == first
+    assert family("transfer").score(names, truth, data, Settings()) == first
     renamed = tuple(dataclasses.replace(f, name=f"{f.name}_domain") for f in data.factors)
     others = dataclasses.replace(data, factors=renamed)
     again = family("transfer").score(names, truth, others, settings)
@@ -90,7 +88,7 @@ def test_judge_is_kept_and_found_by_content(data, tmp_path):
     assert len(list(tmp_path.glob("judge-*.safetensors"))) == 2
 
 
-def test_task_without_factors_has_no_factors_to_keep(data):
+def test_task_without_factors_has_no_factors_to_keep(data, settings):
     bare = dataclasses.replace(
         data,
         factors=(),
@@ -100,7 +98,7 @@ def test_task_without_factors_has_no_factors_to_keep(data):
         },
     )
     results = family("transfer").score(
-        ["tr_specific_acc", "tr_domain_success"], ANCHORS["ground-truth"](data), bare, SETTINGS
+        ["tr_specific_acc", "tr_domain_success"], ANCHORS["ground-truth"](data), bare, settings
     )
     assert results["tr_specific_acc"].status == "not_applicable"
     assert results["tr_domain_success"].value > 0.9
@@ -109,9 +107,9 @@ def test_task_without_factors_has_no_factors_to_keep(data):
 # --- cycles and diversity ------------------------------------------------------------------------
 
 
-def test_diversity_is_that_of_the_truth_for_the_truth_and_none_for_one_result(data):
+def test_diversity_is_that_of_the_truth_for_the_truth_and_none_for_one_result(data, settings):
     def diversity(artefacts):
-        return family("consistency").score(["div_guides"], artefacts, data, SETTINGS)["div_guides"]
+        return family("consistency").score(["div_guides"], artefacts, data, settings)["div_guides"]
 
     truth = ANCHORS["ground-truth"](data)
     assert diversity(truth).value == 1
@@ -119,12 +117,12 @@ def test_diversity_is_that_of_the_truth_for_the_truth_and_none_for_one_result(da
     assert diversity(ANCHORS["copy-guide"](data)).value > 2  # whole faces differ more than glasses
 
 
-def test_code_cycle_is_measured_in_distances_of_other_images(data):
+def test_code_cycle_is_measured_in_distances_of_other_images(data, settings):
     code = torch.randn(160, 5, generator=torch.Generator().manual_seed(0))
 
     def cycle(of_add):
         tensors = {"z1_add": of_add, "z1_test_a": code}
-        return family("consistency").score(["cyc_z1"], Artefacts(tensors), data, SETTINGS)["cyc_z1"]
+        return family("consistency").score(["cyc_z1"], Artefacts(tensors), data, settings)["cyc_z1"]
 
     assert cycle(code).value == 0
     assert cycle(of_neighbours(code)).value == pytest.approx(1)
@@ -132,7 +130,7 @@ def test_code_cycle_is_measured_in_distances_of_other_images(data):
         ["cyc_z1"],
         Artefacts({"z1_add": 0 * code, "z1_test_a": 0 * code}),
         data,
-        SETTINGS,
+        settings,
     )["cyc_z1"]
     assert (constant.status, constant.reason) == (
         "unavailable",
@@ -198,12 +196,12 @@ def test_surprise_of_a_calibrated_probe_is_the_entropy_that_is_left():
     assert probes.bits(told, y[2000:]).mean() == pytest.approx(left, abs=0.05)
 
 
-def test_a_leak_of_one_size_is_harder_to_see_in_more_dimensions(data):
+def test_a_leak_of_one_size_is_harder_to_see_in_more_dimensions(data, settings):
     power = []
     for dimensions in (8, 64, 512):
         tensors = {f"z1_{part}_a": torch.zeros(200, dimensions) for part in ("probe", "test")}
         result = family("domain_probe").score(
-            ["z1_probe_power"], Artefacts(tensors), data, SETTINGS
+            ["z1_probe_power"], Artefacts(tensors), data, settings
         )
         power.append(result["z1_probe_power"].value)
     assert 0.5 < power[2] < min(power) + 0.001 < max(power) - 0.05
@@ -213,7 +211,7 @@ def test_a_leak_of_one_size_is_harder_to_see_in_more_dimensions(data):
 # --- disentanglement -----------------------------------------------------------------------------
 
 
-def test_what_is_in_which_code(data):
+def test_what_is_in_which_code(data, settings):
     """z1 holds the skin and z2 the kind of glasses, and nothing else."""
     skin = [factor.name for factor in data.factors].index("skin")
     kind = [factor.name for factor in data.factors].index("glasses")
@@ -226,7 +224,7 @@ def test_what_is_in_which_code(data):
                 factors[:, column], count
             ).float()
     names = list(family("disentanglement").numbers)
-    found = family("disentanglement").score(names, Artefacts(tensors), data, SETTINGS)
+    found = family("disentanglement").score(names, Artefacts(tensors), data, settings)
     of_z1, of_z2 = found["info_z1_common"].detail, found["info_z2_specific"].detail
     assert of_z1["skin"]["value"] == 1
     assert abs(of_z1["mouth"]["value"]) < 0.15
@@ -238,7 +236,7 @@ def test_what_is_in_which_code(data):
     assert found["dci_block"].value > 0.8
 
 
-def test_exchanged_codes_have_the_opposite_separation(data):
+def test_exchanged_codes_have_the_opposite_separation(data, settings):
     tensors = {}
     for part in ("probe", "test"):
         factors = data.domains[part][1].factors
@@ -255,15 +253,15 @@ def test_exchanged_codes_have_the_opposite_separation(data):
     }
     score = family("disentanglement").score
     names = ["separation", "mig_block", "sap_block", "dci_block"]
-    right = score(names, Artefacts(tensors), data, SETTINGS)
-    wrong = score(names, Artefacts(exchanged), data, SETTINGS)
+    right = score(names, Artefacts(tensors), data, settings)
+    wrong = score(names, Artefacts(exchanged), data, settings)
     for name in names[:3]:
         assert right[name].value > 0.5
         assert wrong[name].value == pytest.approx(-right[name].value, abs=0.1)
     assert wrong["dci_block"].value == pytest.approx(right["dci_block"].value, abs=0.1)
 
 
-def test_factors_that_cannot_be_probed_are_left_out_with_a_reason(data):
+def test_factors_that_cannot_be_probed_are_left_out_with_a_reason(data, settings):
     """One constant, one hidden in *test*: the others are probed all the same."""
     changed = {}
     for part in ("probe", "test"):
@@ -279,7 +277,7 @@ def test_factors_that_cannot_be_probed_are_left_out_with_a_reason(data):
         for at, (code, part) in enumerate((c, p) for c in ("z1", "z2") for p in ("probe", "test"))
     }
     names = list(family("disentanglement").numbers)
-    found = family("disentanglement").score(names, Artefacts(tensors), other, SETTINGS)
+    found = family("disentanglement").score(names, Artefacts(tensors), other, settings)
     for name in names:
         assert np.isfinite(found[name].value), name
     left_out = [f"{data.factors[at].name} does not vary" for at in (0, 5)]
