@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 
 from bench import determinism, environment
 from bench.anchors import ANCHORS
@@ -26,6 +25,7 @@ from bench.grid import draw_grid
 from bench.method import Method
 from bench.registry import Plugin, Registry
 from bench.store import BUSY, SCHEMA, Store, Todo, is_scored, read_record, write_sealed
+from bench.threads import computing_with
 from bench.training import (
     Report,
     Training,
@@ -135,10 +135,8 @@ def _do(job: Job, store: Store, show: Show) -> str:
             kept = ("metrics", "timings", "sources", "environment")
             record |= {key: earlier[key] for key in kept}
             record["facts"] = {SCORING: earlier["facts"].get(SCORING, {})}
-    torch.set_num_threads(cell.threads)
-    torch.set_flush_denormal(True)
     try:
-        with threadpool_limits(cell.threads):
+        with computing_with(cell.threads):
             not_renewed = _stages(job, store, record, show)
         write_sealed(store.record_path(cell), record | {"finished": _now()})
     except Exception as error:

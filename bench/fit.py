@@ -58,12 +58,11 @@ def _works(method: type[Method], spec: Spec, config: BaseConfig) -> bool:
     """Return whether a method can make a training step and reconstruct images of each domain."""
     import torch
 
+    from bench.threads import computing_with
     from bench.training import flops_of_step
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as cells have: small work gains nothing from more
     try:
-        with torch.random.fork_rng(devices=[]):
+        with computing_with(1), torch.random.fork_rng(devices=[]):
             made = method(spec, config).eval()
             image = torch.rand(1, spec.channels, spec.size, spec.size) * 2 - 1
             with torch.inference_mode():
@@ -72,6 +71,4 @@ def _works(method: type[Method], spec: Spec, config: BaseConfig) -> bool:
             flops_of_step(made)
     except Exception:
         return False
-    finally:
-        torch.set_num_threads(threads)
     return True

@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import golden
 from bench.board import boards
 from bench.config import choose_profile, configure
 from bench.contracts import Settings
 from bench.environment import describe, machine_of
 from bench.gate import SLOWER
+from bench.golden import LABEL
+from bench.golden_frozen import PROBES, frozen
 from bench.images import to_float
 from bench.method import Batch
 from bench.tables import markdown
@@ -82,8 +83,8 @@ def test_add(name, faces, benchmark):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_metric(family, faces, benchmark):
     metric = REGISTRY.find("metric", family).load()()
-    settings, data = Settings(golden.PROBES), dataclasses.replace(faces, label=golden.LABEL)
-    scored = benchmark(metric.score, list(metric.numbers), golden.frozen(data), data, settings)
+    settings, data = Settings(PROBES), dataclasses.replace(faces, label=LABEL)
+    scored = benchmark(metric.score, list(metric.numbers), frozen(data), data, settings)
     assert any(result.status == "ok" for result in scored.values())
 
 

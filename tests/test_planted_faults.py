@@ -13,6 +13,7 @@ from bench.compare_golden import compare_golden
 from bench.config import choose_profile, configure
 from bench.errors import UserError
 from bench.golden import FROZEN_TOLERANCE, TIMER_SECONDS
+from bench.golden_training import short_training
 from bench.registry import Registry
 
 from .faults import PLANTED, planted
@@ -76,7 +77,7 @@ def test_unchanged_code_is_not_called_faulty(base, cache):
 def test_other_threads_and_first_weights_are_tolerated(how, base, cache):
     data = golden.task_data(Registry(), 32, cache)
     ((name, (method, config, _)),) = rows_of(("press2019",)).items()
-    moved = golden.short_training(Registry(), method, config, data, **how)
+    moved = short_training(Registry(), method, config, data, **how)
     expected = base["training"][name]
     apart = {
         key: abs(value - expected[key]["value"]) / expected[key]["tolerance"]
