@@ -144,19 +144,20 @@ def _paired_or_not(
     relative: bool,
     size: float,
 ) -> _Compared:
-    """Compare values: paired where every new seed is one of the baseline's, else by Welch's test.
+    """Compare values: paired where both sides have the same seeds, else by Welch's test.
 
-    How much is tolerated is told by all seeds of the baseline, also where some have no partner.
+    A few of the baseline's seeds are compared with all of them: changed code has other luck with
+    each seed, so that pairs tell no more, and three leave two degrees of freedom. Only where each
+    gives its old value to the last bit, nothing is left to test. How much is tolerated is told by
+    all seeds of the baseline.
     """
     before, after = (gate.oriented(side, better, relative) for side in (was, values))
     delta = max(size, gate.SPREADS * float(before.std(ddof=1)))
-    same = set(now["seeds"]) <= set(base["seeds"])
-    if same:
-        partners = before[[base["seeds"].index(seed) for seed in now["seeds"]]]
-        shift = gate.paired(partners, after)
-    else:
-        shift = gate.welch(before, after)
-    seeds = f"{len(before)}/{len(after)} seeds{', paired' if same else ''}"
+    old = dict(zip(base["seeds"], before, strict=True))
+    partners = np.array([old.get(seed, math.nan) for seed in now["seeds"]])
+    alike = set(now["seeds"]) == set(old) or bool((partners == after).all())
+    shift = gate.paired(partners, after) if alike else gate.welch(before, after)
+    seeds = f"{len(before)}/{len(after)} seeds{', paired' if alike else ''}"
     return _Compared(
         name_of(base), metric, layer, float(np.mean(was)), float(np.mean(values)), relative, seeds,
         gate.Comparison(shift, delta),

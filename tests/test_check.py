@@ -290,6 +290,20 @@ def test_what_is_worse_is_found_and_what_is_better_is_no_failure(base):
     assert len(found) == 2
 
 
+def test_a_few_of_the_seeds_pass_to_the_last_bit_and_are_else_compared_with_all(base):
+    def said(records):
+        found = compare_records(base, records, ("statistical",))
+        return {f.number: (str(f.verdict), f.said) for f in found if f.row.startswith("mine")}
+
+    assert all("paired" in text for _, text in said(whole(range(3))).values())
+    records = whole(range(3), z1_domain_acc=0.8)
+    for at, one in enumerate(records[:3]):
+        one["metrics"]["z1_domain_acc"] = metric(0.8 + 1e-4 * at, "z1_domain_acc")
+    verdict, text = said(records)["z1_domain_acc"]
+    assert (verdict, "10/3 seeds)" in text) == ("regressed", True)
+    assert "paired" in said(whole(range(10), z1_domain_acc=0.8))["z1_domain_acc"][1]
+
+
 def test_slower_is_found_on_the_same_kind_of_machine_only(base):
     records = whole(range(3))
     for one in records[:3]:

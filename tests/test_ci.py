@@ -77,9 +77,9 @@ def pull_request(tmp_path):
     origin, temp, programs = (tmp_path / name for name in ("origin", "temp", "programs"))
     for folder in (origin, temp, programs):
         folder.mkdir()
-    (programs / "gh").write_text(GH, "utf-8")
-    (programs / "gh").chmod(0o755)
-    (programs / "python").symlink_to(sys.executable)
+    for name, text in (("gh", GH), ("python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')):
+        (programs / name).write_text(text, "utf-8")
+        (programs / name).chmod(0o755)
     git(origin, "init", "--quiet", "--initial-branch", "main")
 
     def run(base, head):
