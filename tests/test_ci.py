@@ -57,7 +57,7 @@ def test_the_action_has_every_input_that_is_given_to_it():
 MINE = REGISTRY.find("method", "autoencoder").path.read_text("utf-8")
 MINE = MINE.replace('name = "autoencoder"', 'name = "mine"')
 MINE = MINE.replace("from ._blocks", "from methods._blocks")
-WORSE = MINE.replace("x = torch.cat(batch)", "x = torch.cat([batch[0], batch[0]])")
+WORSE = MINE.replace("self._optimizer.step()", "pass  # it never learns")
 GH = """#!/bin/sh
 while [ "$1" != --body-file ]; do shift; done
 cp "$2" "$SAID"
