@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ _GENERATION = {
     "CPU part": "part",
 }
 """What tells generations of processors apart where virtual machines share one name for all."""
-_MACHINE = ("cpu", "cpu_capability", "torch")
+_MACHINE = ("cpu", "cpu_capability", "onednn_max_cpu_isa", "torch")
 
 
 @cache
@@ -42,6 +43,7 @@ def describe(device: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "onednn_max_cpu_isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
         "device": torch.cuda.get_device_name() if _has_gpu(device) else device,
         "commit": _commit(),
     }
@@ -69,7 +71,7 @@ def machine_of(environment: Mapping[str, Any]) -> str:
 
     A kind is a processor, the instructions that are used of it, and the torch that uses them.
     """
-    return ", ".join(str(environment.get(key, "")) for key in _MACHINE)
+    return ", ".join(str(environment[key]) for key in _MACHINE if environment.get(key))
 
 
 def _processor() -> str:

@@ -36,7 +36,7 @@ def test_generations_of_processors_with_one_name_are_told_apart(said, tmp_path, 
     assert environment._processor() == PROCESSORS[said]
 
 
-@pytest.mark.parametrize("part", ["cpu", "cpu_capability", "torch"])
+@pytest.mark.parametrize("part", ["cpu", "cpu_capability", "onednn_max_cpu_isa", "torch"])
 def test_another_processor_or_torch_is_another_kind_of_machine_and_another_commit_is_not(part):
     here = environment.describe("cpu")
     assert environment.machine_of(here | {"commit": "other"}) == environment.machine_of(here)
