@@ -8,19 +8,16 @@ that is on the same machine, training goes on from its checkpoint.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
 import shutil
 import socket
-import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -37,28 +34,19 @@ from bench.engines import (
     Pending,
     next_pending,
     reason_of,
-    seldom,
 )
 from bench.errors import UserError
-from bench.store import Store, read_sealed, write_sealed
+from bench.ray_worker import BEGUN, IMAGES, files_in, names_in, work, work_folder
+from bench.store import Store
 
 if TYPE_CHECKING:
     from bench.cell import Job
-    from bench.config import Cell
 
-Files = Mapping[str, bytes]
-"""Contents by path, with slashes."""
 SECONDS_BETWEEN_LOOKS = 0.3
 SECONDS_TO_REACH = 10.0
 SECONDS_UNTIL_SAID = 20.0
 """Until the console says that a cell waits for room."""
 QUEUED = "waiting for room in the Ray cluster"
-WORK = "contentbench-ray"
-"""The folder for temporary files that a machine's cells are in while they run."""
-
-
-IMAGES = "images"
-"""The file of a parcel that is a cached task."""
 MOST_MEGABYTES = 2000.0
 """Of the images of a task that are sent to other machines."""
 
@@ -77,10 +65,6 @@ class Mailbox:
         """Return the letters that came since the last time."""
         letters, self._letters = self._letters, []
         return letters
-
-
-BEGUN = "begun"
-"""The stage of the first letter of each worker of a task."""
 
 
 @dataclass
@@ -210,7 +194,7 @@ def _wants_gpu(job: Job) -> bool:
     return job.cell.device == "cuda" and job.may_train
 
 
-# --- the driver's side of a cell ------------------------------------------------------------------
+# --- one cell -------------------------------------------------------------------------------------
 
 
 def _ask(
@@ -256,7 +240,7 @@ def _files_so_far(job: Job, store: Store) -> dict[str, bytes]:
     """Return what a cell has that a worker needs: its run folder, and to score its record."""
     if job.todo == "run" and job.again:
         return {}
-    files = _read_files(store.run_path(job.cell), store.root)
+    files = files_in(store.run_path(job.cell), store.root)
     record = store.record_path(job.cell)
     if job.todo == "score" and record.exists():
         files[record.relative_to(store.root).as_posix()] = record.read_bytes()
@@ -362,7 +346,7 @@ def _finish(task: _Task) -> str:
 
 def _tidy(task: _Task) -> None:
     """Remove what a stopped worker has left, if it was on this machine."""
-    shutil.rmtree(_work_folder(task.token), ignore_errors=True)
+    shutil.rmtree(work_folder(task.token), ignore_errors=True)
 
 
 def _in_a_line(error: BaseException) -> str:
@@ -383,7 +367,7 @@ def _unpack_result(job: Job, files: Mapping[str, bytes | None]) -> bool:
         record.unlink(missing_ok=True)
         if job.again:
             store.forget(job.cell)
-    for name in _read_names(store.run_path(job.cell), store.root) - set(files):
+    for name in names_in(store.run_path(job.cell), store.root) - set(files):
         (store.root / name).unlink()
     _write_files({name: c for name, c in files.items() if name != _name_of(record, store)}, store)
     if _name_of(record, store) not in files:
@@ -402,131 +386,3 @@ def _write_files(files: Mapping[str, bytes | None], store: Store) -> None:
         if content is not None:
             with written_whole(store.root / PurePosixPath(name)) as temporary:
                 temporary.write_bytes(content)
-
-
-def _read_names(folder: Path, root: Path) -> set[str]:
-    return {
-        path.relative_to(root).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in (".tmp", ".lock")
-    }
-
-
-def _read_files(folder: Path, root: Path) -> dict[str, bytes]:
-    return {name: (root / name).read_bytes() for name in sorted(_read_names(folder, root))}
-
-
-# --- the worker's side ----------------------------------------------------------------------------
-
-
-def work(
-    job: Job, sent: Files, shared: Files, version: str, token: str, mailbox: Any
-) -> tuple[str, dict[str, bytes | None]]:
-    """Do a job on whatever machine this is; return its status and the files that it left.
-
-    sent: files of the results folder. shared: files of all cells. version: that of the driver.
-    token: the name of the folder that it is done in.
-    """
-    mailbox.put.remote(token, BEGUN)
-    if __version__ != version:
-        raise UserError(f"contentbench is {__version__} here and {version} where the run started")
-    folder = _work_folder(token)
-    if not folder.exists():  # else it is from a worker that was lost
-        fresh = Path(tempfile.mkdtemp(dir=_made(folder.parent), prefix=f"{token}."))
-        contents = {f"results/{name}": content for name, content in sent.items()}
-        contents |= {f"shared/{name}": content for name, content in shared.items()}
-        for name, content in contents.items():
-            _made((fresh / name).parent)
-            (fresh / name).write_bytes(content)
-        fresh.rename(folder)
-    show = seldom(lambda stage, report: mailbox.put.remote(token, stage, report))
-    try:
-        here = _moved(job, folder)
-        _redirect_output(here)
-        _prepare(here.cell, here.cache, folder / "shared" / IMAGES)
-        from bench.cell import run
-
-        status = run(here, show)
-        left = _left_behind(here, job.results)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return status, {n: None if sent.get(n) == content else content for n, content in left.items()}
-
-
-def _work_folder(token: str) -> Path:
-    return Path(tempfile.gettempdir()) / WORK / token
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _moved(job: Job, folder: Path) -> Job:
-    """Return a job with the paths of this machine."""
-    from bench.space import default_cache
-
-    plugins = [
-        str(folder / "shared" / str(at) / Path(path).name)
-        for at, path in enumerate(job.cell.plugins)
-    ]
-    cell = replace(job.cell, plugins=tuple(plugins))
-    store = Store(_made(folder / "results"))
-    return replace(
-        job,
-        cell=cell,
-        results=store.root,
-        cache=job.cache if job.cache.is_dir() else default_cache().resolve(),
-        inception=None if job.inception is None else folder / "shared" / "inception",
-        again=job.again and job.todo == "score",  # to run: nothing was sent that could be forgotten
-        seen=store.state(cell),
-    )
-
-
-def _redirect_output(job: Job) -> None:
-    """Let all that is printed go to the cell's log."""
-    from bench.folder import RunFolder
-
-    log = RunFolder(Store(job.results).run_path(job.cell)).log
-    _made(log.parent)
-    with log.open("a", encoding="utf-8") as file:
-        for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
-            stream.flush()
-            os.dup2(file.fileno(), number)
-
-
-def _prepare(cell: Cell, cache: Path, sent: Path) -> None:
-    """Make sure that the cache has the task.
-
-    sent: the file with its images, which is there where no other machine could make them.
-
-    Raises:
-        UserError: it comes out as another one here.
-    """
-    from bench.data import checked, fingerprint, path_of, prepare
-    from bench.registry import Registry
-
-    kind = Registry(map(Path, cell.plugins)).find("task", cell.task)
-    if kind.facts.get("needs"):
-        path = path_of(cell.task, cell.sizes, cell.fingerprint, cache)
-        if sent.exists() and not path.exists():
-            with written_whole(path) as temporary:
-                shutil.copyfile(sent, temporary)
-        instead = "remove its file there, the next run sends it again"
-        checked(cell.task, cell.sizes, cell.fingerprint, cache, instead)
-        return
-    task = kind.load()()
-    if fingerprint(task, cell.sizes) != cell.fingerprint:
-        raise UserError(f"the images of task {cell.task} are others here: other versions?")
-    prepare(task, cell.sizes, cache)
-
-
-def _left_behind(job: Job, results: Path) -> dict[str, bytes]:
-    """Return the files of a cell; its record speaks of the results folder of the driver."""
-    store = Store(job.results)
-    record = store.record_path(job.cell)
-    if record.exists():
-        here, there = (json.dumps(str(path))[1:-1] for path in (store.root, results))
-        text = json.dumps(read_sealed(record))
-        write_sealed(record, json.loads(text.replace(here, there)))
-    return _read_files(store.root, store.root)

@@ -427,15 +427,17 @@ def test_many_images_are_decoded_by_workers_as_in_one_process(tmp_path, monkeypa
 
 def test_ray_sends_images_to_a_machine_that_lacks_them(place, monkeypatch):
     engine = pytest.importorskip("bench.ray_engine")
+    from bench import ray_worker
+
     request = Request(("copy-source",), ("folder",), options=folder(place).options)
     (cell,) = make_plan(request).cells
     here, there = place / "here", place / "there"
     job = Job(cell, "run", place, here, (), None, "")
     data = prepare(folder(place), cell.sizes, here)
-    (place / "parcel").write_bytes(engine._images(job)[engine.IMAGES])
+    (place / "parcel").write_bytes(engine._images(job)[ray_worker.IMAGES])
     shutil.rmtree(place / "a")
     for _ in range(2):  # the second cell finds them there
-        engine._prepare(cell, there, place / "parcel")
+        ray_worker._prepare(cell, there, place / "parcel")
         assert read(cell.task, cell.sizes, cell.fingerprint, there).pixel_hash == data.pixel_hash
     monkeypatch.setattr(engine, "MOST_MEGABYTES", 0.01)
     with pytest.raises(
