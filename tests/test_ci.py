@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from bench.cli import app
 
-from .conftest import REGISTRY
+from .conftest import OWN_METHOD
 
 ROOT = Path(__file__).parent.parent
 FILES = (
@@ -54,10 +54,7 @@ def test_the_action_has_every_input_that_is_given_to_it():
     assert used == set(action["inputs"])
 
 
-MINE = REGISTRY.find("method", "autoencoder").path.read_text("utf-8")
-MINE = MINE.replace('name = "autoencoder"', 'name = "mine"')
-MINE = MINE.replace("from ._blocks", "from methods._blocks")
-WORSE = MINE.replace("self._optimizer.step()", "pass  # it never learns")
+WORSE = OWN_METHOD.replace("self._optimizer.step()", "pass  # it never learns")
 GH = """#!/bin/sh
 while [ "$1" != --body-file ]; do shift; done
 cp "$2" "$SAID"
@@ -123,7 +120,7 @@ def pull_request(tmp_path):
 
 @pytest.mark.slow
 def test_a_pull_request_that_makes_a_method_worse_is_red_and_gets_the_summary(pull_request):
-    codes, temp = pull_request({"mine.py": MINE}, {"mine.py": WORSE})
+    codes, temp = pull_request({"mine.py": OWN_METHOD}, {"mine.py": WORSE})
     assert codes == [0, 1, 0]
     comment = (temp / "comment.md").read_text("utf-8")
     assert comment.startswith("## contentbench check\n\n**regressed**")
@@ -134,6 +131,6 @@ def test_a_pull_request_that_makes_a_method_worse_is_red_and_gets_the_summary(pu
 
 @pytest.mark.slow
 def test_a_pull_request_with_a_new_method_gets_its_leaderboard(pull_request):
-    codes, temp = pull_request({}, {"mine.py": MINE})
+    codes, temp = pull_request({}, {"mine.py": OWN_METHOD})
     assert codes == [0, 0, 0]
     assert "| mine" in (temp / "comment.md").read_text("utf-8")

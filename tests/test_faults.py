@@ -22,10 +22,9 @@ from bench.checkpoint import Checkpoint
 from bench.config import choose_profile, configure
 from bench.training import build, flops_of_step, train
 
-from .conftest import REGISTRY, TINY, rows
+from .conftest import REGISTRY, TINY, numbers, rows
 
 METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
-TIMED = ("train_images_per_s", "infer_images_per_s", "latency", "peak_memory_mb")
 
 LITTLE = '''
 import os, pathlib, random, signal
@@ -77,10 +76,6 @@ class Little(Method):
         return self.decode(Codes(self.encode(b, 1).common, 0 * self.encode(b, 1).separate), 0)
 '''
 FAST = ("--metrics", "counterfactual,reconstruction,cost", "--checkpoint-every", "0")
-
-
-def numbers(folder):
-    return {key: row for key, row in rows(folder).items() if not key[1].startswith(TIMED)}
 
 
 def little(folder, how="pass"):

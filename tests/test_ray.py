@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from .conftest import TINY, rows
-from .test_faults import FAST, LITTLE, arguments, little, numbers
+from .conftest import TINY, numbers, rows
+from .test_faults import FAST, LITTLE, arguments, little
 
 RAY = ("--engine", "ray", "--jobs", "2")
 DIES_ONCE = (

@@ -9,11 +9,14 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from bench.anchors import ANCHORS
 from bench.board import COLUMNS
+from bench.folder import RunFolder
 from bench.store import read_sealed
 
-from .conftest import TINY, rows
+from .conftest import OWN_METHOD, TINY, numbers, rows
 
 IDS = [
     *("fd_add", "fd_remove", "z1_domain_acc", "z1_domain_acc_linear"),
@@ -23,11 +26,6 @@ IDS = [
     *("latency_ms_p95", "peak_memory_mb", "params", "flops_infer"),
 ]
 QUICK = ("--metrics", "image_quality,reconstruction,counterfactual")
-TIMED = ("train_images_per_s", "infer_images_per_s", "latency", "peak_memory_mb")
-
-
-def untimed(folder):
-    return {key: row for key, row in rows(folder).items() if not key[1].startswith(TIMED)}
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +94,19 @@ def test_second_run_trains_nothing(finished, inside, cache):
 def test_another_folder_and_engine_give_the_same_bits(finished, inside, tmp_path):
     done = inside("run", "--methods", "all", *TINY, *QUICK, "--results", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    found, expected = untimed(tmp_path), untimed(finished)
+    found, expected = numbers(tmp_path), numbers(finished)
     assert {method for method, _ in found} == {method for method, _ in expected}
     assert found == {key: expected[key] for key in found}
+    compared = 0
+    for run in (tmp_path / "runs").iterdir():
+        here, there = (RunFolder(f / "runs" / run.name).artefacts() for f in (tmp_path, finished))
+        if here is None:  # an anchor
+            continue
+        assert here.absent == there.absent
+        assert here.tensors.keys() == there.tensors.keys()
+        assert all(torch.equal(here.tensors[key], there.tensors[key]) for key in there.tensors)
+        compared += 1
+    assert compared == len({method for method, _ in found} - set(ANCHORS))
 
 
 def test_a_metric_that_is_missing_is_scored_without_training(inside, tmp_path):
@@ -138,17 +146,8 @@ def test_retry_and_fresh_do_again_what_they_say(inside, cache, tmp_path):
 
 
 def test_a_changed_source_is_said_and_not_mixed_in(inside, cache, tmp_path):
-    from bench.registry import FOLDERS
-
-    source = (FOLDERS["method"] / "autoencoder.py").read_text()
-    helpers = (FOLDERS["method"] / "_blocks.py").read_text()
-    (tmp_path / "_blocks.py").write_text(helpers)
     plugin = tmp_path / "mine.py"
-    plugin.write_text(
-        source.replace('name = "autoencoder"', 'name = "mine"').replace(
-            "from ._blocks", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom _blocks"
-        )
-    )
+    plugin.write_text(OWN_METHOD)
     arguments = ("run", "--methods", "mine", *TINY, "--plugin", plugin, "--results", tmp_path / "r")
     arguments += ("--metrics", "reconstruction")
     assert inside(*arguments).returncode == 0

@@ -15,10 +15,9 @@ from bench.config import IMAGES_HASH
 from bench.contracts import CODES, IMAGES
 from bench.folder import RunFolder
 from bench.imported import read_images
-from bench.registry import FOLDERS
 from bench.store import Store, cell_of, read_sealed
 
-from .conftest import TINY, rows
+from .conftest import OWN_METHOD, TINY, rows
 
 COUNTED = """
 from bench.contracts import Metric, Result
@@ -253,14 +252,8 @@ def test_damaged_and_failed_records_are_counted(inside, results):
 
 
 def test_a_method_of_the_users_own_is_scored_with_its_file(inside, results, tmp_path):
-    source = (FOLDERS["method"] / "autoencoder.py").read_text()
-    shutil.copy(FOLDERS["method"] / "_blocks.py", tmp_path / "_blocks.py")
     plugin = tmp_path / "mine.py"
-    plugin.write_text(
-        source.replace('name = "autoencoder"', 'name = "mine"').replace(
-            "from ._blocks", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom _blocks"
-        )
-    )
+    plugin.write_text(OWN_METHOD)
     change_identity(results, method="mine")
     arguments = ("score", "--metrics", "rec_l1_b", "--results", results)
     refused = inside(*arguments)
