@@ -99,7 +99,8 @@ def _git(*arguments: str) -> None:
         raise UserError("--ab needs git, which is not installed") from None
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()
-        raise UserError(f"--ab: git {arguments[0]} {arguments[1]}: {said[-1:] or error}") from error
+        last = said[-1] if said else error
+        raise UserError(f"--ab: git {arguments[0]} {arguments[1]}: {last}") from error
 
 
 def time_tree(tree: Path, methods: Sequence[str]) -> Seconds:

@@ -119,9 +119,8 @@ class TestMethods:
         together = outputs(method, a, b)
         alone = outputs(method, a[1:2], b[1:2])
         for name, value in together.items():
-            assert torch.allclose(value[1:2], alone[name], atol=1e-4), (
-                name
-            )  # a batch has other kernels
+            # a batch is computed with other kernels
+            assert torch.allclose(value[1:2], alone[name], atol=1e-4), name
 
     def test_eval_leaves_the_random_state_alone(self, plugin):
         method = make(plugin)
@@ -176,12 +175,14 @@ class TestMethods:
         method = make(plugin, batch_size=8)
         before = outputs(method, *few)
         torch.manual_seed(1)
+        well = 0
         for _ in range(6):
             method.train()
             for _ in range(25):
                 method.training_step(few)
             errors = self.errors(plugin, few, before, outputs(method, *few))
-            if max(errors.values()) < 0.65:
+            well = well + 1 if max(errors.values()) < 0.65 else 0
+            if well == 2:  # it has learnt, and keeps it
                 return
         raise AssertionError(errors)
 
