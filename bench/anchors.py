@@ -23,7 +23,7 @@ _ABSENT = {
 
 def copy_source(data: TaskData) -> Artefacts:
     """Return every source as it is: the floor of transfer."""
-    a, b = (domain.images for domain in data.domains["test"][:2])
+    a, b = data.test_pairs
     images = {"add": a, "other": a, "remove": b, "cycle_a": a, "cycle_b": b}
     return Artefacts(images, absent=_ABSENT)
 
@@ -32,7 +32,7 @@ def copy_guide(data: TaskData) -> Artefacts:
     """Return the guide instead of the source: perfect content, another face."""
     from bench.images import of_neighbours  # here: listing anchors must not import torch
 
-    b = data.domains["test"][1].images
+    _, b = data.test_pairs
     absent = _ABSENT | dict.fromkeys(("remove", "cycle_a", "cycle_b"), _NO_REMOVE)
     return Artefacts({"add": b, "other": of_neighbours(b)}, absent=absent)
 
@@ -42,7 +42,7 @@ def ground_truth(data: TaskData) -> Artefacts:
     if data.truth is None:
         reason = f"task {data.name} cannot render the true result"
         return Artefacts({}, absent=_ABSENT | dict.fromkeys(IMAGES, reason))
-    a, b = (domain.images for domain in data.domains["test"][:2])
+    a, b = data.test_pairs
     return Artefacts(vars(data.truth) | {"cycle_a": a, "cycle_b": b}, absent=_ABSENT)
 
 

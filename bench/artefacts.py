@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from string import ascii_lowercase
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,13 +13,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.config import Cell
 from bench.contracts import CODES, IMAGES, Artefacts, TaskData
+from bench.dependence import parameters_behind
 from bench.images import of_neighbours, to_float, to_uint8
-from bench.measure import repeat
+from bench.measure import clock_of, repeat
 from bench.method import Method
+from bench.outputs import checked_codes, checked_images, require_one_shape
 from bench.training import Training, autocast, in_batches
 
-VERSION = 2
-"""Rises when a method leaves more for metrics."""
+T = TypeVar("T")
+
+VERSION = 3
+"""Rises when a method leaves more for metrics, or leaves it otherwise."""
 LATENCY_REPEATS = 50
 INFERENCE_BATCH = 32
 
@@ -29,11 +33,10 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
     """Return all that metrics see of a trained method."""
     device = torch.device(cell.device)
     tensors, absent = results_of(method, data, device, cell.precision, cell.numbers["eval_batch"])
-    a, b = (domain.images for domain in data.domains["test"])
     measured = {
         "version": VERSION,
         "training": dataclasses.asdict(training),
-        "inference": _measure_inference(method, a, b, cell),
+        "inference": _measure_inference(method, data, cell),
     }
     return Artefacts(tensors, measured, absent)
 
@@ -45,55 +48,65 @@ def results_of(
     """Return a method's results and codes, computed in batches of a size, and why others are not.
 
     See `bench.contracts.Artefacts` for both.
+
+    Raises:
+        OutputError: a function of the method returns what its contract does not allow.
     """
     method.eval()
 
-    def apply(function: Callable[..., Tensor | None], *inputs: Tensor) -> Tensor:
-        outputs = []
+    def batches(call: Callable[..., T], *inputs: Tensor) -> Iterator[tuple[T, Tensor]]:
+        """Yield what a function makes of each batch, with the images that it was given first."""
         for part in in_batches(len(inputs[0]), size):
             batch = [to_float(images[part].to(device)) for images in inputs]
             with autocast(device.type, precision):
-                output = function(*batch)
-            assert output is not None
-            outputs.append(output.float().cpu())
-        return torch.cat(outputs)
+                yield call(*batch), batch[0]
 
-    a, b = (domain.images for domain in data.domains["test"][:2])
+    def images(function: str, call: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        made = batches(call, *inputs)
+        return torch.cat([to_uint8(checked_images(function, *of_batch)) for of_batch in made])
+
+    a, b = data.test_pairs
     tensors = {
-        "add": to_uint8(apply(method.add, a, b)),
-        "other": to_uint8(apply(method.add, a, of_neighbours(b))),
-        "remove": to_uint8(apply(method.remove, b)),
-        "rec_a": to_uint8(apply(lambda x: method.reconstruct(x, 0), a)),
-        "rec_b": to_uint8(apply(lambda x: method.reconstruct(x, 1), b)),
+        "add": images("add", method.add, a, b),
+        "other": images("add", method.add, a, of_neighbours(b)),
+        "remove": images("remove", method.remove, b),
+        "rec_a": images("reconstruct", lambda x: method.reconstruct(x, 0), a),
+        "rec_b": images("reconstruct", lambda x: method.reconstruct(x, 1), b),
     }
-    tensors["cycle_a"] = to_uint8(apply(method.remove, tensors["add"]))
-    tensors["cycle_b"] = to_uint8(apply(method.add, tensors["remove"], b))
+    tensors["cycle_a"] = images("remove", method.remove, tensors["add"])
+    tensors["cycle_b"] = images("add", method.add, tensors["remove"], b)
+
     encoded = {
         f"{part}_{letter}": (data.domains[part][domain].images, domain)
         for part in ("probe", "test")
         for domain, letter in enumerate(ascii_lowercase[: data.spec.domains])
     } | {"add": (tensors["add"], 1)}
-    absent = {}
-    for of, (images, domain) in encoded.items():
-        tensors[f"z1_{of}"] = apply(
-            lambda x, domain=domain: method.encode(x, domain).common, images
-        )
-        if method.encode(to_float(images[:1].to(device)), domain).separate is None:
+    common: dict[str, Tensor] = {}
+    separate: dict[str, Tensor] = {}
+    absent: dict[str, str] = {}
+    for of, (pictures, domain) in encoded.items():
+        made = batches(lambda x, domain=domain: method.encode(x, domain), pictures)
+        codes = [checked_codes(*of_batch) for of_batch in made]
+        common[of] = torch.cat([code.common for code in codes])
+        parts = [code.separate for code in codes if code.separate is not None]
+        if parts:
+            separate[of] = torch.cat(parts)
+        else:
             absent[f"z2_{of}"] = "the method has no separate code"
-            continue
-        tensors[f"z2_{of}"] = apply(
-            lambda x, domain=domain: method.encode(x, domain).separate, images
-        )
+    for name, of_images in (("common", common), ("separate", separate)):
+        require_one_shape(name, of_images)
+    tensors |= {f"z1_{of}": code for of, code in common.items()}
+    tensors |= {f"z2_{of}": code for of, code in separate.items()}
     return tensors, absent
 
 
-def _measure_inference(method: Method, a: Tensor, b: Tensor, cell: Cell) -> dict[str, Any]:
+def _measure_inference(method: Method, data: TaskData, cell: Cell) -> dict[str, Any]:
     """Return times, FLOPs and parameters of one transfer, ``add``: what a user runs."""
     device = torch.device(cell.device)
+    a, b = data.test_pairs
 
     def call(n: int) -> Callable[[], Tensor]:
-        with torch.inference_mode(False):  # so that a gradient may be asked for
-            source, guide = to_float(a[:n].to(device)), to_float(b[:n].to(device))
+        source, guide = to_float(a[:n].to(device)), to_float(b[:n].to(device))
 
         def transfer() -> Tensor:
             with autocast(device.type, cell.precision):
@@ -102,27 +115,21 @@ def _measure_inference(method: Method, a: Tensor, b: Tensor, cell: Cell) -> dict
         return transfer
 
     batch = min(INFERENCE_BATCH, len(a))
+    parameters = list(method.parameters())
     with FlopCounterMode(display=False) as counter:
         call(1)()
     many = repeat(call(batch), device, LATENCY_REPEATS)
     one = repeat(call(1), device, LATENCY_REPEATS)
     return {
+        "clock": clock_of(device),
         "images_per_s": [batch / max(wall, 1e-9) for wall, _ in many],
+        "cpu_images_per_s": [batch / max(cpu, 1e-9) for _, cpu in many],
         "latency_ms": [1000 * wall for wall, _ in one],
         "latency_cpu_ms": [1000 * cpu for _, cpu in one],
         "flops": int(counter.get_total_flops()),
-        "params": sum(p.numel() for p in method.parameters()),
-        "params_infer": sum(p.numel() for p in _used(method, call(1))),
+        "params": sum(p.numel() for p in parameters),
+        "params_infer": sum(p.numel() for p in parameters_behind(call(1), parameters)),
     }
-
-
-def _used(method: Method, transfer: Callable[[], Tensor]) -> list[Tensor]:
-    """Return the parameters that a result depends on: those that it has a gradient for."""
-    parameters = list(method.parameters())
-    with torch.inference_mode(False), torch.enable_grad():
-        gradients = torch.autograd.grad(transfer().sum(), parameters, allow_unused=True)
-    pairs = zip(parameters, gradients, strict=True)
-    return [parameter for parameter, gradient in pairs if gradient is not None]
 
 
 def as_they_are(kept: Artefacts) -> Artefacts:

@@ -134,6 +134,12 @@ class TaskData:
         return Spec(size, channels, len(train), kinds_of_content(self.factors))
 
     @property
+    def test_pairs(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The sources and the guides of the test pairs: the test images of A and of B."""
+        a, b = (domain.images for domain in self.domains["test"][:2])
+        return a, b
+
+    @property
     def pair(self) -> TaskData:
         """The task with its first two domains only."""
         return replace(self, domains={part: of[:2] for part, of in self.domains.items()})

@@ -26,6 +26,7 @@ from bench.contracts import (
     Truth,
 )
 from bench.errors import UserError
+from bench.outputs import checked_pieces, checked_task
 
 FORMAT = 1
 FILE = 2
@@ -57,7 +58,9 @@ def prepare(
         made = task.load(sizes, progress)
         if made.facts:
             facts["facts"] = json.dumps(made.facts)
-        return _streams(made) if isinstance(made, Streamed) else _tensors(made)
+        if isinstance(made, Streamed):
+            return _streams(made, task.name, sizes)
+        return _tensors(checked_task(made, sizes))
 
     path = path_of(task.name, sizes, name, cache)
     keep(path, make, say, lambda pixels: facts | {"pixels": pixels})
@@ -123,10 +126,10 @@ def path_of(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
     return cache / f"{safe(name)}-{sizes.size}px-{fingerprint}-{FILE}.safetensors"
 
 
-def _streams(made: Streamed) -> Streams:
+def _streams(made: Streamed, name: str, sizes: DataSizes) -> Streams:
     return Streams(
         {
-            f"{part}/{at}/images": pieces
+            f"{part}/{at}/images": checked_pieces(name, pieces, sizes.size)
             for part, domains in made.domains.items()
             for at, pieces in enumerate(domains)
         }

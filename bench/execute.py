@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.anchors import ANCHORS
 from bench.cell import Job
 from bench.config import Cell, safe
-from bench.contracts import DataSizes, Task, TaskData
+from bench.contracts import Artefacts, DataSizes, Task, TaskData
 from bench.data import checked, fingerprint, prepare, read
 from bench.display import display, preparing, print_table, say
 from bench.engines import ENGINES
@@ -180,16 +180,24 @@ def _failure(record: dict[str, Any] | Damaged, wanted: Collection[str]) -> str:
 
 
 def _write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
-    """Put the results of all methods of a plan side by side, the first seed of each."""
-    made = {}
-    for cell in plan.cells:
-        if cell.task == task and cell.method not in ANCHORS and cell.label not in made:
-            artefacts = RunFolder(store.run_path(cell)).artefacts()
-            if artefacts is not None:
-                made[cell.label] = artefacts
+    """Put the results of all methods of a plan side by side, the first seed of each.
+
+    Results that an earlier version of the suite took though they fit no pair are left out.
+    """
+    of_task = [cell for cell in plan.cells if cell.task == task]
+    data = read(task, of_task[0].sizes, of_task[0].fingerprint, cache)
+    shape = data.test_pairs[0].shape
+    made: dict[str, Artefacts] = {}
+    for cell in of_task:
+        if cell.method in ANCHORS or cell.label in made:
+            continue
+        artefacts = RunFolder(store.run_path(cell)).artefacts()
+        if artefacts is not None and all(
+            artefacts.tensors[name].shape == shape for name in ("add", "remove")
+        ):
+            made[cell.label] = artefacts
     if made:
-        cell = next(cell for cell in plan.cells if cell.task == task)
-        data = read(task, cell.sizes, cell.fingerprint, cache)
-        title = f"{task}, profile {cell.profile}: adding on the left, removing on the right"
-        file = f"overview-{safe(task)}-{cell.profile.partition('[')[0]}.png"
+        profile = of_task[0].profile
+        title = f"{task}, profile {profile}: adding on the left, removing on the right"
+        file = f"overview-{safe(task)}-{profile.partition('[')[0]}.png"
         draw_overview(store.root / file, title, made, data)

@@ -40,12 +40,17 @@ def check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, An
     for device in ("meta", "cpu"):
         try:
             with torch.device(device):
-                method(pair, method.Config(**config))
+                made = method(pair, method.Config(**config))
             break
         except Exception as error:
             if device == "cpu" or isinstance(error, ValueError):
                 said = str(error) if isinstance(error, ValueError) else repr(error)
                 raise UserError(f"{plugin.name} in profile {profile.name}: {said}") from error
+    if not any(parameter.requires_grad for parameter in made.parameters()):
+        raise UserError(
+            f"{plugin.name} has no parameters that can be trained, expected at least one: keep its "
+            "networks as attributes of the method, so that parameters() finds them"
+        )
     settings = method.Config(**config)
     if spec != pair and not _works(method, spec, settings) and _works(method, pair, settings):
         raise DomainsError(

@@ -62,13 +62,11 @@ def frozen(data: TaskData) -> Artefacts:
         codes[f"z1_{of}"] = _code("z1", of, domain, data, leak=0.8 * letter)
         codes[f"z2_{of}"] = _code("z2", of, domain, data, leak=2.0 * letter)
     rates = [100.0 + 7 * (k * k % 11) for k in range(20)]
-    measured = {
-        "training": {"rates": rates, "peak_memory_mb": 10.0, "flops_per_step": 1000},
-        "inference": {
-            "images_per_s": rates, "latency_ms": rates, "latency_cpu_ms": rates, "flops": 2000,
-            "params": 30, "params_infer": 20,
-        },
-    }  # fmt: skip
+    training = {"cpu_rates": rates, "peak_memory_mb": 10.0, "flops_per_step": 1000}
+    times = {"cpu_images_per_s": rates, "latency_ms": rates, "latency_cpu_ms": rates}
+    counts = {"flops": 2000, "params": 30, "params_infer": 20}
+    clock = {"clock": "cpu"}
+    measured = {"training": clock | training, "inference": clock | times | counts}
     return Artefacts(images | codes, measured)
 
 

@@ -27,7 +27,7 @@ Column = tuple[str, Tensor | None]
 
 def draw_grid(path: Path, title: str, artefacts: Artefacts, data: TaskData) -> None:
     """Write the grid of one cell as PNG: the first test pairs, a column for each step."""
-    a, b = (domain.images[:ROWS] for domain in data.domains["test"][:2])
+    a, b = (images[:ROWS] for images in data.test_pairs)
     made = {name: images[:ROWS] for name, images in artefacts.tensors.items()}
     columns: list[Column] = [("source a", a), ("guide b", b), ("added", made.get("add"))]
     if data.truth is not None:
@@ -42,7 +42,7 @@ def draw_grid(path: Path, title: str, artefacts: Artefacts, data: TaskData) -> N
 
 def draw_overview(path: Path, title: str, made: Mapping[str, Artefacts], data: TaskData) -> None:
     """Write one picture with a column for each method: adding on the left, removing right."""
-    a, b = (domain.images[:OVERVIEW_ROWS] for domain in data.domains["test"][:2])
+    a, b = (images[:OVERVIEW_ROWS] for images in data.test_pairs)
     left: list[Column] = [("a", a), ("guide", b)]
     right: list[Column] = [("", torch.full_like(a, 255)), ("b", b)]
     if data.truth is not None:

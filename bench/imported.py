@@ -46,7 +46,7 @@ def score_images(setup: Setup, request: Request, name: str, folders: Mapping[str
     versions = chosen_metrics(registry, request)
     pairs = profile.test_images
     if task.needs:  # the user's files: only their decoding tells how many can be used
-        pairs = len(prepare(task, profile.sizes, setup.cache).domains["test"][0].images)
+        pairs = len(prepare(task, profile.sizes, setup.cache).test_pairs[0])
     images = read_images(folders, profile.size, pairs)
     cell = Cell(
         label=name,
@@ -83,7 +83,7 @@ def show_pairs(setup: Setup, request: Request, folders: Mapping[str, Path]) -> N
     console, store = setup.console, setup.store
     store.open_for_writing()
     data = make_ready(console, task, profile.sizes, setup.cache)
-    pairs = len(data.domains["test"][0].images)
+    pairs = len(data.test_pairs[0])
     folder = store.root / f"pairs-{safe(task.name)}-{profile.name.partition('[')[0]}"
     write_pairs(folder, data)
     say(console, f"wrote the test pairs to {folder} (which belong together: pairs.csv)")

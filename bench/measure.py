@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 import torch
 
@@ -62,6 +63,14 @@ class PeakMemory:
 def _status(field: str) -> float:
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(field))
     return int(line.split()[1]) / 1024
+
+
+def clock_of(device: torch.device) -> Literal["cpu", "wall"]:
+    """Return the clock by which rates are told: what a CPU computes is timed in CPU seconds.
+
+    The wall clock of a busy machine says how busy it is. A GPU works while its CPU waits.
+    """
+    return "wall" if device.type == "cuda" else "cpu"
 
 
 def repeat(

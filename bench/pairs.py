@@ -23,8 +23,8 @@ def write_pairs(folder: Path, data: TaskData) -> None:
     ``other`` takes the other guide (see `bench.contracts.Truth`).
     """
     a, b = (
-        _write_images(folder, letter, domain.images)
-        for letter, domain in zip("ab", data.domains["test"][:2], strict=True)
+        _write_images(folder, letter, images)
+        for letter, images in zip("ab", data.test_pairs, strict=True)
     )
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

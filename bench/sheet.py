@@ -41,7 +41,7 @@ def _columns(data: TaskData, rows: int) -> list[Column]:
     columns: list[Column] = []
     first = 0
     if data.truth is not None:
-        a, b = (images[:rows] for images in test[:2])
+        a, b = (images[:rows] for images in data.test_pairs)
         truth = {name: images[:rows] for name, images in vars(data.truth).items()}
         columns += [("a", a), ("guide b", b), ("added", truth["add"])]
         columns += [("other guide", truth["other"]), ("b", b), ("removed", truth["remove"])]

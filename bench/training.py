@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,16 +19,13 @@ from bench.checkpoint import Checkpoint, seed_generators
 from bench.contracts import Spec, TaskData
 from bench.determinism import noted
 from bench.images import to_float
-from bench.measure import PeakMemory, synchronize
+from bench.measure import PeakMemory, clock_of, synchronize
 from bench.method import BaseConfig, Batch, Method
+from bench.outputs import checked_losses
 from bench.seeds import derive
 
 WARM_UP_STEPS = 5
 SECONDS_A_BLOCK = 0.5  # throughput is the median over blocks of steps of about this length
-
-
-class DivergedError(Exception):
-    """A loss stopped being a finite number."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,10 @@ class Report:
 class Training:
     """What training cost and how it ended; goes into the record.
 
-    images: images loaded, all domains together. rates: images a second in each block of steps,
-    by the wall clock and by the CPU's. not_deterministic: the operations of which torch does not
-    promise the same bits every time (on a CPU there are none).
+    images: images loaded, all domains together. rates, cpu_rates: images a second in each block of
+    steps, by the wall clock and by the CPU's. clock: which of the two tells the speed.
+    not_deterministic: the operations of which torch does not promise the same bits every time (on a
+    CPU there are none).
     """
 
     steps: int
@@ -60,6 +58,7 @@ class Training:
     losses: dict[str, float]
     rates: list[float] = field(default_factory=list)
     cpu_rates: list[float] = field(default_factory=list)
+    clock: Literal["cpu", "wall"] | None = None  # not known of earlier versions of the suite
     not_deterministic: list[str] = field(default_factory=list)
 
     @property
@@ -158,6 +157,7 @@ def train(
 
     Raises:
         DivergedError: a loss is not finite.
+        OutputError: a training step returns no losses.
     """
     device = _device(method)
     domains = [domain.images.to(device) for domain in data.domains["train"]]
@@ -181,10 +181,7 @@ def train(
             with autocast(device.type, precision):
                 logs = method.training_step(batch)
             if clock.tick(step) or step == steps - 1:
-                losses = {name: float(value) for name, value in logs.items()}
-                bad = [name for name, value in losses.items() if not math.isfinite(value)]
-                if bad:
-                    raise DivergedError(f"diverged: {bad[0]} is not finite at step {step + 1}")
+                losses = checked_losses(logs, step + 1)
                 left = clock.seconds_a_step(step + 1) * (steps - step - 1)
                 show(Report(step + 1, steps, clock.images_per_s, left, losses))
             if checkpoint and checkpoint.due() and step + 1 < steps:
@@ -205,6 +202,7 @@ def train(
         losses=losses,
         rates=clock.rates,
         cpu_rates=clock.cpu_rates,
+        clock=clock_of(device),
         not_deterministic=sorted(not_deterministic),
     )
 

@@ -345,7 +345,7 @@ class DRIT(Method):
     """DRIT; with mode_seeking DRIT++."""
 
     name = "drit"
-    summary = "content map and attribute vector, cross-cycle translation, six discriminators"
+    summary = "content map and attribute vector, cross-cycle translation, five discriminators"
     paper = "Lee, Tseng, Huang, Singh, Yang, ECCV 2018"
     guided = True
     published_steps = 500_000

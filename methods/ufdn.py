@@ -321,8 +321,9 @@ class UFDN(Method):
         between = (alpha * real + (1 - alpha) * fake).detach().requires_grad_() + 0
         score = self.critic(between)[0].sum()
         (gradient,) = torch.autograd.grad(score, between, create_graph=True)
-        axes = 1 if self.config.penalty == "channel" else (1, 2, 3)
-        return (gradient.norm(dim=axes) - 1).square().mean()
+        if self.config.penalty == "sample":
+            gradient = gradient.flatten(1)
+        return (gradient.norm(dim=1) - 1).square().mean()
 
     def _update(self, name: str, loss: Tensor) -> None:
         self._optimizers[name].zero_grad()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData, Truth
 
-from ._statistics import Array, bootstrap, mean_interval
+from ._statistics import Array, bootstrap
 
 
 def absolute_error(x: Tensor, y: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class Counterfactual(Metric):
 
     name = "counterfactual"
     summary = "results against the true results that the task draws"
-    version = 1
+    version = 2
     numbers = {
         "cf_skill_in_add": {
             "unit": "",
@@ -115,11 +115,12 @@ class Counterfactual(Metric):
         """Return the wanted numbers; intervals resample whole pairs.
 
         Each source and each guide stands in one pair of neighbours only, so pairs (for the rank:
-        couples of neighbours, who lend each other their guides) are independent.
+        couples of neighbours, who lend each other their guides) are independent. A couple counts
+        with those of its two pairs that have a value.
         """
         truth = data.truth
         assert truth is not None
-        a, b = (domain.images for domain in data.domains["test"][:2])
+        a, b = data.test_pairs
         results = {}
         for info in wanted:
             if info.id == "cf_rank_add":
@@ -156,6 +157,7 @@ def _rank_result(won: Array) -> Result:
     if len(kept) == 0:
         return Result(status="unavailable", reason="the guides of all pairs give the same truth")
     couples = won.reshape(-1, 2)
-    couples = couples[~np.isnan(couples).any(1)].mean(1)
-    lo, hi = mean_interval(couples, "cf_rank_add") if len(couples) else (None, None)
+    couples = couples[~np.isnan(couples).all(1)]
+    above, below = np.nansum(couples, axis=1), (~np.isnan(couples)).sum(1).astype(np.float64)
+    lo, hi = bootstrap(lambda w: (w @ above) / (w @ below), len(couples), "cf_rank_add")
     return Result(float(kept.mean()), lo, hi, len(kept))

@@ -229,7 +229,7 @@ def test_budget_is_a_whole_number_of_steps():
 
 
 def test_a_loss_that_is_not_finite_ends_training(faces):
-    from bench.training import DivergedError
+    from bench.outputs import DivergedError
 
     plugin = REGISTRY.find("method", "autoencoder")
     method = make(plugin)

@@ -33,12 +33,14 @@ def measured(scale: float):
     steady = 1 + 0.01 * np.arange(20)
     return {
         "training": {
-            "rates": list(100 / scale * steady),
+            "clock": "cpu",
+            "cpu_rates": list(100 / scale * steady),
             "peak_memory_mb": 10.0 * scale,
             "flops_per_step": 7000 * scale,
         },
         "inference": {
-            "images_per_s": list(200 / scale * steady),
+            "clock": "cpu",
+            "cpu_images_per_s": list(200 / scale * steady),
             "latency_ms": list(3 * scale * steady),
             "latency_cpu_ms": list(3 * scale * steady),
             "params": 1000 * scale,
@@ -79,14 +81,14 @@ def codes(data, swapped: bool = False, constant: bool = False):
 
 
 def perfect(data):
-    a, b = (domain.images for domain in data.domains["test"])
+    a, b = data.test_pairs
     tensors = dict(ground_truth(data).tensors) | {"rec_a": a, "rec_b": b} | codes(data)
     return Artefacts(tensors, measured(1))
 
 
 def useless(data):
     """Gives back noise, holds everything in the wrong code, and takes its time."""
-    a, b = (domain.images for domain in data.domains["test"])
+    a, b = data.test_pairs
     noise = torch.randint(
         0, 256, a.shape, generator=torch.Generator().manual_seed(5), dtype=torch.uint8
     )
@@ -255,7 +257,7 @@ def any_codes(data):
 )
 def test_a_task_that_knows_less_gives_numbers_or_reasons(lacking, data):
     poor = without(data, *lacking)
-    a, b = (domain.images for domain in poor.domains["test"])
+    a, b = poor.test_pairs
     images = {"add": b, "other": of_neighbours(b), "remove": a, "rec_a": a, "rec_b": b,
               "cycle_a": a, "cycle_b": b}  # fmt: skip
     made = Artefacts(images | any_codes(poor), measured(1))

@@ -75,7 +75,7 @@ def test_training_step(name, faces, benchmark):
 @pytest.mark.parametrize("name", METHODS)
 def test_add(name, faces, benchmark):
     method = method_of(name, faces).eval()
-    a, b = (to_float(domain.images[:32]) for domain in faces.domains["test"])
+    a, b = (to_float(images[:32]) for images in faces.test_pairs)
     with torch.inference_mode():
         benchmark(method.add, a, b)
 

@@ -287,7 +287,7 @@ def truth(faces, tmp_path):
 def test_the_truth_as_images_is_perfect_and_sources_are_nothing(
     inside, faces, truth, results, tmp_path
 ):
-    a, b = (domain.images for domain in faces.domains["test"])
+    a, b = faces.test_pairs
     sources = ["--images", f"add={save(tmp_path / 'a', a)}",
                "--images", f"rec_a={save(tmp_path / 'again', a, '{:03d}.bmp')}",
                "--images", f"remove={save(tmp_path / 'b', b)}"]  # fmt: skip

@@ -93,7 +93,7 @@ class TestTasks:
     def test_truth_is_neither_source_nor_guide(self, data):
         if data.truth is None:
             pytest.skip("the task knows no truth")
-        a, b = (domain.images for domain in data.domains["test"][:2])
+        a, b = data.test_pairs
         for truth, image in ((data.truth.add, a), (data.truth.add, b), (data.truth.remove, b)):
             assert (truth != image).flatten(1).any(1).all()
 

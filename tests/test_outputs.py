@@ -1,0 +1,384 @@
+"""What a method or a task may not return ends in a failed row, or in one line, that names it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from bench.artefacts import results_of
+from bench.config import choose_profile, configure
+from bench.contracts import DataSizes, Domain, Factor, Streamed, Task, TaskData
+from bench.data import prepare
+from bench.dependence import parameters_behind
+from bench.errors import UserError
+from bench.method import Codes
+from bench.outputs import DivergedError, OutputError, checked_losses
+from bench.training import build
+
+from .conftest import OWN_METHOD, REGISTRY, TINY, rows
+
+CPU = torch.device("cpu")
+NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
+
+
+def make(faces, name="autoencoder", **functions):
+    """Return an untrained method whose functions go through the given ones."""
+    plugin = REGISTRY.find("method", name)
+    config = configure(plugin, choose_profile("smoke"), [])[1]
+    method = build(plugin.load(), faces.spec, plugin.load().Config(**config), 0)
+    if "encode" in functions:  # what is done to codes is not to reach the images before them
+        method.reconstruct = lambda x, domain: method.decoder(method.encoder(x))
+    for function, change in functions.items():
+        whole = getattr(method, function)
+        setattr(method, function, lambda *x, whole=whole, change=change: change(whole(*x)))
+    return method
+
+
+def results(method, faces):
+    return results_of(method, faces, CPU, "fp32", 16)
+
+
+def spoilt(value, images=slice(None)):
+    def spoil(output):
+        output = output.clone()
+        output[images, :, 0] = value
+        return output
+
+    return spoil
+
+
+def codes(change, which="common"):
+    return lambda made: dataclasses.replace(made, **{which: change(made.common)})
+
+
+# --- not finite (case 2) -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+@pytest.mark.parametrize("function", ["add", "remove", "reconstruct"])
+def test_images_that_are_not_finite_are_refused(function, value, faces):
+    """Of all images (case 2)."""
+    with pytest.raises(OutputError, match=f"{function} gave values that are not finite"):
+        results(make(faces, **{function: spoilt(value)}), faces)
+
+
+@pytest.mark.parametrize("function", ["add", "remove", "reconstruct"])
+def test_one_image_that_is_not_finite_is_refused(function, faces):
+    """Of some images (case 2), here the last of each batch."""
+    message = rf"{function} gave values that are not finite \(for 1 of 16 images of a batch\)"
+    with pytest.raises(OutputError, match=message):
+        results(make(faces, **{function: spoilt(float("nan"), images=[-1])}), faces)
+
+
+def test_decode_that_gives_nan_is_seen_where_its_images_are_made(faces):
+    """``decode`` is called by ``reconstruct``, which is what the suite asks for (case 2)."""
+    with pytest.raises(OutputError, match="reconstruct gave values that are not finite"):
+        results(make(faces, decode=spoilt(float("inf"))), faces)
+
+
+@pytest.mark.parametrize("which", ["common", "separate"])
+def test_codes_that_are_not_finite_are_refused(which, faces):
+    """Of ``encode``, either code (case 2)."""
+    method = make(faces, encode=codes(spoilt(float("nan"), images=[0]), which))
+    with pytest.raises(OutputError, match=f"encode gave {which} codes that are not finite"):
+        results(method, faces)
+
+
+# --- number, shape, type, range ------------------------------------------------------------------
+
+WRONG_IMAGES = {
+    r"images of shape \(1, 3, 32, 32\), expected \(16, 3, 32, 32\)": lambda x: x[:1],
+    r"images of shape \(17, 3, 32, 32\)": lambda x: torch.cat([x, x[:1]]),
+    r"images of shape \(16, 1, 32, 32\)": lambda x: x[:, :1],
+    r"images of shape \(16, 3, 16, 16\)": lambda x: x[..., ::2, ::2],
+    r"images of shape \(16, 32, 32, 3\)": lambda x: x.movedim(1, -1),
+    r"values from -?[\d.]+ to 2, expected \[-1, 1\]": spoilt(2.0),
+    r"values from 0 to 255, expected \[-1, 1\]": lambda x: 255 * (x > 0).float(),
+    "images of type uint8, expected floating point": lambda x: x.to(torch.uint8),
+    "a list, expected a tensor of images": list,
+    r"nothing \(None\), expected a tensor of images": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("function", ["add", "remove", "reconstruct"])
+@pytest.mark.parametrize("message", WRONG_IMAGES)
+def test_images_of_another_form_are_refused(function, message, faces):
+    with pytest.raises(OutputError, match=f"{function} gave {message}"):
+        results(make(faces, **{function: WRONG_IMAGES[message]}), faces)
+
+
+WRONG_CODES = {
+    r"a tensor of shape \(16, .*\), expected Codes": lambda made: made.common,
+    "a tuple, expected Codes": lambda made: (made.common, made.separate),
+    r"common codes of shape \(16,\), expected \(16, C\)": codes(lambda x: x.flatten(1)[:, 0]),
+    r"common codes of shape \(1, 256, 2, 2\)": codes(lambda x: x[:1]),
+    r"common codes of shape \(16, 0\)": codes(lambda x: x.flatten(1)[:, :0]),
+    "common codes of type int64": codes(lambda x: x.long()),
+    r"separate codes of shape \(4, 256, 2, 2\)": codes(lambda x: x[:4], "separate"),
+    "a list, expected a tensor of separate codes": codes(lambda x: x.tolist(), "separate"),
+}
+
+
+@pytest.mark.parametrize("message", WRONG_CODES)
+def test_codes_of_another_form_are_refused(message, faces):
+    with pytest.raises(OutputError, match=f"encode gave {message}"):
+        results(make(faces, encode=WRONG_CODES[message]), faces)
+
+
+def test_codes_of_both_domains_have_one_shape(faces):
+    method = make(faces, encode=lambda made: made)
+    encode = method.encode
+    method.encode = lambda x, domain: Codes(encode(x, domain).common[:, : 9 - domain])
+    with pytest.raises(OutputError, match=r"common codes of shape \('N', 9, 2, 2\) for test_a"):
+        results(method, faces)
+
+
+def test_rounding_beyond_the_range_is_no_fault(faces):
+    tensors, _ = results(make(faces, add=spoilt(1.0005)), faces)
+    assert tensors["add"][:, :, 0].eq(255).all()
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (torch.zeros(()), r"a tensor of shape \(\), expected a dict"),
+        (None, r"nothing \(None\), expected a dict"),
+        ({"loss": torch.zeros(2)}, r"a tensor of shape \(2,\) for 'loss'"),
+        ({"loss": "low"}, "a str for 'loss'"),
+        ({"loss": None}, r"nothing \(None\) for 'loss'"),
+    ],
+)
+def test_a_training_step_gives_scalars(output, message):
+    with pytest.raises(OutputError, match=f"training_step gave {message}"):
+        checked_losses(output, 1)
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_a_loss_that_is_not_finite_has_diverged(value):
+    with pytest.raises(DivergedError, match="diverged: loss is not finite at step 7"):
+        checked_losses({"fine": torch.zeros(()), "loss": torch.tensor(value)}, 7)
+
+
+# --- the whole way -------------------------------------------------------------------------------
+
+SPOILT = """
+    def reconstruct(self, x, domain):
+        return super().reconstruct(x, domain) * float("nan")
+"""
+
+
+def test_the_row_names_the_function_and_no_number_is_scored(inside, tmp_path):
+    """Neither does a result that fits no pair end the run and every later one (case 2)."""
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(OWN_METHOD + SPOILT)
+    words = ("run", "--plugin", plugin, "--methods", "mine,copy-source", *TINY,
+             "--metrics", "reconstruction,counterfactual", "--results", tmp_path / "r")  # fmt: skip
+    done = inside(*words)
+    assert done.returncode == 3, done.stderr
+    assert "OutputError: reconstruct gave values that are not finite" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    table = rows(tmp_path / "r")
+    of_mine = {metric: row for (method, metric), row in table.items() if method == "mine"}
+    assert of_mine
+    assert all(row["status"] == "failed" and not row["value"] for row in of_mine.values())
+    assert table["copy-source", "cf_skill_in_add"]["value"] == "0.0"
+    again = inside(*words)
+    assert again.returncode == 3
+
+
+# --- parameters (cases 11 and 25) ----------------------------------------------------------------
+
+
+class _Two(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = torch.nn.Linear(3, 4)
+        self.unused = torch.nn.Linear(3, 4)
+        self.decoder = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.decoder(self.encoder(x))
+
+
+def _frozen(net, x):
+    net.encoder.requires_grad_(False)
+    return net(x)
+
+
+def _inference(net, x):
+    with torch.inference_mode():
+        return net(x)
+
+
+def _in_place(net, x):
+    made = torch.zeros(2, 3)
+    made[:1] = net(x)[:1]
+    made.add_(net.decoder.bias)
+    return made
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda net, x: net(x),
+        _frozen,
+        torch.no_grad()(lambda net, x: net(x)),
+        _inference,
+        lambda net, x: net.decoder(net.encoder(x).detach()),
+        lambda net, x: net.decoder(net.encoder(x).data.clone()),
+        _in_place,
+    ],
+    ids=["plain", "frozen", "no_grad", "inference_mode", "detach", "data", "in place"],
+)
+def test_parameters_behind_a_result_are_counted_whatever_becomes_of_gradients(how):
+    """Case 11; the network that is not used never counts."""
+    net = _Two()
+    found = parameters_behind(lambda: how(net, torch.ones(2, 3)), list(net.parameters()))
+    wanted = [*net.encoder.parameters(), *net.decoder.parameters()]
+    assert {id(p) for p in found} == {id(p) for p in wanted}
+
+
+GRADIENTS = {
+    "no_grad": "\n    @torch.no_grad()\n    def add(self, a, guide):\n"
+    "        return super().add(a, guide)\n",
+    "frozen": "\n    def __init__(self, spec, config):\n        super().__init__(spec, config)\n"
+    "        self.encoder.requires_grad_(False)\n",
+}
+
+
+@pytest.mark.parametrize("how", GRADIENTS)
+def test_a_method_without_all_gradients_is_scored(how, inside, tmp_path):
+    """Case 11, the whole way."""
+    plugin = tmp_path / "mine.py"
+    own = "\n\nclass Mine(Autoencoder):\n" + '    name = "mine"\n'
+    plugin.write_text(OWN_METHOD.replace('name = "mine"', 'name = "base"') + own + GRADIENTS[how])
+    done = inside("run", "--plugin", plugin, "--methods", "mine", *TINY, "--metrics", "cost",
+                  "--results", tmp_path / "r")  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = rows(tmp_path / "r")
+    assert table["mine", "params_infer"]["value"] == table["mine", "params"]["value"] != ""
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        "del self.encoder, self.decoder",
+        "self.requires_grad_(False)",
+        "self.nets = [self.encoder, self.decoder]; del self.encoder, self.decoder",
+    ],
+)
+def test_a_method_with_nothing_to_train_is_refused_in_words(nothing, inside, tmp_path):
+    """Case 25: no parameters, all of them frozen, or networks that torch cannot see in a list."""
+    plugin = tmp_path / "mine.py"
+    text = OWN_METHOD.replace("self.parameters()", "[torch.nn.Parameter(torch.ones(1))]")
+    before = "        self.register_buffer"
+    plugin.write_text(text.replace(before, f"        {nothing}\n{before}", 1))
+    done = inside("run", "--plugin", plugin, "--methods", "mine", *TINY, "--results", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: mine has no parameters that can be trained, expected")
+    assert done.stderr.count("\n") == 1
+
+
+# --- tasks ---------------------------------------------------------------------------------------
+
+SIZES = DataSizes(size=8, train=4, probe=4, test=4)
+COLOUR = Factor("colour", ("red", "green"))
+
+
+class _Given(Task):
+    name = "given"
+    summary = "what a test says"
+    factors = (COLOUR,)
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    def recipe(self, sizes):
+        return {"task": self.name}
+
+    def load(self, sizes, progress):
+        def domain():
+            images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+            return Domain(images, torch.zeros(4, 1, dtype=torch.int64))
+
+        domains = {part: [domain(), domain()] for part in ("train", "probe", "test")}
+        return self.change(TaskData(self.name, "", self.factors, domains, None))
+
+
+def _images(change, part="train"):
+    def of(data):
+        a, b = data.domains[part]
+        changed = dataclasses.replace(b, images=change(b.images))
+        return dataclasses.replace(data, domains={**data.domains, part: [a, changed]})
+
+    return of
+
+
+def _factors(values):
+    def of(data):
+        domain = dataclasses.replace(data.domains["probe"][0], factors=values)
+        domains = {**data.domains, "probe": [domain, data.domains["probe"][1]]}
+        return dataclasses.replace(data, domains=domains)
+
+    return of
+
+
+WRONG_TASKS = {
+    r"for domain B of train float32 images of shape \(4, 3, 8, 8\)": _images(lambda x: x.float()),
+    r"for domain B of train uint8 images of shape \(4, 8, 8, 3\)": _images(
+        lambda x: x.movedim(1, -1)
+    ),
+    r"for domain B of train uint8 images of shape \(4, 3, 16, 16\)": _images(
+        lambda x: x.repeat(1, 1, 2, 2)
+    ),
+    "for domain B of train no image": _images(lambda x: x[:0]),
+    "for domain B of train a list, expected uint8": _images(lambda x: x.tolist()),
+    "4 and 2 test images of A and B, expected equally many": lambda data: dataclasses.replace(
+        data,
+        domains={**data.domains,
+                 "test": [data.domains["test"][0],
+                          Domain(data.domains["test"][1].images[:2],
+                                 data.domains["test"][1].factors[:2])]},
+    ),
+    r"for domain A of probe factors of shape \(4, 2\)": _factors(
+        torch.zeros(4, 2, dtype=torch.int64)
+    ),
+    "for domain A of probe values of factor colour from 2 to 2": _factors(
+        torch.full((4, 1), 2, dtype=torch.int64)
+    ),
+    "1 domains in train, expected two or more": lambda data: dataclasses.replace(
+        data, domains={part: of[:1] for part, of in data.domains.items()}
+    ),
+    "no part 'test'": lambda data: dataclasses.replace(
+        data, domains={part: data.domains[part] for part in ("train", "probe")}
+    ),
+    "the label 'digit', expected the name of a factor": lambda data: dataclasses.replace(
+        data, label="digit"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", WRONG_TASKS)
+def test_a_task_that_breaks_its_contract_is_refused(message, tmp_path):
+    with pytest.raises(UserError, match=f"task given: load gave {message}"):
+        prepare(_Given(WRONG_TASKS[message]), SIZES, tmp_path)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_a_task_that_streams_is_checked_as_it_streams(tmp_path):
+    def streamed(data):
+        good, bad = (torch.zeros(4, 3, 8, 8, dtype=dtype) for dtype in (torch.uint8, torch.int16))
+        pieces = {part: [iter([good]), iter([bad if part == "probe" else good])]
+                  for part in data.domains}  # fmt: skip
+        return Streamed(pieces)
+
+    with pytest.raises(UserError, match="task given: load gave int16 images"):
+        prepare(_Given(streamed), SIZES, tmp_path)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_a_task_as_it_should_be_is_taken(tmp_path):
+    assert len(prepare(_Given(lambda data: data), SIZES, tmp_path).test_pairs[0]) == 4
