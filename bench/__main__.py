@@ -1,6 +1,58 @@
-"""`python -m bench`."""
+"""Where `python -m bench` and `contentbench` begin, and where whatever was not foreseen ends."""
 
-from bench.cli import main
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+
+from bench.errors import Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code.
+
+    An error that nothing else has caught ends in one line and an exit code of its own: 1, which
+    Python would give, means that a check has found a regression.
+    """
+    try:
+        from bench.cli import main as command_line  # here, so that a broken install is caught too
+
+        try:
+            command_line(arguments)
+        finally:
+            print(end="", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:  # what reads the output has ended, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.NOBODY_READS)
+    except Exception as error:
+        print(f"error: {_in_one_line(error)} ({_kept(error)})", file=sys.stderr)
+        sys.exit(Exit.UNFORESEEN)
+
+
+def _in_one_line(error: Exception) -> str:
+    said = " ".join(str(error).split())
+    kind = type(error).__name__
+    return f"this was not foreseen: {kind}: {said}" if said else f"this was not foreseen: {kind}"
+
+
+def _kept(error: Exception) -> str:
+    """Write the traceback to a file and return where it is."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="contentbench-", suffix=".txt", delete=False, encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:  # fmt: skip
+            file.write(f"{sys.version}\n{sys.argv}\n\n{text}")
+    except OSError:  # nowhere to write: then it has to be here
+        return f"no folder for temporary files can be written, so here:\n{text}"
+    return f"please report it with {file.name}"
+
 
 if __name__ == "__main__":
     main()

@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="The benchmark for content transfer and feature disentanglement.",
     epilog="Exit codes: 0 fine, 1 regression found, 2 wrong use, 3 a cell failed, "
-    "4 cannot compare, 130 interrupted.",
+    "4 cannot compare, 70 an error of the suite itself, 130 interrupted.",
 )
 for part in (cli_run, cli_results, cli_check):
     app.add_typer(part.app)

@@ -37,7 +37,7 @@ def list_(
     """List what there is, without running any of it."""
     from bench.anchors import SUMMARIES
     from bench.config import profiles
-    from bench.display import console, print_table
+    from bench.display import console, print_table, say
     from bench.registry import Registry
 
     heads: tuple[str, ...]
@@ -49,7 +49,10 @@ def list_(
             for p in profiles().values()
         ]
     else:
-        found = Registry(plugins or ()).all(kind.value.removesuffix("s"))  # type: ignore[arg-type]
+        registry = Registry(plugins or ())
+        for line in registry.skipped:
+            say(console(), f"left out: {line}")
+        found = registry.all(kind.value.removesuffix("s"))  # type: ignore[arg-type]
         if kind is Kind.methods:
             heads = ("method", "paper", "what it is")
             rows = [(p.name, p.facts.get("paper", ""), p.facts.get("summary", "")) for p in found]

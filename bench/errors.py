@@ -1,7 +1,7 @@
 """What a user can cause, said in one line.
 
 Exit codes of every verb: 0 fine, 1 regression found, 2 wrong use, 3 a cell failed,
-4 cannot compare, 130 interrupted.
+4 cannot compare, 70 an error of the suite itself, 130 interrupted, 141 nobody reads the output.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ class Exit(IntEnum):
     WRONG_USE = 2
     CELL_FAILED = 3
     CANNOT_COMPARE = 4
+    UNFORESEEN = 70
     INTERRUPTED = 130
+    NOBODY_READS = 141
 
 
 class UserError(Exception):

@@ -49,7 +49,8 @@ class Plan:
     """The cells of a run, and the plug-ins that they name.
 
     tasks: by name; one is missing where all that is needed of it is in the cache. left_out: why
-    methods that `all` meant are not among the cells, a line each.
+    methods that `all` meant are not among the cells, and which installed plug-ins cannot be used, a
+    line each.
     """
 
     cells: tuple[Cell, ...]
@@ -90,7 +91,7 @@ def make_plan(request: Request) -> Plan:
     plugins = full_paths(request)
 
     cells: list[Cell] = []
-    left_out: list[str] = []
+    left_out: list[str] = list(registry.skipped)
     for task_name, task in tasks.items():
         named = fingerprint(task, profile.sizes)
         for name in methods:

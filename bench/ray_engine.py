@@ -37,6 +37,7 @@ from bench.engines import (
 )
 from bench.errors import UserError
 from bench.ray_worker import BEGUN, IMAGES, files_in, names_in, work, work_folder
+from bench.sources import files_of
 from bench.store import Store
 
 if TYPE_CHECKING:
@@ -248,11 +249,10 @@ def _files_so_far(job: Job, store: Store) -> dict[str, bytes]:
 
 
 def _shared_files(job: Job) -> dict[str, bytes]:
-    """Return plug-ins with the helpers and weights beside them, and the weights of Inception."""
+    """Return plug-ins with all that they are made of, and the weights of Inception."""
     files = {}
     for at, path in enumerate(map(Path, job.cell.plugins)):
-        beside = (*path.parent.glob("_[a-z]*.py"), *path.parent.glob("weights/*"))
-        for file in (path, *beside):
+        for file in files_of(path):
             files[f"{at}/{file.relative_to(path.parent).as_posix()}"] = file.read_bytes()
     if job.inception is not None:
         files["inception"] = job.inception.read_bytes()

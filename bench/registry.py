@@ -11,6 +11,8 @@ import ast
 import contextlib
 import hashlib
 import importlib.util
+import os
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from bench.errors import UserError, unknown
+from bench.sources import files_of, parsed, source_hash
 
 Kind = Literal["method", "metric", "task"]
 
@@ -32,6 +35,10 @@ FOLDERS: dict[Kind, Path] = {
 }
 RESERVED = {"all", "ground-truth", "copy-source", "copy-guide"}
 """What no method may be called: the word for all of them, and the anchors."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,59}")
+"""What plug-ins may be called: words that can be typed anywhere and break no list or table."""
+SAID_OF_NUMBERS = ("unit", "better", "meaning")
+"""What a metric must say of each of its numbers."""
 BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"}
 
 
@@ -60,17 +67,15 @@ class Plugin:
         return found
 
     def source_hash(self) -> str:
-        """Return 16 hex digits of the source: the file, and helpers and weights beside it."""
-        content = hashlib.blake2b(digest_size=8)
-        folder = self.path.parent
-        helpers = sorted(folder.glob("_[a-z]*.py")) + sorted(folder.glob("weights/*"))
-        for path in [self.path, *helpers]:
-            content.update(path.read_bytes())
-        return content.hexdigest()
+        """Return 16 hex digits of all files that it is made of (see `bench.sources`)."""
+        return source_hash(self.path)
 
 
 class Registry:
     """All plug-ins that can be named, those of the given files included.
+
+    skipped: a line for each entry point of an installed package that cannot be used, with the
+    reason: what another package lacks disturbs nobody.
 
     Raises:
         UserError: a given file does not exist, has no plug-in, or takes a name that is in use.
@@ -78,13 +83,16 @@ class Registry:
 
     def __init__(self, files: Iterable[Path] = ()) -> None:
         self._found: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in FOLDERS}
+        self.skipped: list[str] = []
         for kind, folder in FOLDERS.items():
             for path in sorted(folder.glob("*.py")):
                 self._take(_scan(path, kind))
         for entry in entry_points(group="contentbench"):
-            spec = importlib.util.find_spec(entry.module)
-            if spec and spec.origin:
-                self._take(_scan(Path(spec.origin)))
+            try:
+                self._take(_scan(_module_file(entry.module)))
+            except UserError as error:
+                package = f" of package {entry.dist.name}" if entry.dist else ""
+                self.skipped.append(f"entry point {entry.name}{package}: {error}")
         for path in files:
             if not path.is_file():
                 raise UserError(f"no plug-in file {path}")
@@ -98,6 +106,7 @@ class Registry:
 
     def _take(self, plugins: list[Plugin]) -> None:
         for plugin in plugins:
+            _check_name(plugin, plugin.kind, plugin.name)
             if plugin.kind == "method" and plugin.name in RESERVED:
                 raise UserError(f"{plugin.path}: the name '{plugin.name}' is the suite's own")
             if plugin.kind == "metric":
@@ -113,6 +122,13 @@ class Registry:
         numbers = plugin.facts.get("numbers")
         if not isinstance(numbers, dict):
             raise UserError(f"{plugin.path}: metric '{plugin.name}' has no literal `numbers`")
+        for name, facts in numbers.items():
+            _check_name(plugin, "number", name)
+            if not isinstance(facts, dict) or not set(SAID_OF_NUMBERS) <= set(facts):
+                raise UserError(
+                    f"{plugin.path}: number '{name}' of metric '{plugin.name}' must say its "
+                    f"{', '.join(SAID_OF_NUMBERS)}"
+                )
         for other in self._found["metric"].values():
             both = set(numbers) & set(other.facts["numbers"])
             if both and other.path != plugin.path:
@@ -135,15 +151,35 @@ class Registry:
         return self._found[kind][name]
 
 
+def _check_name(plugin: Plugin, what: str, name: Any) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise UserError(
+            f"{plugin.path}: a {what} is named {name!r}, expected a word of at most 60 ASCII "
+            "letters, digits, '-', '_' or '+' that begins with a letter or digit: rename it"
+        )
+
+
+def _module_file(name: str) -> Path:
+    """Return the file of an installed module, which is not imported for that.
+
+    Raises:
+        UserError: there is no such module.
+    """
+    try:
+        spec = importlib.util.find_spec(name)
+    except Exception as error:  # a package on the way to it is imported, and may do anything
+        raise UserError(f"cannot find module {name}: {error}") from error
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        raise UserError(f"there is no module {name}")
+    return Path(spec.origin)
+
+
 def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
     """Return the plug-ins of a file: its classes with a literal name that derive from a contract.
 
     A class may derive from another one of the file.
     """
-    try:
-        tree = ast.parse(path.read_text("utf-8"))
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"cannot read plug-in {path}: {error}") from error
+    tree = parsed(path)
     kinds: dict[str, Kind] = {base: kind for kind, base in BASES.items()}
     facts_of: dict[str, dict[str, Any]] = {}
     plugins = []
@@ -185,9 +221,34 @@ def _module(kind: Kind, path: Path) -> ModuleType:
             _execute(package, path.parent / "__init__.py", search=[str(path.parent)])
     elif kind == "task" and path.parent == FOLDERS[kind]:
         return importlib.import_module(f"bench.tasks.{path.stem}")
-    digest = hashlib.blake2b(str(path).encode(), digest_size=4).hexdigest()
-    name = f"{package}.{path.stem}" if package else f"_contentbench_{path.stem}_{digest}"
-    return sys.modules.get(name) or _execute(name, path)
+    if package:
+        name = f"{package}.{path.stem}"
+        return sys.modules.get(name) or _execute(name, path)
+    digest = hashlib.blake2b(os.fsencode(path), digest_size=4).hexdigest()
+    name = f"_contentbench_{path.stem}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # its helpers; at the end, so that they shadow nothing
+    module = _execute(name, path)
+    _check_helpers(path)
+    return module
+
+
+def _check_helpers(path: Path) -> None:
+    """Make sure that a plug-in has got its own helpers.
+
+    Raises:
+        UserError: a helper of the same name, of another plug-in, was imported before.
+    """
+    for helper in files_of(path)[1:]:
+        name = helper.relative_to(path.parent).parts[0].removesuffix(".py")
+        got = getattr(sys.modules.get(name), "__file__", None)
+        if got and path.parent not in Path(got).resolve().parents:
+            raise UserError(
+                f"{path} imports '{name}', of which there are two: {helper} and {got}; "
+                "rename one of them"
+            )
 
 
 def _execute(name: str, path: Path, search: list[str] | None = None) -> ModuleType:

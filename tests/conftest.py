@@ -130,7 +130,7 @@ def bench(cache, tmp_path):
 @pytest.fixture
 def inside(cache, capfd, monkeypatch):
     """Run the command line in this process: each start of Python and torch takes seconds."""
-    from bench.cli import main
+    from bench.__main__ import main
 
     def call(*arguments: object) -> SimpleNamespace:
         monkeypatch.setenv("COLUMNS", "200")

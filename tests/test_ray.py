@@ -27,7 +27,7 @@ DIES = "os.kill(os.getpid(), signal.SIGKILL)"
 
 @pytest.mark.parametrize("verb", ["run", "score"])
 def test_without_ray_one_line_says_what_to_install(verb, tmp_path, monkeypatch, capfd):
-    from bench.cli import main
+    from bench.__main__ import main
 
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setenv("CONTENTBENCH_CACHE", str(tmp_path / "cache"))

@@ -43,7 +43,7 @@ def write_metric(path, version, value):
 @pytest.fixture(scope="module")
 def finished(cache, tmp_path_factory):
     """A results folder in which a method and two anchors were run."""
-    from bench.cli import main
+    from bench.__main__ import main
 
     folder = tmp_path_factory.mktemp("finished")
     arguments = ("run", "--methods", "autoencoder,ground-truth,copy-source", *TINY,

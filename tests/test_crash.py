@@ -1,0 +1,91 @@
+"""What nobody foresaw ends in one line, a file with the traceback, and an exit code of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.errors import Exit
+
+
+def raising(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("a wrong\nturn"), "ValueError: a wrong turn"),
+        (StopIteration(), "StopIteration"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
+        (OSError(5, "Input/output error"), "OSError: [Errno 5] Input/output error"),
+        (UnicodeEncodeError("ascii", "顔", 0, 1, "no"), "UnicodeEncodeError: 'ascii' codec"),
+    ],
+)
+@pytest.mark.parametrize("verb", [("list", "methods"), ("leaderboard",), ("check",)])
+def test_an_unforeseen_error_is_one_line_and_never_a_regression(
+    verb, error, said, inside, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for place in ("registry.Registry", "store.Store", "check.check"):
+        monkeypatch.setattr(f"bench.{place}", raising(error))
+    done = inside(*verb)
+    assert done.returncode == 70 == Exit.UNFORESEEN
+    start = f"error: this was not foreseen: {said}"
+    assert done.stderr.startswith(start)
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    (kept,) = tmp_path.glob("contentbench-*.txt")
+    assert str(kept) in done.stderr
+    text = kept.read_text("utf-8")
+    assert "Traceback (most recent call last)" in text
+    assert "in raising" not in text
+    assert re.search(r"in fail\b", text)
+
+
+def test_where_nothing_can_be_written_the_traceback_is_printed(inside, monkeypatch):
+    monkeypatch.setattr("bench.registry.Registry", raising(ValueError("lost")))
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", raising(OSError(28, "no space left")))
+    done = inside("list", "methods")
+    assert done.returncode == 70
+    assert "no folder for temporary files can be written" in done.stderr
+    assert "ValueError: lost" in done.stderr
+
+
+def test_a_broken_install_is_no_regression_either(tmp_path):
+    """An import that fails before any verb is known."""
+    (tmp_path / "typer.py").write_text("raise ImportError('half an install')")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "list", "methods"], capture_output=True, text=True,
+        env={"PYTHONPATH": f"{tmp_path}", "PATH": "", "TMPDIR": str(tmp_path)},
+        cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    assert done.returncode == 70
+    assert done.stderr.startswith("error: this was not foreseen: ImportError: half an install")
+
+
+def test_a_reader_that_has_gone_is_no_error():
+    """`python -m bench list metrics | head -1`."""
+    command = [sys.executable, "-m", "bench", "list", "metrics"]
+    where = Path(__file__).parent.parent
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=where
+    ) as run:
+        run.stdout.close()
+        assert run.wait(60) == 141 == Exit.NOBODY_READS
+        assert run.stderr.read() == ""
+
+
+def test_an_interrupt_at_any_moment_is_one_line(inside, monkeypatch):
+    monkeypatch.setattr("bench.cli.app", raising(KeyboardInterrupt()))
+    done = inside("list", "methods")
+    assert done.returncode == 130
+    assert done.stderr.startswith("interrupted")
+    assert done.stderr.count("\n") == 1
