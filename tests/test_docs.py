@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import tomllib
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
 from .conftest import REGISTRY
+from .documents import DOCUMENTS, NUMBER, TABLE, filled
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -54,27 +59,6 @@ def test_profiles_are_described():
             assert f"| {profile.budget_tflops:g}e12 |" in text
 
 
-def test_the_readmes_table_is_that_of_the_committed_board():
-    import csv
-
-    with (ROOT / "results" / "leaderboard.csv").open() as file:
-        where = ("small", "avatars-glasses")
-        small = [r for r in csv.DictReader(file) if (r["profile"], r["task"]) == where]
-    board = {(row["method"], row["metric"]): row for row in small}
-    lines = [line for line in README.splitlines() if line.startswith("| ") and "|" in line[2:]]
-    head = next(line for line in lines if "`z1_domain_acc`" in line)
-    metrics = [cell.strip(" `") for cell in head.split("|")[2:-1]]
-    methods = {method for method, _ in board}
-    shown = lines[lines.index(head) + 1 :][: len(methods)]
-    assert {line.split("|")[1].strip() for line in shown} == methods
-    for line in shown:
-        method, *cells = (cell.strip() for cell in line.split("|")[1:-1])
-        for metric, cell in zip(metrics, cells, strict=True):
-            value = board[method, metric]["value"]
-            digits = len(cell.partition(".")[2])
-            assert cell == (f"{float(value):.{digits}f}" if value else "-"), (method, metric)
-
-
 def test_the_example_of_a_task_passes_the_battery(tmp_path):
     import os
     import subprocess
@@ -110,3 +94,34 @@ def test_every_committed_record_can_be_read():
     records, damaged = Store(ROOT / "results").records()
     assert records
     assert not damaged
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_numbers_of_the_board_in_documents_are_those_of_the_records(path):
+    text = path.read_text("utf-8")
+    assert filled(text) == text, "run `python -m tests.documents`"
+    assert len(NUMBER.findall(text)) == text.count("<!--= ") == text.count("<!--/-->")
+    assert len(TABLE.findall(text)) == text.count("<!--board ") == text.count("<!--/board-->")
+
+
+def test_a_number_that_is_not_the_records_is_filled_in():
+    wrong = "<!--= small avatars-glasses ground-truth cf_rank_add .0% -->7 %<!--/-->"
+    assert filled(wrong) == wrong.replace("7 %", "100 %")
+    with pytest.raises(AssertionError, match="the board has no such number"):
+        filled(wrong.replace("cf_rank_add", "cf_rank_of_nothing"))
+
+
+def test_the_committed_board_is_what_the_committed_records_give():
+    from bench.board import boards, frame
+    from bench.store import Store
+    from bench.tables import markdown
+
+    records, _ = Store(ROOT / "results").records()
+    table = frame(records)
+    kept = (
+        pd.read_csv(source)
+        for source in (ROOT / "results" / "leaderboard.csv", io.StringIO(table.to_csv(index=False)))
+    )
+    pd.testing.assert_frame_equal(*kept, rtol=1e-9)  # the last bit is the processor's
+    board = markdown(boards(records, table))
+    assert (ROOT / "results" / "leaderboard.md").read_text("utf-8") == board

@@ -1,0 +1,108 @@
+"""Fills the numbers of documents in from the committed records: `python -m tests.documents`.
+
+A number of the board that a document names stands between two comments, which say what it is:
+
+    <!--= small avatars-glasses press2019 cf_skill_in_add .0% -->42 %<!--/-->
+
+These are profile, task, method, metric and format. METRIC#KEY.KEY is a part of the metric's detail,
+``facts#steps`` what training took; the method `highest` or `lowest` is the extreme of all trained
+methods. A table has its comments on lines of their own, metric and format in turns:
+
+    <!--board small avatars-glasses: z1_domain_acc .2f, fd_add .1f -->
+    <!--/board-->
+
+A test holds that the documents are what this command makes of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from bench.anchors import ANCHORS
+from bench.board import Board, boards
+from bench.store import Store
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))
+NUMBER = re.compile(r"<!--= (\S+) (\S+) (\S+) (\S+) (\S+) -->.*?<!--/-->", re.DOTALL)
+TABLE = re.compile(r"<!--board (\S+) (\S+): (.*?) -->\n.*?<!--/board-->", re.DOTALL)
+
+
+@cache
+def committed() -> Mapping[tuple[str, str], Board]:
+    """Return the boards of the committed records by profile and task."""
+    records, _ = Store(ROOT / "results").records()
+    return {(board.profile, board.task): board for board in boards(records)}
+
+
+def filled(text: str) -> str:
+    """Return a document with all of its marked numbers and tables as the records give them."""
+    return TABLE.sub(_table, NUMBER.sub(_number, text))
+
+
+def _number(found: re.Match[str]) -> str:
+    profile, task, method, metric, form = found.groups()
+    board = committed()[profile, task]
+    trained = [name for name in board.order if name not in ANCHORS]
+    extreme = {"highest": max, "lowest": min}.get(method)
+    if extreme is None:
+        value = _value(board, method, metric)
+    else:
+        values = [_value(board, name, metric) for name in trained]
+        value = extreme(value for value in values if value is not None)
+    assert value is not None, f"{found[0]}: the board has no such number"
+    return f"<!--= {profile} {task} {method} {metric} {form} -->{_text(value, form)}<!--/-->"
+
+
+def _table(found: re.Match[str]) -> str:
+    profile, task, wanted = found.groups()
+    board = committed()[profile, task]
+    columns = [column.split() for column in wanted.split(", ")]
+    lines = [
+        " | ".join(["|", *(f"`{metric}`" for metric, _ in columns), ""]).rstrip(),
+        "|" + "---|" * (len(columns) + 1),
+    ]
+    for method in board.order:
+        values = [(_value(board, method, metric), form) for metric, form in columns]
+        cells = ["-" if value is None else _text(value, form) for value, form in values]
+        lines.append(f"| {' | '.join([method, *cells])} |")
+    table = "\n".join(lines)
+    return f"<!--board {profile} {task}: {wanted} -->\n{table}\n<!--/board-->"
+
+
+def _value(board: Board, method: str, metric: str) -> float | None:
+    name, _, path = metric.partition("#")
+    if name == "facts":
+        return board.facts[method][path]
+    cell = board.cell(method, name)
+    if cell is None or cell["status"] != "ok" or not math.isfinite(cell["value"]):
+        return None
+    value = cell["value"]
+    if path:
+        value = json.loads(cell["detail"])
+        for key in path.split("."):
+            value = value[key]
+    return float(value)
+
+
+def _text(value: float, form: str) -> str:
+    text = format(value, form).replace("%", " %")
+    return text.replace("-0.00", "0.00") if float(text.split()[0].replace(",", "")) == 0 else text
+
+
+def main() -> None:
+    """Fill in all documents and say which have changed."""
+    for path in DOCUMENTS:
+        before = path.read_text("utf-8")
+        if (after := filled(before)) != before:
+            path.write_text(after, "utf-8")
+            print(f"filled in {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

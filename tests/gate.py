@@ -1,0 +1,159 @@
+"""Every combination that the command line offers, once, end to end to its record.
+
+Each embedded task with each method that may take it and all metrics, and each value of each
+configuration field that has few with the metrics that look at images: the others look at codes,
+whose form is checked where they are made. 64 images, two training steps; numbers mean nothing here.
+
+`.ci/run` does it beside the five-minute suite: `python -m tests.gate`. The exit code is 1 where a
+cell or one of its numbers failed, or where a task refuses a method that it should take.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from unittest import mock
+
+from bench.anchors import ANCHORS
+from bench.cell import run
+from bench.config import Cell
+from bench.contracts import Spec, kinds_of_content
+from bench.data import prepare
+from bench.display import console, say
+from bench.errors import UserError
+from bench.plan import Plan, Request, jobs_for, make_plan
+from bench.registry import Plugin, Registry
+from bench.store import Store
+from bench.threads import computing_with
+from bench.training import build, flops_of_step
+
+IMAGES, STEPS, REPEATS = 64, 2, 6
+DEFAULT_TASK = "avatars-glasses"
+OF_IMAGES = ("counterfactual", "reconstruction", "cost")
+"""The families that are scored where only a method's configuration is asked for."""
+TINY = tuple(
+    f"profile.{field}={IMAGES}" for field in ("train_images", "probe_images", "test_images")
+)
+REFUSED = {
+    ("drit", "avatars-styles3"): "drit takes two domains",
+    ("press2019", "avatars-styles3"): "press2019 takes two domains",
+    ("d2ae-obj", "digits"): "task digits names none",
+}
+"""The pairs that do not fit, and a part of the reason that must be given."""
+
+
+def main() -> int:
+    """Run all cells in this process, say what became of each, and return the exit code."""
+    output, registry = console(), Registry()
+    wrong: list[str] = []
+    count, start = 0, time.perf_counter()
+    timed_less = mock.patch("bench.artefacts.LATENCY_REPEATS", REPEATS)
+    with tempfile.TemporaryDirectory() as place, timed_less:
+        store, cache = Store(Path(place) / "results"), Path(place) / "cache"
+        for name, plan in _plans(registry):
+            count += 1
+            before = time.perf_counter()
+            said, fine = _outcome(name, plan, store, cache)
+            seconds = time.perf_counter() - before
+            line = f"{'fine ' if fine else 'WRONG'} {' '.join(name)}: {said} ({seconds:.1f} s)"
+            say(output, line)
+            wrong += [] if fine else [line]
+    for line in wrong:
+        say(output, line)
+    seconds = time.perf_counter() - start
+    say(output, f"gate: {count} combinations in {seconds:.0f} s, {len(wrong)} wrong")
+    return int(bool(wrong))
+
+
+def _plans(registry: Registry) -> Iterator[tuple[tuple[str, str, str], Plan | UserError]]:
+    """Yield what is run: its task, its method, what is changed, and the plan or its refusal."""
+    methods = registry.all("method")
+    names = [*(plugin.name for plugin in methods), *ANCHORS]
+    for task in registry.all("task"):
+        embedded = not task.load().needs and task.load()().home is None
+        for name in names if embedded else ():
+            yield (task.name, name, ""), _plan(task.name, name)
+    for plugin in methods:
+        for change in (*_changes(plugin), "precision=bf16"):
+            plan = _plan(DEFAULT_TASK, plugin.name, change, OF_IMAGES)
+            yield (DEFAULT_TASK, plugin.name, change), plan
+
+
+def _changes(plugin: Plugin) -> Iterator[str]:
+    """Yield FIELD=VALUE for each value, but the default, of each field that has few."""
+    config = plugin.load().Config
+    for field, hint in get_type_hints(config).items():
+        values = (True, False) if hint is bool else ()
+        if get_origin(hint) is Literal:
+            values = get_args(hint)
+        yield from (f"{field}={value}" for value in values if value != getattr(config(), field))
+
+
+def _plan(
+    task: str, method: str, change: str = "", metrics: tuple[str, ...] = ()
+) -> Plan | UserError:
+    field, _, value = change.partition("=")
+    of_run = field == "precision"  # all other fields are the method's own
+    request = Request(
+        methods=(method,),
+        tasks=(task,),
+        metrics=metrics,
+        profile="smoke",
+        device="cpu",
+        precision=value if of_run else "fp32",
+        settings=TINY if of_run or not change else (*TINY, f"{method}.{change}"),
+    )
+    try:
+        return make_plan(request)
+    except UserError as error:
+        return error
+
+
+def _outcome(
+    name: tuple[str, str, str], plan: Plan | UserError, store: Store, cache: Path
+) -> tuple[str, bool]:
+    """Run a plan of one cell; return what became of it, and whether that is as it should be."""
+    expected = REFUSED.get(name[:2])
+    if isinstance(plan, UserError):
+        return str(plan), expected is not None and expected in str(plan)
+    if expected is not None:
+        return "it was taken", False
+    task = plan.tasks[plan.cells[0].task]
+    prepare(task, plan.cells[0].sizes, cache)
+    plan = replace(plan, cells=(_of_two_steps(plan.cells[0], plan),))
+    (job,) = jobs_for(plan, store, cache, "fresh")
+    status = run(job, lambda stage, report: None)
+    record = store.record(store.record_path(job.cell))
+    assert isinstance(record, dict), record
+    if status != "ok":
+        return str(record["reason"]), False
+    if job.cell.method not in ANCHORS and record["facts"]["steps"] != STEPS:
+        return f"{record['facts']['steps']} steps", False
+    entries = record["metrics"]
+    missing = set(plan.versions) - set(entries)
+    failed = [f"{m}: {e['reason']}" for m, e in entries.items() if e["status"] == "failed"]
+    scored = sum(entry["status"] == "ok" for entry in entries.values())
+    if missing or failed or not scored:
+        return "; ".join([*failed, *missing]) or "no number at all", False
+    return f"{scored} of {len(entries)} numbers apply", True
+
+
+def _of_two_steps(cell: Cell, plan: Plan) -> Cell:
+    """Return a cell with the budget of two training steps."""
+    if cell.method in ANCHORS:
+        return cell
+    kind: Any = plan.registry.find("method", cell.method).load()
+    task = plan.tasks[cell.task]
+    spec = Spec(cell.sizes.size, domains=task.domains, kinds=kinds_of_content(task.factors))
+    with computing_with(1):
+        flops = flops_of_step(build(kind, spec, kind.Config(**cell.config), cell.seed))
+    return replace(cell, numbers=cell.numbers | {"budget_tflops": (STEPS + 0.5) * flops / 1e12})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
