@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ from bench.contracts import (
 from bench.errors import UserError
 
 FORMAT = 1
-FILE = 2
+FILE = 3
 """The form of the files; unlike that of the recipe it is part of no cell's identity."""
 
 
@@ -47,6 +48,8 @@ def prepare(
 ) -> TaskData:
     """Return a task from the cache, made and stored first where it is missing or damaged.
 
+    Its facts are those of this run; the cache keeps only what holds in every run.
+
     Raises:
         UserError: the cache folder cannot be written, or the images cannot be had.
     """
@@ -61,7 +64,8 @@ def prepare(
 
     path = path_of(task.name, sizes, name, cache)
     keep(path, make, say, lambda pixels: facts | {"pixels": pixels})
-    return read(task.name, sizes, name, cache)
+    data = read(task.name, sizes, name, cache)
+    return replace(data, facts=task.facts_now(sizes, data.facts))
 
 
 def checked(name: str, sizes: DataSizes, fingerprint: str, cache: Path, instead: str) -> TaskData:
