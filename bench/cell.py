@@ -37,6 +37,8 @@ from bench.training import (
 
 SCORING = "scoring"
 """The fact that says of each family of metrics what it was computed by and what it took."""
+TASK = "task"
+"""What the task had to say of its images in the run that made the cell."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Job:
     `Store.state`). timeout: seconds after which the worker is stopped, None for never.
     checkpoint_every: seconds between checkpoints. keep: whether the last one stays.
     cells_per_gpu: how many share one, where the engine chooses it. options: what the user said of
-    the task's images (see `bench.options.given`).
+    the task's images (see `bench.options.given`). facts: what the task says of them in this run.
     """
 
     cell: Cell
@@ -66,6 +68,7 @@ class Job:
     keep: bool = False
     cells_per_gpu: int = 1
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 OPTIONS = "options"
@@ -134,7 +137,8 @@ def _do(job: Job, store: Store, show: Show) -> str:
         if isinstance(earlier, dict):
             kept = ("metrics", "timings", "sources", "environment")
             record |= {key: earlier[key] for key in kept}
-            record["facts"] = {SCORING: earlier["facts"].get(SCORING, {})}
+            facts = earlier["facts"]
+            record["facts"] = {key: facts[key] for key in (SCORING, TASK) if key in facts}
     try:
         with computing_with(cell.threads):
             not_renewed = _stages(job, store, record, show)
@@ -209,9 +213,10 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> list[
     with _timed(timings, "load"):
         data = read(cell.task, cell.sizes, cell.fingerprint, job.cache)
     scoring = dict(record["facts"].get(SCORING, {}))
+    of_task = dict(record["facts"].get(TASK) or job.facts or data.facts)
     record["facts"] = {"pixel_hash": data.pixel_hash, SCORING: scoring}
-    if data.facts:
-        record["facts"]["task"] = dict(data.facts)
+    if of_task:
+        record["facts"][TASK] = of_task
 
     if cell.method in ANCHORS:
         artefacts = ANCHORS[cell.method](data)

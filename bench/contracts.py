@@ -247,6 +247,17 @@ class Task(ABC):
         """Return how many images there will be at most, where that is less than what is wanted."""
         return sizes
 
+    def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what this run has to say of its images; `recipe` was called before.
+
+        made: the facts that came with the images when they were made, maybe by an earlier run. What
+        the recipe does not decide, such as the files that are left out, is said anew.
+
+        Raises:
+            UserError: these images were made with options that are not given now.
+        """
+        return made
+
 
 Better = Literal["higher", "lower", "near 1"]
 Status = Literal["ok", "not_applicable", "unavailable", "failed"]

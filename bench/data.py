@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,7 +30,7 @@ from bench.errors import UserError
 from bench.outputs import checked_pieces, checked_task
 
 FORMAT = 1
-FILE = 2
+FILE = 3
 """The form of the files; unlike that of the recipe it is part of no cell's identity."""
 
 
@@ -48,6 +49,8 @@ def prepare(
 ) -> TaskData:
     """Return a task from the cache, made and stored first where it is missing or damaged.
 
+    Its facts are those of this run; the cache keeps only what holds in every run.
+
     Raises:
         UserError: the cache folder cannot be written, or the images cannot be had.
     """
@@ -64,7 +67,8 @@ def prepare(
 
     path = path_of(task.name, sizes, name, cache)
     keep(path, make, say, lambda pixels: facts | {"pixels": pixels})
-    return read(task.name, sizes, name, cache)
+    data = read(task.name, sizes, name, cache)
+    return replace(data, facts=task.facts_now(sizes, data.facts))
 
 
 def checked(name: str, sizes: DataSizes, fingerprint: str, cache: Path, instead: str) -> TaskData:

@@ -9,12 +9,15 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import PIL
+from PIL import ExifTags, Image, UnidentifiedImageError, features
 
+from bench.colour import in_rgb, to_srgb
 from bench.contracts import Resize
 from bench.errors import UserError
 
@@ -26,6 +29,20 @@ MEGAPIXELS = 100
 """More than so many are refused without decoding."""
 REDUCING_GAP = 3.0
 """Large images are first reduced by whole factors, to no less than so many times the final size."""
+RULES = 2
+"""Raised whenever the rules of this file refuse others than before, or read them otherwise."""
+PACKED = ("BGR;16", "RGB;16")
+"""Pillow's names for 16 bits a pixel (5-6-5); otherwise `;16` is 16 bits a channel."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""For each orientation of EXIF what brings a picture the right way up."""
 
 
 class BadImageError(UserError):
@@ -35,6 +52,14 @@ class BadImageError(UserError):
 def shown(path: str | Path) -> str:
     """Return a path as it can be printed, whatever bytes its name is made of."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+@cache
+def reader() -> list[str]:
+    """Return all that decides how a file is read: our rules, Pillow, and what it is built with."""
+    parts = sorted(features.get_supported_modules() + features.get_supported_codecs())
+    versions = [f"{part} {features.version(part)}" for part in parts]
+    return [f"rules {RULES}", f"pillow {PIL.__version__}", *versions]
 
 
 @contextmanager
@@ -68,7 +93,7 @@ def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Ima
 
 
 def _is_empty(path: str | Path) -> bool:
-    return os.path.getsize(path) == 0
+    return os.path.exists(path) and os.path.getsize(path) == 0
 
 
 def _why_not(image: Image.Image) -> str:
@@ -89,19 +114,66 @@ def _is_deep(image: Image.Image) -> bool:
     words = [word for tile in tiles for word in np.atleast_1d(np.array(tile[3], dtype=object))]
     ppm = image.format == "PPM"
     return any(
-        (isinstance(word, str) and ";16" in word) or (ppm and isinstance(word, int) and word > 255)
+        (isinstance(word, str) and ";16" in word and word not in PACKED)
+        or (ppm and isinstance(word, int) and word > 255)
         for word in words
     )
 
 
+def read_rgb(path: str | Path) -> Image.Image:
+    """Return the image of a file in RGB (see `as_rgb`).
+
+    Raises:
+        BadImageError: it cannot be used.
+    """
+    with opened(path) as image:
+        require_size(image, path)
+        return as_rgb(image)
+
+
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Return an image the right way up (EXIF) in RGB; what is transparent stands on white."""
-    image = ImageOps.exif_transpose(image)
-    if not image.has_transparency_data:
-        return image.convert("RGB")
+    """Return an opened image the right way up (EXIF) in sRGB; what is transparent is on white."""
+    image.load()
+    transform, opaque = to_srgb(image), _is_alpha_unused(image)
+    image = _upright(image)
+    if opaque or not image.has_transparency_data:
+        return in_rgb(image, transform)
     over = image.convert("RGBA")
+    if transform is not None:
+        alpha = over.getchannel("A")
+        over = in_rgb(over, transform)
+        over.putalpha(alpha)
     white = Image.new("RGBA", over.size, "white")
     return Image.alpha_composite(white, over).convert("RGB")
+
+
+def treatment(image: Image.Image) -> str:
+    """Return a word for the rule that made an image's pixels others than they were, mostly ''.
+
+    Fingerprints are made of the bytes of files. Where a later rule reads other pixels from the
+    same bytes, this word makes it another fingerprint.
+    """
+    if _is_alpha_unused(image):
+        return "opaque"
+    return "" if to_srgb(image) is None else "srgb"
+
+
+def _is_alpha_unused(image: Image.Image) -> bool:
+    """Return whether a bitmap has room for alpha that nobody filled: all of it would be clear."""
+    bitmap = image.format in ("BMP", "DIB") and image.mode == "RGBA"
+    return bitmap and image.getchannel("A").getextrema() == (0, 0)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return an image as its orientation says.
+
+    `ImageOps.exif_transpose` writes the other metadata back too, and not all can be written.
+    """
+    try:
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # metadata that cannot be read say nothing, and the pixels are sound
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def require_size(image: Image.Image, path: str | Path) -> None:

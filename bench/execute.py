@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,14 @@ def execute(
             f"stale: the source of {label} has changed since its record was made "
             "(`python -m bench run --existing fresh` runs it again)",
         )
+    facts: dict[str, Mapping[str, Any]] = {}
     for cell in {(job.cell.task, job.cell.fingerprint): job.cell for job in to_do}.values():
         task = plan.tasks.get(cell.task)
         if task is None or fingerprint(task, cell.sizes) != cell.fingerprint:
             checked(cell.task, cell.sizes, cell.fingerprint, to_do[0].cache, OPTIONS_AGAIN)
         else:
-            make_ready(console, task, cell.sizes, to_do[0].cache)
+            facts[cell.fingerprint] = make_ready(console, task, cell.sizes, to_do[0].cache).facts
+    to_do = [replace(job, facts=facts.get(job.cell.fingerprint, {})) for job in to_do]
     for cell in forget:
         store.forget(cell)
     unscored: set[str] = set()

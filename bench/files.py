@@ -2,7 +2,8 @@
 
 What was found out about a file is kept in the cache folder under its path, size and time of change:
 to plan a run on 100,000 files, none is read a second time. A file that was changed so that neither
-size nor time tells is taken for what it was.
+size nor time tells is taken for what it was. All is read again when what reads it is another one,
+as another Pillow may take what this one refuses.
 """
 
 from __future__ import annotations
@@ -17,18 +18,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.config import hash_of
-from bench.decode import SUFFIXES, BadImageError, opened, require_size, shown
+from bench.decode import (
+    SUFFIXES,
+    BadImageError,
+    opened,
+    reader,
+    require_size,
+    shown,
+    treatment,
+)
 from bench.errors import UserError
 from bench.parallel import cut, in_order
 from bench.store import read_sealed, write_sealed
 
 FORMAT = 1
 CHUNK = 128  # files read by one call of a worker
+KEPT_BY_SYSTEMS = {
+    *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),
+    *("__macosx", "lost+found", "$recycle.bin", "recycler", "system volume information"),
+}
+"""Folders of thumbnails, copies and deleted files that systems keep; in lower case."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a file holds: the hash of its bytes, and why it cannot be used, or ''."""
+    """What a file holds: a digest of what is read from it, and why it cannot be used, or ''.
+
+    digest: the hash of its bytes, and a word where these are read in a later way (`treatment`).
+    """
 
     path: str
     digest: str
@@ -39,16 +56,26 @@ class Seen:
 class Found:
     """The image files below a folder, in the order of their paths.
 
-    bad: what cannot even be read. others: how many files of other kinds there are.
+    bad: what cannot even be read. others: how many files of other kinds there are. kept: folders
+    that a system keeps there. folders: the device and number of all that were looked into.
     """
 
     paths: list[str] = field(default_factory=list)
     bad: list[Seen] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
+    kept: list[str] = field(default_factory=list)
+    folders: set[tuple[int, int]] = field(default_factory=set)
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file is an image, going by its name; hidden ones are none."""
+    return not name.startswith(".") and _suffix(name) in SUFFIXES
 
 
 def image_files(folder: Path) -> Found:
-    """Return the image files below a folder; links are followed, hidden files left out.
+    """Return the image files below a folder; links are followed.
+
+    Hidden files and what systems keep for themselves are left out.
 
     Raises:
         UserError: there is no such folder, or it cannot be read.
@@ -70,13 +97,17 @@ def _walk(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None
         if here in above:
             found.bad.append(_bad(folder, "a link in a circle"))
             return
+        found.folders.add(here)
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.name.startswith("."):
                     continue
                 if _is_folder(entry):
-                    _walk(entry.path, (*above, here), found)
-                elif _suffix(entry.name) in SUFFIXES:
+                    if entry.name.lower() in KEPT_BY_SYSTEMS:
+                        found.kept.append(entry.path)
+                    else:
+                        _walk(entry.path, (*above, here), found)
+                elif is_image(entry.name):
                     found.paths.append(entry.path)
                 else:
                     found.others[_suffix(entry.name)] += 1
@@ -119,14 +150,15 @@ def look(paths: Sequence[str], cache: Path | None, of: str) -> list[Seen]:
         fresh = {p: [mark, *known[p][1:]] for p, mark in zip(paths, marks, strict=True)}
         fresh = {p: entry for p, entry in fresh.items() if entry[1]}  # who may read it can change
         with suppress(OSError):  # a folder that cannot be written is said when images are stored
-            write_sealed(index, {"files": known | fresh})
+            write_sealed(index, {"reader": reader(), "files": known | fresh})
     return [Seen(path, *known[path][1:]) for path in paths]
 
 
 def _read_index(index: Path | None) -> dict[str, list[str]]:
     if index is not None:
         with suppress(OSError, ValueError, KeyError):
-            return dict(read_sealed(index)["files"])
+            kept = read_sealed(index)
+            return dict(kept["files"]) if kept["reader"] == reader() else {}
     return {}
 
 
@@ -134,7 +166,7 @@ def _mark(path: str) -> str:
     """Return what tells one state of a file from another."""
     try:
         at = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # no name that a file can have
         return "none"
     return f"{at.st_size} {at.st_mtime_ns}"
 
@@ -152,11 +184,14 @@ def _each(paths: Sequence[str]) -> Iterator[Seen]:
                 file.seek(0)
                 with opened(path, file) as image:
                     require_size(image, path)
+                    digest += treatment(image)
             yield Seen(path, digest)
         except BadImageError as error:
             yield Seen(path, digest, str(error))
         except OSError as error:
             yield _bad(path, _why(error))
+        except ValueError as error:
+            yield _bad(path, f"cannot be read ({error})")
 
 
 def _hash() -> hashlib.blake2b:

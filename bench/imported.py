@@ -13,11 +13,13 @@ from bench.cached import content_hash
 from bench.config import IMAGES_HASH, Cell, Profile, Setting, choose_profile, is_imported, safe
 from bench.contracts import CODES, IMAGES, Artefacts, Task
 from bench.data import fingerprint, prepare
-from bench.decode import as_rgb, opened, pixels
+from bench.decode import SUFFIXES, as_rgb, opened, pixels, shown
 from bench.display import say
 from bench.errors import UserError, unknown
 from bench.execute import Setup, execute, make_ready
+from bench.files import is_image
 from bench.folder import RunFolder
+from bench.names import in_order
 from bench.options import tasks_of
 from bench.pairs import write_pairs
 from bench.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
@@ -130,27 +132,23 @@ def read_images(folders: Mapping[str, Path], size: int, pairs: int) -> dict[str,
 
 
 def _files(key: str, folder: Path, pairs: int) -> list[Path]:
-    """Return the files of a folder in the order of their names."""
+    """Return the images of a folder in the order of their names; files of other kinds are none."""
     where = f"--images {key}={folder}"
     if not folder.is_dir():
         raise UserError(f"{where}: no such folder")
     try:
-        found = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
+        found = [path.name for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
     except OSError as error:
         raise UserError(f"{where}: cannot be read ({error.strerror})") from error
-    found.sort(key=lambda path: path.name)
-    if len(found) != pairs:
+    images = [name for name in found if is_image(name)]
+    if len(images) != pairs:
+        others = sorted(set(found) - set(images))
+        named = f" (no images: {', '.join(map(shown, others[:3]))}{', ...' * (len(others) > 3)})"
         raise UserError(
-            f"{where}: {len(found)} images, expected {pairs}, one for each test pair "
-            "(--dry-run writes the pairs)"
+            f"{where}: {len(images)} images{named if others else ''}, expected {pairs}, one for "
+            f"each test pair (--dry-run writes the pairs); read are {', '.join(SUFFIXES)}"
         )
-    numbers = [int(n[1]) for path in found if (n := re.fullmatch(r"\D*(\d+)", path.stem))]
-    if len(numbers) == len(found) and numbers != sorted(numbers):
-        raise UserError(
-            f"{where}: in the order of their names, the files are not in the order of their "
-            "numbers: write the numbers with leading zeros, as in 00002.png"
-        )
-    return found
+    return [folder / name for name in in_order(images, where)]
 
 
 def _read(path: Path, size: int) -> Tensor:

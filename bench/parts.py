@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.contracts import PARTS, DataSizes
+from bench.decode import shown
 from bench.errors import UserError
 from bench.seeds import derive
 
@@ -16,12 +18,21 @@ SHARES = {"test": 0.15, "probe": 0.15}
 FEWEST = 10
 """Usable images that a domain must have."""
 FEWEST_IN_PART = 2
+NEARLY = re.compile(
+    r"(set|data|images?)?"
+    r"(tr(ai)?ns?|training|trained|te?sts?|testing|probe?s?|probing|val|valid|validation|eval)"
+    r"(set|data|images?)?"
+)
+"""What is nearly the name of a part, by the letters alone: who calls a folder so means a part."""
+LISTED = 8
+"""So many names of sub-folders are listed in a line."""
 
 
 class Picture(NamedTuple):
-    """A picture of a task: its file, and whether its mirror image is meant."""
+    """A picture of a task: its file, the digest of that, and whether its mirror image is meant."""
 
     path: str
+    digest: str
     mirrored: bool = False
 
 
@@ -89,6 +100,31 @@ def by_name(domains: Domains) -> Shared:
         part: [[item for item in items if item.group == part] for items in domains]
         for part in PARTS
     }
+
+
+def by_sub_folder(domains: Domains) -> Shared:
+    """Share sub-folders out: those that are called after parts as they say, others by their hash.
+
+    Raises:
+        UserError: some are called after parts, or nearly so, and these are not all three and alone.
+    """
+    groups = {item.group for items in domains for item in items}
+    if groups == set(PARTS):
+        return by_name(domains)
+    like_parts = {group for group in groups if _is_like_a_part(group)}
+    if not like_parts:
+        return by_group(domains)
+    names = [*sorted(like_parts), *sorted(groups - like_parts)]
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    raise UserError(
+        f"--split folder: sub-folders {', '.join(map(shown, names[:LISTED]))}{more}: expected "
+        f"{', '.join(PARTS)} and no other, or none of these names nor nearly so: rename them "
+        "(validation images go to probe)"
+    )
+
+
+def _is_like_a_part(group: str) -> bool:
+    return NEARLY.fullmatch(re.sub(r"[\W\d_]+", "", group.casefold())) is not None
 
 
 def cut_to(shared: Shared, sizes: DataSizes, what: str) -> Shared:

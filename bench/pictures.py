@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from PIL import Image, ImageOps
 
 from bench.atomic import written_whole
 from bench.config import hash_of
-from bench.contracts import PARTS, Progress, Resize, Streamed
-from bench.decode import BadImageError, as_rgb, opened, pixels, require_size, square
+from bench.contracts import PARTS, Options, Progress, Resize, Streamed
+from bench.decode import BadImageError, pixels, read_rgb, shown, square
 from bench.errors import UserError
 from bench.files import Seen
 from bench.parallel import cut, in_order
@@ -31,6 +30,13 @@ ENOUGH_FOR_INTERVAL = 128
 
 Chosen = Mapping[str, Sequence[Sequence[Picture]]]
 """For each part the pictures of each domain."""
+Choose = Callable[[Collection[str]], Chosen]
+"""Chooses the pictures of a task, without those of some files."""
+Find = Callable[[Mapping[str, str]], Sequence[Seen]]
+"""Returns which of some files are broken; they are given with the digests of their content."""
+BROKEN = "broken"
+"""The fact that says what is broken inside: the reason for each digest. It is kept with the images,
+and becomes the files of this run where it is said."""
 
 
 @dataclass(frozen=True)
@@ -47,30 +53,15 @@ class Policy:
 
 
 def streamed(
-    choose: Callable[[Collection[str]], Chosen],
-    policy: Policy,
-    progress: Progress,
-    bad: Sequence[Seen],
-    skip_bad: bool,
-    cache: Path | None,
+    choose: Choose, policy: Policy, progress: Progress, skip_bad: bool, **more: Any
 ) -> Streamed:
     """Return the pictures of a task, to be decoded while they are stored.
 
-    choose: returns the pictures, leaving out some files. bad: the files that are left out anyway.
-    skip_bad: whether what turns out to be broken is left out too: pictures are then decoded twice,
-    first to find it; else it is an error.
+    skip_bad: whether what turns out to be broken is left out: pictures are then decoded twice,
+    first to find it; else it is an error. more: further facts that hold of these images in any run.
     """
-    left_out = {seen.path: seen.reason for seen in bad}
-    chosen = choose(left_out)
-    sound: set[str] = set()
-    while skip_bad:
-        unknown = sorted({picture.path for picture in _all(chosen)} - sound)
-        broken = _broken(unknown)
-        if not broken:
-            break
-        sound |= set(unknown) - set(broken)
-        left_out |= broken
-        chosen = choose(left_out)
+    broken = _sift(choose, _broken) if skip_bad else {}
+    chosen = choose(broken)
     chunks = {part: [cut(pictures, CHUNK) for pictures in chosen[part]] for part in PARTS}
     in_a_row = [chunk for part in PARTS for of_domain in chunks[part] for chunk in of_domain]
     blocks = in_order(_decode, in_a_row, policy)
@@ -88,9 +79,81 @@ def streamed(
         except BadImageError as error:
             raise refusal([Seen("", "", str(error))]) from error
 
-    facts = _facts(chosen, left_out, cache) | {"resize": policy.words()}
+    facts = {
+        "images": {part: [len(pictures) for pictures in chosen[part]] for part in PARTS},
+        BROKEN: {s.digest: s.reason.removeprefix(f"{shown(s.path)}: ") for s in broken.values()},
+        "resize": policy.words(),
+    }
     domains = {part: [images(len(of)) for of in chunks[part]] for part in PARTS}
-    return Streamed(domains, facts)
+    return Streamed(domains, facts | more)
+
+
+def facts_now(
+    choose: Choose,
+    made: Mapping[str, Any],
+    bad: Callable[[], Sequence[Seen]],
+    options: Options,
+) -> dict[str, Any]:
+    """Return what this run has to say of the pictures that were chosen, when they were made or now.
+
+    made: the facts of `streamed`. bad: returns the files that nobody needs to decode to see that
+    they cannot be used; it is called when all others are known.
+
+    Raises:
+        UserError: files were left out when they were made, and are not to be left out now.
+    """
+    reasons: dict[str, str] = made[BROKEN]
+
+    def known(digests: Mapping[str, str]) -> list[Seen]:
+        found = ((path, digest) for path, digest in digests.items() if digest in reasons)
+        return [Seen(path, of, f"{shown(path)}: {reasons[of]}") for path, of in found]
+
+    broken = _sift(choose, known) if reasons else {}
+    if broken and not options.skip_bad:
+        raise refusal(list(broken.values()))
+    facts = {key: value for key, value in made.items() if key != BROKEN}
+    counts = facts["images"]
+    train, probe, test = (" + ".join(map(str, counts[part])) for part in PARTS)
+    notes = [f"{train} images of A + B to train, {probe} to probe, {test} to test"]
+    if (pairs := counts["test"][0]) < ENOUGH_FOR_INTERVAL:
+        notes.append(
+            f"{pairs} test pairs are too few for an interval of a Frechet distance: it needs "
+            f"{ENOUGH_FOR_INTERVAL}, and twice its features with another extractor"
+        )
+    left_out = {seen.path: seen.reason for seen in (*bad(), *broken.values())}
+    if left_out:
+        facts["skipped"], note = _skipped([left_out[path] for path in sorted(left_out)], options)
+        notes.append(note)
+    return facts | {"notes": notes}
+
+
+def _skipped(reasons: Sequence[str], options: Options) -> tuple[dict[str, Any], str]:
+    """Return what a record says of files that were left out, and the line for the console."""
+    skipped: dict[str, Any] = {"count": len(reasons), "first": reasons[:NAMED]}
+    note = f"left out {len(reasons)}: {'; '.join(reasons[:NAMED])}"
+    if options.cache is not None:
+        full = options.cache / f"skipped-{hash_of(reasons)}.txt"
+        try:
+            with written_whole(full) as temporary:
+                temporary.write_text("".join(f"{reason}\n" for reason in reasons), "utf-8")
+        except OSError:  # the first are named all the same
+            return skipped, note
+        skipped["list"] = str(full)
+        note += f"; all: {full}"
+    return skipped, note
+
+
+def _sift(choose: Choose, find: Find) -> dict[str, Seen]:
+    """Return the broken files, until none of the pictures that are chosen instead is broken."""
+    broken: dict[str, Seen] = {}
+    sound: set[str] = set()
+    while True:
+        digests = {p.path: p.digest for p in _all(choose(broken)) if p.path not in sound}
+        found = {seen.path: seen for seen in find(digests)}
+        if not found:
+            return broken
+        sound |= digests.keys() - found.keys()
+        broken |= found
 
 
 def refusal(bad: Sequence[Seen]) -> UserError:
@@ -99,49 +162,21 @@ def refusal(bad: Sequence[Seen]) -> UserError:
     return UserError(f"{bad[0].reason} ({more}--skip-bad goes on without)")
 
 
-def _facts(chosen: Chosen, left_out: Mapping[str, str], cache: Path | None) -> dict[str, Any]:
-    counts = {part: [len(pictures) for pictures in chosen[part]] for part in PARTS}
-    facts: dict[str, Any] = {"images": counts, "notes": []}
-    train, probe, test = (" + ".join(map(str, counts[part])) for part in PARTS)
-    facts["notes"].append(f"{train} images of A + B to train, {probe} to probe, {test} to test")
-    if (pairs := counts["test"][0]) < ENOUGH_FOR_INTERVAL:
-        facts["notes"].append(
-            f"{pairs} test pairs are too few for an interval of a Frechet distance: it needs "
-            f"{ENOUGH_FOR_INTERVAL}, and twice its features with another extractor"
-        )
-    if left_out:
-        reasons = [left_out[path] for path in sorted(left_out)]
-        skipped: dict[str, Any] = {"count": len(reasons), "first": reasons[:NAMED]}
-        where = ""
-        if cache is not None:
-            full = cache / f"skipped-{hash_of(reasons)}.txt"
-            with written_whole(full) as temporary:
-                temporary.write_text("".join(f"{reason}\n" for reason in reasons), "utf-8")
-            skipped["list"] = str(full)
-            where = f"; all: {full}"
-        facts["skipped"] = skipped
-        facts["notes"].append(f"left out {len(reasons)}: {'; '.join(reasons[:NAMED])}{where}")
-    return facts
-
-
 def _all(chosen: Chosen) -> list[Picture]:
     return [picture for part in PARTS for pictures in chosen[part] for picture in pictures]
 
 
-def _broken(paths: Sequence[str]) -> dict[str, str]:
+def _broken(digests: Mapping[str, str]) -> list[Seen]:
     """Return the files whose pixels cannot be decoded, and why."""
-    found: dict[str, str] = {}
-    for chunk in in_order(_check, cut(paths, CHUNK)):
-        found |= chunk
-    return found
+    chunks = in_order(_check, cut(sorted(digests), CHUNK))
+    return [Seen(path, digests[path], reason) for found in chunks for path, reason in found.items()]
 
 
 def _check(paths: Sequence[str]) -> dict[str, str]:
     found = {}
     for path in paths:
         try:
-            with opened(path) as image:
-                image.load()
+            read_rgb(path)
         except BadImageError as error:
             found[path] = str(error)
     return found
@@ -153,7 +188,5 @@ def _decode(pictures: Sequence[Picture], policy: Policy) -> np.ndarray:
 
 
 def _picture(picture: Picture, policy: Policy) -> np.ndarray:
-    with opened(picture.path) as image:
-        require_size(image, picture.path)
-        made = square(as_rgb(image), policy.size, policy.resize, policy.resample)
+    made = square(read_rgb(picture.path), policy.size, policy.resize, policy.resample)
     return pixels(ImageOps.mirror(made) if picture.mirrored else made)

@@ -18,7 +18,7 @@ MORE = 2
 def draw_sheet(path: Path, data: TaskData) -> None:
     """Write a sheet of a task as PNG: the first test pairs with their truth, then other images.
 
-    Where the task draws no truth there are only images of each domain.
+    Where the task draws no truth there are only images of each domain. Few images are fewer rows.
     """
     title = f"{data.name}: test images, {data.spec.size} px"
     save_columns(path, title, _columns(data, ROWS))
@@ -38,6 +38,7 @@ def draw_strips(path: Path, tasks: Sequence[TaskData]) -> None:
 def _columns(data: TaskData, rows: int) -> list[Column]:
     """Return the first test pairs with their truth, and columns that are full of other images."""
     test = [domain.images for domain in data.domains["test"]]
+    rows = min(rows, *map(len, test))
     columns: list[Column] = []
     first = 0
     if data.truth is not None:

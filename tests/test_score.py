@@ -437,8 +437,9 @@ def empty(folder):
 
 
 def unpadded(folder):
+    """Without the leading zeros, and with gaps: is it a number, or a name made of digits?"""
     for path in folder.iterdir():
-        path.rename(folder / f"{int(path.stem)}.png")
+        path.rename(folder / f"{3 * int(path.stem)}.png")
 
 
 def gone(folder):

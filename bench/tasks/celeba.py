@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from bench.decode import shown
 from bench.errors import UserError
 from bench.files import Seen, look
 from bench.parts import FEWEST_IN_PART, Item, Picture, Shared, by_group, by_name, cut_to
-from bench.pictures import Policy, refusal, streamed
+from bench.pictures import Chosen, Policy, facts_now, refusal, streamed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,31 +99,27 @@ class Celeba(Task):
 
     def load(self, sizes: DataSizes, progress: Progress) -> Streamed:
         """Decode the images on all cores."""
-
-        def chosen(left_out: Collection[str]) -> dict[str, list[list[Picture]]]:
-            return {
-                part: [
-                    [
-                        Picture(item.path, mirrored)
-                        for item in items
-                        for mirrored in ((False, True) if part == "train" else (False,))
-                    ]
-                    for items in domains
-                ]
-                for part, domains in self._shared(sizes, left_out).items()
-            }
-
-        chosen(())  # so that all that cannot be used is known
-        made = streamed(
-            chosen,
-            _policy(sizes),
-            progress,
-            list(self._bad.values()),
-            self.options.skip_bad,
-            self.options.cache,
-        )
+        choose, skip_bad = partial(self._chosen, sizes), self.options.skip_bad
         own = {"split": self.split, "train": "each image and its mirror image"}
-        return replace(made, facts={**made.facts, **own})
+        return streamed(choose, _policy(sizes), progress, skip_bad, **own)
+
+    def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the images are, and which are left out now."""
+        bad = self._bad.values
+        return facts_now(partial(self._chosen, sizes), made, lambda: [*bad()], self.options)
+
+    def _chosen(self, sizes: DataSizes, left_out: Collection[str]) -> Chosen:
+        return {
+            part: [
+                [
+                    Picture(item.path, item.digest, mirrored)
+                    for item in items
+                    for mirrored in ((False, True) if part == "train" else (False,))
+                ]
+                for items in domains
+            ]
+            for part, domains in self._shared(sizes, left_out).items()
+        }
 
     def _shared(self, sizes: DataSizes, left_out: Collection[str] = ()) -> Shared:
         """Return what each part is made of, with the hashes of the files' content.
@@ -153,19 +150,22 @@ class Celeba(Task):
         """The images of each domain; until they are chosen, their names stand for their content."""
         self._require_files()
         images = self.folder / IMAGES
-        names = (self.folder / ATTRIBUTES).read_text().split("\n", 2)[1].split()
-        table = _read(self.folder / ATTRIBUTES, names, skip=2)
-        has = {name: table[name] == 1 for name in names}
-        groups = _read(self.folder / DIVISIONS[self.split], ["group"])["group"]
-        groups = groups.reindex(table.index)
-        if self.split == "official":
-            groups = groups.map(dict(enumerate(PARTS)))
+        with _laid_out(self.folder / ATTRIBUTES) as path:
+            names = path.read_text("utf-8").split("\n", 2)[1].split()
+            table = _read(path, names, skip=2)
+            domains = self.rule({name: table[name] == 1 for name in names})
+        with _laid_out(self.folder / DIVISIONS[self.split]) as path:
+            groups = _read(path, ["group"])["group"].reindex(table.index)
+            if self.split == "official":
+                groups = groups.map(dict(enumerate(PARTS)))
+            if groups.hasnans:
+                raise ValueError(f"nothing of {groups.index[groups.isna()][0]}")
         return [
             [
                 Item(str(images / name), name, group)
                 for name, group in zip(table.index[of], groups[of].astype(str), strict=True)
             ]
-            for of in self.rule(has)
+            for of in domains
         ]
 
     def _require_files(self) -> None:
@@ -246,9 +246,34 @@ def _policy(sizes: DataSizes) -> Policy:
     return Policy(sizes.size, "crop", Image.Resampling.BILINEAR)
 
 
+@contextmanager
+def _laid_out(path: Path) -> Iterator[Path]:
+    """Give a file of CelebA; where it is not laid out like one, the block may raise what it likes.
+
+    Raises:
+        UserError: it is not.
+    """
+    try:
+        yield path
+    except (ValueError, LookupError, TypeError) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(f"{shown(path)}: not laid out as CelebA's file ({said})") from error
+
+
 def _read(path: Path, names: list[str], skip: int = 0) -> pd.DataFrame:
     """Return a table of CelebA by the names of images."""
     import pandas as pd
 
-    heads = ["image", *names]
-    return pd.read_csv(path, sep=r"\s+", header=None, names=heads, skiprows=skip, index_col="image")
+    table = pd.read_csv(
+        path,
+        sep=r"\s+",
+        header=None,
+        names=["image", *names],
+        skiprows=skip,
+        index_col="image",
+        dtype={"image": str},
+        keep_default_na=False,
+    )
+    if table.index.has_duplicates:
+        raise ValueError(f"{table.index[table.index.duplicated()][0]} is there twice")
+    return table

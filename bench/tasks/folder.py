@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from bench.contracts import PARTS, DataSizes, Options, Progress, Streamed, Task
 from bench.decode import SUFFIXES, shown
 from bench.errors import UserError
 from bench.files import Found, Seen, image_files, look
-from bench.parts import FEWEST, Item, Picture, Shared, by_group, by_hash, by_name, cut_to
-from bench.pictures import Policy, refusal, streamed
+from bench.names import normal
+from bench.parts import FEWEST, Item, Picture, Shared, by_hash, by_sub_folder, cut_to
+from bench.pictures import NAMED, Chosen, Policy, facts_now, refusal, streamed
 
 RECIPE_VERSION = 1
 
@@ -67,28 +68,43 @@ class Folder(Task):
 
     def load(self, sizes: DataSizes, progress: Progress) -> Streamed:
         """Decode the images on all cores."""
-
-        def chosen(left_out: Collection[str]) -> dict[str, list[list[Picture]]]:
-            shared = self._shared(sizes, left_out)
-            return {part: [[Picture(i.path) for i in of] for of in shared[part]] for part in PARTS}
-
         policy = Policy(sizes.size, self.resize)
-        made = streamed(
-            chosen, policy, progress, self._bad, self.options.skip_bad, self.options.cache
-        )
+        choose = partial(self._chosen, sizes)
+        return streamed(choose, policy, progress, self.options.skip_bad, split=self.split)
+
+    def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the images are, and what else is in the folders now."""
+        facts = facts_now(partial(self._chosen, sizes), made, lambda: self._bad, self.options)
         twice = sum(map(len, self._usable)) - sum(map(len, self._everything))
-        notes = list(made.facts["notes"])
+        notes = list(facts["notes"])
         if twice:
             notes.append(f"{twice} images are there more than once and count once")
         if others := sum((found.others for found in self._found), Counter()):
             kinds = ", ".join(f"{n} .{shown(kind)}" for kind, n in sorted(others.items()))
             notes.append(f"no images, going by the ends of their names: {kinds}")
-        own = {"split": self.split, "duplicates": twice, "notes": notes}
-        return replace(made, facts={**made.facts, **own})
+        if kept := [shown(path) for found in self._found for path in found.kept]:
+            more = f" and {len(kept) - NAMED} more" if len(kept) > NAMED else ""
+            notes.append(f"folders that systems keep, left out: {', '.join(kept[:NAMED])}{more}")
+        return facts | {"duplicates": twice, "notes": notes}
+
+    def _chosen(self, sizes: DataSizes, left_out: Collection[str]) -> Chosen:
+        shared = self._shared(sizes, left_out)
+        return {
+            part: [[Picture(i.path, i.digest) for i in of] for of in shared[part]] for part in PARTS
+        }
 
     @cached_property
     def _found(self) -> list[Found]:
-        return [image_files(folder) for folder in self.folders]
+        found = [image_files(folder) for folder in self.folders]
+        for at, folder in enumerate(self.folders):
+            root = os.stat(folder)
+            if (root.st_dev, root.st_ino) in found[1 - at].folders:
+                inner, outer = (f"--{'ab'[i]} {shown(self.folders[i])}" for i in (at, 1 - at))
+                raise UserError(
+                    f"{inner} is inside {outer}, so its images would be in both domains: give two "
+                    "folders of which none is in the other, by a link either"
+                )
+        return found
 
     @cached_property
     def _seen(self) -> list[list[Seen]]:
@@ -144,26 +160,19 @@ class Folder(Task):
         first, *rest = Path(path).relative_to(folder).parts
         if not rest:
             raise UserError(f"{shown(path)}: in no sub-folder, as --split folder needs")
-        return first
+        name = normal(first)
+        return name.casefold() if name.casefold() in PARTS else name
 
     def _shared(self, sizes: DataSizes, left_out: Collection[str] = ()) -> Shared:
         domains = self._items(left_out) if left_out else self._everything
         if self.split == "hash":
             return cut_to(by_hash(domains, sizes), sizes, "--split hash")
-        groups = {item.group for items in domains for item in items}
-        if not groups & set(PARTS):
-            return cut_to(by_group(domains), sizes, "--split folder")
-        if groups != set(PARTS):
-            raise UserError(
-                f"--split folder: sub-folders {', '.join(sorted(map(shown, groups)))}: expected "
-                f"{', '.join(PARTS)} and no other, or none of these names"
-            )
-        return cut_to(by_name(domains), sizes, "--split folder")
+        return cut_to(by_sub_folder(domains), sizes, "--split folder")
 
 
 def _word(folder: Path) -> str:
     """Return the name of a folder as a part of a task's: without blanks, commas and the like."""
-    return re.sub(r"[^\w.-]+", "_", shown(folder.name))[:40] or "root"
+    return re.sub(r"[^\w.-]+", "_", normal(shown(folder.name)))[:40] or "root"
 
 
 def _twin(seen: Seen, other: Seen) -> Seen:
