@@ -23,6 +23,8 @@ from bench.errors import UserError
 
 SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "pgm", "ppm", "tif", "tiff", "gif")
 """What an image file's name ends with; a gif must be a still one."""
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000")
+"""What such a file may be inside. Pillow goes by the content, and some formats run programs."""
 SMALLEST = 8
 """Pixels that each side of an image must have."""
 MEGAPIXELS = 100
@@ -75,7 +77,7 @@ def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Ima
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata
-            with Image.open(file or path) as image:
+            with Image.open(file or path, formats=_formats()) as image:
                 if reason := _why_not(image):
                     raise BadImageError(f"{shown(path)}: {reason}")
                 yield image
@@ -90,6 +92,13 @@ def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Ima
         raise BadImageError(f"{shown(path)}: no image that can be read ({reason})") from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+@cache
+def _formats() -> list[str]:
+    """Return those of `FORMATS` that this Pillow reads."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _is_empty(path: str | Path) -> bool:

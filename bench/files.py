@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -108,7 +109,10 @@ def _walk(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None
                     else:
                         _walk(entry.path, (*above, here), found)
                 elif is_image(entry.name):
-                    found.paths.append(entry.path)
+                    if _is_special(entry):
+                        found.bad.append(_bad(entry.path, "neither a file nor a folder"))
+                    else:
+                        found.paths.append(entry.path)
                 else:
                     found.others[_suffix(entry.name)] += 1
     except OSError as error:
@@ -119,6 +123,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link that leads to itself: reading it will say so
+        return False
+
+
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a pipe or the like, which reading would wait for without end."""
+    try:
+        return not stat.S_ISREG(entry.stat().st_mode)
+    except OSError:  # a dead link, or one that leads to itself: reading it will say so
         return False
 
 

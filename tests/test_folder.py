@@ -123,6 +123,11 @@ BAD = {
         lambda path: path.symlink_to(path),
         "a link in a circle",
     ),
+    "x.png: a program for Ghostscript": (
+        lambda path: Image.new("RGB", (16, 16)).save(path, "EPS"),
+        "no image that can be read (no image of a known format)",
+    ),
+    "x.png: pipe": (os.mkfifo, "neither a file nor a folder"),
     "x.png: link to nothing": (
         lambda path: path.symlink_to(path.parent / "gone.png"),
         "cannot be read (No such file or directory)",
