@@ -23,6 +23,7 @@ from bench.data import read
 from bench.folder import RunFolder
 from bench.grid import draw_grid
 from bench.method import Method
+from bench.options import OPTIONS
 from bench.registry import Plugin, Registry
 from bench.store import BUSY, SCHEMA, Store, Todo, is_scored, read_record, write_sealed
 from bench.threads import computing_with
@@ -68,8 +69,6 @@ class Job:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-OPTIONS = "options"
-"""Where the environment of a record holds what the user said of the task's images."""
 ARTEFACTS_GONE = "its artefacts are missing or damaged"
 
 Show = Callable[[str, Report | None], None]
