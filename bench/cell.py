@@ -21,6 +21,7 @@ from bench.config import PUBLISHED, Cell
 from bench.contracts import Artefacts, Metric, Result, Settings, TaskData
 from bench.data import read
 from bench.folder import RunFolder
+from bench.forms import metric
 from bench.grid import draw_grid
 from bench.method import Method
 from bench.options import OPTIONS
@@ -287,7 +288,9 @@ def _score(
     try:
         results = family.score(wanted, artefacts, data, settings)
         for name in wanted:
-            json.dumps(dataclasses.asdict(results[name]), allow_nan=False)
+            entry = _entry(family, name, results[name])
+            if said := metric(json.loads(json.dumps(entry, allow_nan=False)), name):
+                raise ValueError(said)
         return results
     except Exception as error:
         gap = Result(status="failed", reason=folder.log_error(error))

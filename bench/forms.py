@@ -11,7 +11,7 @@ import typing
 from typing import Any
 
 from bench.config import PUBLISHED, Cell
-from bench.contracts import Better, Resize, Split, Status
+from bench.contracts import Resize, Split, Status
 from bench.shape import (
     Shape,
     amount,
@@ -34,7 +34,6 @@ from bench.shape import (
 
 IDENTITY_KEYS = {field.name for field in dataclasses.fields(Cell)} - {"label", "plugins"}
 _STATUS = one_of(*typing.get_args(Status))
-_BETTER = one_of(*typing.get_args(Better), "")
 
 _NUMBERS = fields(
     dict.fromkeys(("size", "train_images", "probe_images", "test_images"), ordinal),
@@ -52,17 +51,17 @@ _IDENTITY = {
 _ENTRY = fields(
     {
         **dict.fromkeys(("value", "lo", "hi"), maybe(number)),
-        **dict.fromkeys(("reason", "extractor", "unit", "meaning"), text),
+        **dict.fromkeys(("reason", "extractor", "unit", "better", "meaning"), text),
         "n": count,
         "status": _STATUS,
-        "better": _BETTER,
         "version": whole,
     },
     {"family": text, "detail": an_object},
 )
 
 
-def _metric(entry: Any, where: str) -> str:
+def metric(entry: Any, where: str) -> str:
+    """Return what is wrong with the entry of a metric in a record; one that is ok has a value."""
     said = _ENTRY(entry, where)
     if not said and entry["status"] == "ok":
         said = number(entry["value"], f"{where}.value")
@@ -95,7 +94,7 @@ RECORD = fields(
         "schema": count,
         **dict.fromkeys(("id", "label", "status", "reason", "finished"), text),
         "identity": fields(_IDENTITY | {"seed": count, "threads": ordinal}),
-        "metrics": values(_metric),
+        "metrics": values(metric),
         "facts": _FACTS,
         "timings": values(amount),
         "environment": _ENVIRONMENT,
@@ -112,9 +111,8 @@ stage and metric family. sources: the hash of each plug-in that took part.
 
 _OF_SEEDS = fields(
     {
-        **dict.fromkeys(("reason", "extractor", "unit", "family"), text),
+        **dict.fromkeys(("reason", "extractor", "unit", "better", "family"), text),
         "status": _STATUS,
-        "better": _BETTER,
         "version": either(whole, one_of("")),
         "n": either(count, one_of("")),
         "values": items(maybe(number)),

@@ -174,9 +174,7 @@ def as_markdown(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
     lines = ["## contentbench check", "", f"{verdict}: {summary(findings)} (against {against})"]
     told = [f for f in worst_first(findings) if f.verdict is not Verdict.PASS]
     if told:
-        rows = [
-            [markdown_prose(str(getattr(f, column))) for column in _COLUMNS] for f in told[:ROWS]
-        ]
+        rows = [[_markdown(f, column) for column in _COLUMNS] for f in told[:ROWS]]
         lines += ["", markdown_table(_HEADS, rows)]
     if len(told) > ROWS:
         lines += ["", f"... and {len(told) - ROWS} more"]
