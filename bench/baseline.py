@@ -1,10 +1,11 @@
 """The baseline: what records of one profile say, written down once, with the reason.
 
 A baseline is one sealed JSON file. ``rows`` says of every (method, task) what it is (its identity
-without seed and threads), which seeds it was run with, and the value of every metric for each of
-them; ``claims`` and ``golden`` hold what the layers of those names compare (`bench.claims`,
-`bench.golden`); ``updates`` tells when and why it was written, the last first. The records of a
-check are brought into the same form, so that two of a kind are compared. Needs no torch.
+without seed and threads), which seeds it was run with, the value of every metric for each of them,
+and what was said of the task's images; ``claims`` and ``golden`` hold what the layers of those
+names compare (`bench.claims`, `bench.golden`); ``updates`` tells when and why it was written, the
+last first. The records of a check are brought into the same form, so that two of a kind are
+compared. What is read has the form of `bench.forms`. Needs no torch.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from bench.claims import gaps, smallest
 from bench.config import hash_of, is_imported
 from bench.environment import machine_of
 from bench.errors import UserError
+from bench.forms import BASELINE
+from bench.options import OPTIONS
 from bench.store import BUSY, Store, read_sealed, write_sealed
 
 SCHEMA = 1
@@ -78,7 +81,8 @@ def _row(records: Sequence[Record]) -> Row:
         "facts": {
             key: good[0]["facts"][key] for key in EXACT_FACTS if good and key in good[0]["facts"]
         },
-        CPU_SECONDS: [record["facts"].get(CPU_SECONDS) for record in good],
+        CPU_SECONDS: [record["facts"].get(CPU_SECONDS) or None for record in good],
+        "options": good[0]["environment"].get(OPTIONS, {}) if good else {},
         "metrics": {name: _metric([record["metrics"].get(name) for record in good])
                     for name in sorted(names)},
     }  # fmt: skip
@@ -99,10 +103,16 @@ def _metric(entries: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
 def means(row: Row) -> dict[str, float]:
     """Return the mean over seeds of every metric of a row that all its seeds have."""
     return {
-        name: float(np.mean(metric["values"]))
+        name: mean_of(metric["values"])
         for name, metric in row["metrics"].items()
         if metric["values"] and None not in metric["values"]
     }
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """Return the mean of values; that of very large ones is infinite."""
+    with np.errstate(over="ignore"):
+        return float(np.mean(values))
 
 
 def seed_values(rows: Sequence[Row], seed: int | None) -> dict[str, dict[str, float]]:
@@ -135,6 +145,7 @@ def make(
         )
     _require_whole(rows)
     environment = next(r for r in records if r["identity"]["profile"] == profile)["environment"]
+    kept = {k: v for k, v in environment.items() if k not in ("command", OPTIONS)}
     claims = {}
     for task in dict.fromkeys(row["task"] for row in rows):
         of_task = [row for row in rows if row["task"] == task]
@@ -144,7 +155,7 @@ def make(
         "schema": SCHEMA,
         "profile": profile,
         "updates": [{"made": now, "reason": reason, "commit": environment.get("commit")}],
-        "environment": {k: v for k, v in environment.items() if k != "command"},
+        "environment": kept,
         "rows": rows,
         "claims": claims,
         "golden": golden,
@@ -200,11 +211,14 @@ def read(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise UserError(f"baseline {path} cannot be used: {error}") from error
+    again = "write it again with `python -m bench baseline`"
     if found.get("schema") != SCHEMA:
         raise UserError(
             f"baseline {path} is of schema {found.get('schema')}, this version reads {SCHEMA}: "
-            "write it again with `python -m bench baseline`"
+            + again
         )
+    if said := BASELINE(found, ""):
+        raise UserError(f"baseline {path} cannot be used: {said}; {again}")
     return found
 
 
@@ -270,5 +284,6 @@ def _listed(seeds: Sequence[int]) -> str:
 def _in_spreads(metric: Mapping[str, Any] | None, was: float | None, now: float | None) -> str:
     if metric is None or was is None or now is None or len(metric["values"]) < 2:
         return ""
-    spread = float(np.std(metric["values"], ddof=1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = float(np.std(metric["values"], ddof=1))
     return f"{(now - was) / spread:+.1f}" if spread > 0 else ""

@@ -17,8 +17,8 @@ import pandas as pd
 from scipy.special import stdtrit  # of scipy.stats, but that takes a second to import
 
 from bench.anchors import ANCHORS
-from bench.config import is_imported
 from bench.details import over_seeds
+from bench.rows import row_labels
 
 COLUMNS = (
     "profile",
@@ -114,7 +114,7 @@ FACTS = ("steps", "images", "flops", "cpu_seconds", "scoring")
 
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one row per (profile, task, method, metric, extractor), seeds put together."""
-    labels = _labels(records)
+    labels = row_labels(records)
     newest: dict[str, int] = {}
     for record in records:
         for metric, entry in record["metrics"].items():
@@ -138,10 +138,11 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         "extractor"
     ].transform(_one_name)
     keys = ["profile", "task", "method", "metric", "extractor"]
-    rows = [
-        dict(zip(keys, key, strict=True)) | _over_seeds(str(key[3]), group)
-        for key, group in table.groupby(keys, sort=False)
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond all numbers is shown so
+        rows = [
+            dict(zip(keys, key, strict=True)) | _over_seeds(str(key[3]), group)
+            for key, group in table.groupby(keys, sort=False)
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
         keys, kind="stable", ignore_index=True
     )
@@ -223,55 +224,6 @@ def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
     return float(lo), float(hi)
 
 
-MACHINE = {"device", "precision", "threads"}
-DATA = {"fingerprint"}
-"""What must be equal for values to stand in one column without a word.
-
-What machine made the images of a method that was trained elsewhere is not known.
-"""
-
-
-def _labels(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the label of each record, with the difference where unlike cells would share it.
-
-    Cells of one label that differ in more than their seed are never put together; and where a
-    condition differs anywhere on a board, every row of the board says its own.
-    """
-    flat = [_flat(record["identity"]) for record in records]
-    boards_of: dict[tuple[str, str], list[int]] = {}
-    for at, record in enumerate(records):
-        if record["identity"]["method"] not in ANCHORS:
-            place = (record["identity"]["profile"], record["identity"]["task"])
-            boards_of.setdefault(place, []).append(at)
-    labels = [str(record["label"]) for record in records]
-    for board in boards_of.values():
-        trained = {at for at in board if not is_imported(records[at]["identity"])}
-        data = _differing([flat[at] for at in board]) & DATA
-        machine = _differing([flat[at] for at in trained]) & MACHINE
-        by_label: dict[str, list[int]] = {}
-        for at in board:
-            by_label.setdefault(str(records[at]["label"]), []).append(at)
-        for label, same in by_label.items():
-            conditions = data | machine if trained & set(same) else data
-            keys = sorted(conditions | _differing([flat[at] for at in same]))
-            for at in same:
-                inside = ",".join(f"{key}={flat[at].get(key)}" for key in keys)
-                labels[at] = f"{label}{{{inside}}}" if inside else label
-    return labels
-
-
-def _differing(identities: Sequence[Mapping[str, str]]) -> set[str]:
-    """Return the keys whose values are not all equal."""
-    keys = {key for identity in identities for key in identity}
-    return {key for key in keys if len({identity.get(key) for identity in identities}) > 1}
-
-
-def _flat(identity: Mapping[str, Any]) -> dict[str, str]:
-    """Return an identity without its seed as text, with configuration and numbers on one level."""
-    found = {k: v for k, v in identity.items() if k not in ("seed", "config", "numbers")}
-    return {k: str(v) for k, v in (found | identity["config"] | identity["numbers"]).items()}
-
-
 @dataclass(frozen=True)
 class Board:
     """One table: the methods of a (profile, task), best mean rank first, then the anchors."""
@@ -305,7 +257,7 @@ class Board:
 def boards(records: Sequence[Mapping[str, Any]], table: pd.DataFrame | None = None) -> list[Board]:
     """Return a board for each (profile, task) of the records, whose `frame` may be given."""
     table = frame(records) if table is None else table
-    labels = _labels(records)
+    labels = row_labels(records)
     made = []
     for profile, task in dict.fromkeys(
         (r["identity"]["profile"], r["identity"]["task"]) for r in records

@@ -21,8 +21,10 @@ from bench.config import PUBLISHED, Cell
 from bench.contracts import Artefacts, Metric, Result, Settings, TaskData
 from bench.data import read
 from bench.folder import RunFolder
+from bench.forms import metric
 from bench.grid import draw_grid
 from bench.method import Method
+from bench.options import OPTIONS
 from bench.registry import Plugin, Registry
 from bench.store import BUSY, SCHEMA, Store, Todo, is_scored, read_record, write_sealed
 from bench.threads import computing_with
@@ -71,8 +73,6 @@ class Job:
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-OPTIONS = "options"
-"""Where the environment of a record holds what the user said of the task's images."""
 ARTEFACTS_GONE = "its artefacts are missing or damaged"
 
 Show = Callable[[str, Report | None], None]
@@ -293,7 +293,9 @@ def _score(
     try:
         results = family.score(wanted, artefacts, data, settings)
         for name in wanted:
-            json.dumps(dataclasses.asdict(results[name]), allow_nan=False)
+            entry = _entry(family, name, results[name])
+            if said := metric(json.loads(json.dumps(entry, allow_nan=False)), name):
+                raise ValueError(said)
         return results
     except Exception as error:
         gap = Result(status="failed", reason=folder.log_error(error))

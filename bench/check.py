@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -17,9 +18,11 @@ from bench.choice import Choice
 from bench.compare import compare_records
 from bench.compare_golden import compare_golden
 from bench.config import choose_profile, configure
+from bench.contracts import Options as Said
 from bench.display import print_table, say
 from bench.errors import Exit, UserError, unknown
 from bench.gate import FEWEST_SEEDS
+from bench.options import flag, given
 from bench.registry import Registry
 from bench.store import Store
 from bench.verdicts import (
@@ -30,13 +33,11 @@ from bench.verdicts import (
     as_junit,
     as_markdown,
     exit_code,
+    require_writable,
     show,
     tell_github,
     write,
 )
-
-if TYPE_CHECKING:
-    from bench.plan import Plan
 
 RECORD_LAYERS = (Layer.EXACT, Layer.ORDERING, Layer.STATISTICAL)
 LAYERS = (Layer.EXACT, Layer.GOLDEN, Layer.ORDERING, Layer.STATISTICAL)
@@ -46,7 +47,8 @@ LAYERS = (Layer.EXACT, Layer.GOLDEN, Layer.ORDERING, Layer.STATISTICAL)
 class Options:
     """What the two verbs share.
 
-    path: the baseline. results: the folder of records. cache: where tasks are kept.
+    path: the baseline. results: the folder of records. cache: where tasks are kept. said: what the
+    user says of the task's images.
     """
 
     console: Console
@@ -54,6 +56,7 @@ class Options:
     results: Path
     cache: Path
     plugins: tuple[Path, ...] = ()
+    said: Said = field(default_factory=Said)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,19 @@ class Reports:
     json: Path | None = None
     junit: Path | None = None
     markdown: Path | None = None
+
+    def require_writable(self) -> None:
+        """Make sure, before anything is run, that each can be written.
+
+        Raises:
+            UserError: one cannot, or two are one file.
+        """
+        paths = [path for path in (self.json, self.junit, self.markdown) if path is not None]
+        for path in paths:
+            require_writable(path)
+        twice = [path for path, n in Counter(path.resolve() for path in paths).items() if n > 1]
+        if twice:
+            raise UserError(f"two reports are to be written to {twice[0]}: name two files")
 
 
 def check(
@@ -83,13 +99,21 @@ def check(
     for layer in layers:
         if layer not in LAYERS:
             raise unknown("layer", layer, LAYERS)
-    baseline = baselines.read(options.path)
-    if run:
-        run_cells(options, baseline, jobs)
+    reports.require_writable()
+    baseline: Mapping[str, Any] = baselines.read(options.path)
+    if given(options.said) and not run:
+        names = ", ".join(map(flag, given(options.said)))
+        raise UserError(f"{names}: it is for --run, which makes cells of these images")
+    of_records = bool(set(layers) & set(RECORD_LAYERS))
     findings: list[Finding] = []
+    if of_records and not baseline["rows"]:
+        findings.append(_no_verdict("rows", "the baseline has none: there is nothing to compare"))
+    if run:
+        baseline, apart = run_cells(options, baseline, jobs)
+        findings += apart
     if Layer.GOLDEN in layers:
         findings += golden_now(options, baseline["golden"])
-    if set(layers) & set(RECORD_LAYERS):
+    if of_records and baseline["rows"]:
         findings += compare_records(baseline, usable_records(Store(options.results)), layers)
     return _tell(options, findings, str(options.path), lenient, reports)
 
@@ -102,6 +126,7 @@ def check_speed(options: Options, revision: str, lenient: bool, reports: Reports
     """
     from bench.ab import compare_speed
 
+    reports.require_writable()
     methods = [plugin.name for plugin in Registry().all("method")]
     findings = compare_speed(revision, methods)
     return _tell(options, findings, revision, lenient, reports, all_rows=True)
@@ -134,6 +159,8 @@ def _tell(
     all_rows: bool = False,
 ) -> int:
     """Print and write what was found; return the exit code."""
+    if all(finding.verdict is Verdict.NOT_COMPARED for finding in findings):
+        findings = [*findings, _no_verdict("all", "nothing of it could be compared")]
     code = exit_code(findings, lenient)
     show(options.console, findings, f"against {name}", all_rows)
     markdown = as_markdown(findings, code, name)
@@ -149,51 +176,30 @@ def _tell(
     return int(code)
 
 
+def _no_verdict(number: str, said: str) -> Finding:
+    return Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, "baseline", number, said=said)
+
+
 def run_cells(
     options: Options, baseline: Mapping[str, Any], jobs: int | None, engine: str = "process"
-) -> None:
-    """Run the cells of a baseline anew, as the code of today is configured.
+) -> tuple[Mapping[str, Any], list[Finding]]:
+    """Run the cells of a baseline anew; return it with the rows that were run, and why others not.
 
     jobs: cells at a time, None for the number of cores.
     """
+    from bench.again import plan_again
     from bench.execute import execute
     from bench.plan import jobs_for
 
-    plan = plan_of(options, baseline)
-    store = Store(options.results)
-    wanted = jobs_for(plan, store, options.cache, "fresh")
-    store.open_for_writing()
-    execute(options.console, plan, wanted, store, engine, jobs)
-
-
-def plan_of(options: Options, baseline: Mapping[str, Any]) -> Plan:
-    """Return the plan of the cells of a baseline: of each row the first seeds."""
-    from bench.plan import Request, make_plan
-    from bench.rescore import changes_of
-
-    plans = []
-    for row in baseline["rows"]:
-        identity = row["identity"]
-        name, _, inside = row["profile"].partition("[")
-        settings = [f"profile.{change}" for change in changes_of(inside)]
-        settings += [
-            f"{identity['method']}.{change}"
-            for change in changes_of(row["label"].partition("[")[2])
-        ]
-        request = Request(
-            methods=(identity["method"],),
-            tasks=(row["task"],),
-            profile=name,
-            seeds=",".join(map(str, row["seeds"][:FEWEST_SEEDS])),
-            device=identity["device"],
-            precision=identity["precision"],
-            settings=tuple(settings),
-            plugins=options.plugins,
-        )
-        plans.append(make_plan(request))
-    cells = {cell.id: cell for plan in plans for cell in plan.cells}
-    tasks = {name: task for plan in plans for name, task in plan.tasks.items()}
-    return replace(plans[0], cells=tuple(cells.values()), tasks=tasks)
+    again = plan_again(
+        baseline, options.plugins, replace(options.said, cache=options.cache), FEWEST_SEEDS
+    )
+    if again.plan is not None:
+        store = Store(options.results)
+        wanted = jobs_for(again.plan, store, options.cache, "fresh")
+        store.open_for_writing()
+        execute(options.console, again.plan, wanted, store, engine, jobs)
+    return {**baseline, "rows": again.rows}, again.findings
 
 
 # --- baseline ------------------------------------------------------------------------------------
@@ -211,6 +217,7 @@ def write_baseline(
     """
     if not reason.strip():
         raise UserError("--reason: say in a few words why the baseline is written (it is kept)")
+    require_writable(options.path)
     records = choice.of(usable_records(Store(options.results)))
     old = baselines.read_if_there(options.path)
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -10,11 +10,17 @@ import typer
 
 from bench.cli_options import (
     DEFAULT_RESULTS,
+    AOption,
+    BOption,
     CacheOption,
+    DataRootOption,
     Engine,
     JobsOption,
     PluginOption,
+    ResizeOption,
     ResultsOption,
+    SkipBadOption,
+    SplitOption,
     TasksOption,
     check_seeds,
     finish,
@@ -70,6 +76,12 @@ def check(
         str | None,
         typer.Option("--ab", metavar="REV", help="Only compare speed, with this git revision."),
     ] = None,
+    a: AOption = None,
+    b: BOption = None,
+    data_root: DataRootOption = None,
+    split: SplitOption = None,
+    resize: ResizeOption = None,
+    skip_bad: SkipBadOption = False,
     plugins: PluginOption = None,
     cache_dir: CacheOption = None,
 ) -> None:
@@ -78,6 +90,7 @@ def check(
         warm_up(Engine.process, dry_run=False)
     from bench.check import LAYERS, Options, Reports, check_speed
     from bench.check import check as compare
+    from bench.contracts import Options as Said
     from bench.display import console
     from bench.space import default_cache
 
@@ -87,6 +100,7 @@ def check(
         results=(results or DEFAULT_RESULTS / ("check" if run_first else "")).resolve(),
         cache=(cache_dir or default_cache()).resolve(),
         plugins=tuple(plugins or ()),
+        said=Said(data_root, a, b, split, resize, skip_bad),
     )
     reports = Reports(json_file, junit, markdown)
     if ab is not None:

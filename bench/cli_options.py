@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -13,6 +12,7 @@ import typer
 
 from bench.contracts import Resize, Split
 from bench.errors import Exit, UserError
+from bench.labels import split_names
 
 DEFAULT_RESULTS = Path("results/local")
 
@@ -88,8 +88,7 @@ def names_in(given: list[str] | None) -> tuple[str, ...]:
 
     In the brackets of a label, a comma parts nothing.
     """
-    texts = [re.split(r"[,\s]+(?![^\[]*\])", text) for text in given or ()]
-    return tuple(name for names in texts for name in names if name)
+    return tuple(name for text in given or () for name in split_names(text))
 
 
 def check_seeds(seeds: str | None) -> None:

@@ -100,7 +100,7 @@ def run(
 ) -> None:
     """Train methods, score them, and print the leaderboard."""
     warm_up(engine, dry_run)
-    from bench.display import console
+    from bench.display import console, say
     from bench.execute import execute, show_forecast
     from bench.plan import Request, default_workers, jobs_for, make_plan
     from bench.shard import Shard, take
@@ -126,7 +126,7 @@ def run(
     store = Store(results.resolve())
     plan = make_plan(request)
     for line in plan.left_out:
-        console().print(f"not in this run: {line}")
+        say(console(), f"not in this run: {line}")
     if part is not None:
         whole, plan = plan, take(plan, part)
         console().print(f"shard {part}: {len(plan.cells)} of {len(whole.cells)} cells")

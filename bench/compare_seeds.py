@@ -11,7 +11,7 @@ import numpy as np
 
 from bench import gate
 from bench.anchors import ANCHORS
-from bench.baseline import CPU_SECONDS, Row, name_of
+from bench.baseline import CPU_SECONDS, Row, mean_of, name_of
 from bench.board import LOG_SCALE
 from bench.compare_exact import other_metric
 from bench.merge import CLOCKED
@@ -114,7 +114,7 @@ def _compare(
     tolerance = next((t for start, t in TOLERANCES.items() if metric.startswith(start)), ACCURACY)
     values = [*was["values"], *is_now["values"]]
     relative = metric.startswith(LOG_SCALE) and min(values) > 0
-    mean = float(np.mean(was["values"]))
+    mean = mean_of(was["values"])
     size = tolerance.size
     if relative:
         size = math.log1p(size)
@@ -152,14 +152,16 @@ def _paired_or_not(
     all seeds of the baseline.
     """
     before, after = (gate.oriented(side, better, relative) for side in (was, values))
-    delta = max(size, gate.SPREADS * float(before.std(ddof=1)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = float(before.std(ddof=1))
+    delta = max(size, gate.SPREADS * spread)
     old = dict(zip(base["seeds"], before, strict=True))
     partners = np.array([old.get(seed, math.nan) for seed in now["seeds"]])
     alike = set(now["seeds"]) == set(old) or bool((partners == after).all())
     shift = gate.paired(partners, after) if alike else gate.welch(before, after)
     seeds = f"{len(before)}/{len(after)} seeds{', paired' if alike else ''}"
     return _Compared(
-        name_of(base), metric, layer, float(np.mean(was)), float(np.mean(values)), relative, seeds,
+        name_of(base), metric, layer, mean_of(was), mean_of(values), relative, seeds,
         gate.Comparison(shift, delta),
     )  # fmt: skip
 
@@ -175,7 +177,8 @@ _MEANINGS = {
 def _found(one: _Compared, verdict: str) -> Finding:
     said = Verdict(verdict)
     shift, delta = one.comparison.shift, one.comparison.delta
-    allowed = f"{math.expm1(delta):.0%}" if one.relative else number(delta)
+    with np.errstate(over="ignore"):
+        allowed = f"{np.expm1(delta):.0%}" if one.relative else number(delta)
     return Finding(
         said, one.layer, one.name, one.metric, number(one.base), number(one.now), allowed,
         f"{_MEANINGS[said]} ({one.seeds})", abs(shift.mean) / delta if delta > 0 else 0.0,

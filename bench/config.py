@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
 import tomllib
 import types
 import typing
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 from bench.contracts import DataSizes
 from bench.errors import UserError, unknown
+from bench.labels import brackets
 from bench.registry import Plugin
 
 PROFILES = Path(__file__).with_name("profiles.toml")
@@ -59,6 +61,9 @@ class Profile:
         found = {name: getattr(self, name) for name in fields if name not in left_out}
         return found | {"probes": list(self.probes)}  # as JSON gives it back
 
+
+LARGEST = {int: 2**63 - 1, float: sys.float_info.max}
+"""The largest numbers that `--set` takes."""
 
 SETTABLE = ("size", "train_images", "probe_images", "test_images", "budget_tflops")
 """The fields of a profile that `--set profile.FIELD=VALUE` reaches."""
@@ -117,7 +122,7 @@ def choose_profile(name: str, settings: Iterable[Setting] = ()) -> Profile:
     if changes.get("test_images", 2) % 2 or min([1, *_numbers(changes.values())]) <= 0:
         raise UserError("profile fields must be positive, and test_images even")
     changes = {k: v for k, v in changes.items() if getattr(profile, k) != v}
-    return dataclasses.replace(profile, name=name + _brackets(changes), **changes)
+    return dataclasses.replace(profile, name=name + brackets(changes), **changes)
 
 
 def configure(
@@ -131,9 +136,8 @@ def configure(
     Raises:
         UserError: an unknown field or a wrong value.
     """
-    config_class = plugin.load().Config
-    hints = _hints(config_class)
-    base = dataclasses.asdict(config_class()) | dict(profile.methods.get(plugin.name, {}))
+    hints, defaults = _fields(plugin)
+    base = defaults | dict(profile.methods.get(plugin.name, {}))
     changes = {}
     for setting in settings:
         if setting.owner != plugin.name:
@@ -147,25 +151,34 @@ def configure(
     for field, value in config.items():
         if hints[field] is float:
             config[field] = float(value)
-    return plugin.name + _brackets(changes), config
+    return plugin.name + brackets(changes), config
 
 
 def _numbers(values: Iterable[Any]) -> list[float]:
     return [value for value in values if isinstance(value, int | float)]
 
 
-def _brackets(changes: Mapping[str, Any]) -> str:
-    if not changes:
-        return ""
-    inside = (
-        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in sorted(changes.items())
-    )
-    return f"[{','.join(inside)}]"
-
-
 def _hints(config_class: type) -> dict[str, Any]:
     return typing.get_type_hints(config_class)
+
+
+def _fields(plugin: Plugin) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the types and the defaults of the fields of a method's configuration.
+
+    Raises:
+        UserError: it is no dataclass whose fields all have a default, of a value that JSON has.
+    """
+    config_class = plugin.load().Config
+    try:
+        hints = _hints(config_class)
+        defaults = dataclasses.asdict(config_class())
+        json.dumps(defaults, allow_nan=False)
+    except (NameError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{plugin.path}: Config of method '{plugin.name}' cannot be used ({error}): expected a "
+            "dataclass whose fields are numbers and texts, each with a default"
+        ) from error
+    return hints, defaults
 
 
 def _typed(setting: Setting, hint: Any) -> Any:
@@ -177,8 +190,9 @@ def _typed(setting: Setting, hint: Any) -> Any:
     )
     for option in options:
         if typing.get_origin(option) is Literal:
-            if setting.text in typing.get_args(option):
-                return setting.text
+            for choice in typing.get_args(option):
+                if setting.text == str(choice):
+                    return choice
         elif option is bool:
             if setting.text.lower() in ("true", "false"):
                 return setting.text.lower() == "true"
@@ -187,12 +201,12 @@ def _typed(setting: Setting, hint: Any) -> Any:
                 value = option(setting.text)
             except ValueError:
                 continue
-            if value == value and value not in (float("inf"), float("-inf")):
+            if option is str or abs(value) <= LARGEST[option]:  # false for what is no number
                 return value
     wanted = " or ".join(
-        " | ".join(typing.get_args(option))
+        " | ".join(map(str, typing.get_args(option)))
         if typing.get_origin(option) is Literal
-        else option.__name__
+        else getattr(option, "__name__", str(option))
         for option in options
     )
     raise UserError(

@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from bench.escape import one_line, printable
+
 if TYPE_CHECKING:
     from bench.cell import Job
     from bench.contracts import Progress as Counter
@@ -67,13 +69,13 @@ class Bars:
 
     def started(self, job: Job) -> None:
         """Add a bar."""
-        name = f"{job.cell.label} s{job.cell.seed}"
+        name = one_line(f"{job.cell.label} s{job.cell.seed}")
         self._ids[job.cell.id] = self._bars.add_task(name, total=None, line="loading")
 
     def progressed(self, job: Job, stage: str, report: Report | None) -> None:
         """Move a bar."""
         at = self._ids[job.cell.id]
-        self._bars.update(at, line=progress_line(stage, report))
+        self._bars.update(at, line=one_line(progress_line(stage, report)))
         if report:
             self._bars.update(at, total=report.steps, completed=report.step)
 
@@ -148,19 +150,19 @@ def preparing(console: Console, name: str) -> Iterator[Counter]:
 
 
 def say(console: Console, line: str) -> None:
-    """Print a line as it is."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Print a line as it is; what would steer the terminal is shown instead."""
+    console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_table(
     console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
 ) -> None:
     """Print a table of plain text."""
-    table = Table(title=escape(title) or None, show_edge=False, title_justify="left")
+    table = Table(title=escape(one_line(title)) or None, show_edge=False, title_justify="left")
     for at, head in enumerate(heads):
-        table.add_column(head, overflow="fold", no_wrap=at == 0)
+        table.add_column(printable(head), overflow="fold", no_wrap=at == 0)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(one_line(cell)) for cell in row))
     console.print(table)
 
 

@@ -10,6 +10,8 @@ import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
+from bench.escape import printable
+
 
 class Exit(IntEnum):
     """The exit codes; each means one thing."""
@@ -26,6 +28,9 @@ class Exit(IntEnum):
 
 class UserError(Exception):
     """Wrong input: the message says what was given, what was expected and what to do."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 def unknown(what: str, given: str, known: Iterable[str]) -> UserError:

@@ -34,7 +34,7 @@ class RunFolder:
         """Append a traceback to the log; return the error in one line, with the log's path."""
         with contextlib.suppress(OSError):  # a full disk: the reason below tells
             self.path.mkdir(parents=True, exist_ok=True)
-            with self.log.open("a", encoding="utf-8") as log:
+            with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
                 traceback.print_exception(error, file=log)
         said = str(error).strip().splitlines()
         full = "the disk is full: " if disk_is_full(error) else ""

@@ -36,6 +36,12 @@ class Shift(NamedTuple):
     freedom: float
 
 
+UNKNOWN = Shift(0.0, float("inf"), 1.0)
+"""What is said of values that are too far apart to compute with: nothing."""
+HUGE = 1e150
+"""The variance above which its square is no number."""
+
+
 def oriented(values: Sequence[float], better: str, relative: bool) -> Values:
     """Return values so that larger is worse: negated, or the distance from 1; logs if relative.
 
@@ -54,26 +60,32 @@ def oriented(values: Sequence[float], better: str, relative: bool) -> Values:
 
 def welch(base: Values, new: Values) -> Shift:
     """Return the shift between two samples of unequal variance (Welch, Biometrika 1947)."""
-    parts = [sample.var(ddof=1) / len(sample) for sample in (base, new)]
-    total = float(sum(parts))
-    below = sum(p**2 / (len(x) - 1) for p, x in zip(parts, (base, new), strict=True))
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = [sample.var(ddof=1) / len(sample) for sample in (base, new)]
+        total = float(sum(parts))
+        below = sum(p**2 / (len(x) - 1) for p, x in zip(parts, (base, new), strict=True))
+    if not total < HUGE:
+        return UNKNOWN
     freedom = total**2 / below if below > 0 else len(base) + len(new) - 2.0
     return Shift(float(new.mean() - base.mean()), total**0.5, float(freedom))
 
 
 def paired(base: Values, new: Values) -> Shift:
     """Return the shift between two samples whose items belong together."""
-    apart = new - base
-    return Shift(
-        float(apart.mean()), float(apart.std(ddof=1) / len(apart) ** 0.5), len(apart) - 1.0
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart = new - base
+        shift = Shift(
+            float(apart.mean()), float(apart.std(ddof=1) / len(apart) ** 0.5), len(apart) - 1.0
+        )
+    return shift if np.isfinite(shift).all() else UNKNOWN
 
 
 def chance_above(shift: Shift, limit: float) -> float:
     """Return the p value of "the true shift is at most the limit", against "it is larger"."""
     if shift.error == 0:
         return 0.0 if shift.mean > limit else 1.0
-    return float(stats.t.sf((shift.mean - limit) / shift.error, shift.freedom))
+    chance = float(stats.t.sf((shift.mean - limit) / shift.error, shift.freedom))
+    return 1.0 if np.isnan(chance) else chance  # of what cannot be computed nothing is sure
 
 
 def holm(chances: Sequence[float], level: float) -> list[bool]:

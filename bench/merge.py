@@ -160,6 +160,11 @@ def decide(ours: Record | None, theirs: Record) -> Verdict:
     reason = f"more or newer metrics: {', '.join(sorted(gained))}"
     if not lost:
         return Verdict(Action.REPLACE, reason)
+    method = ours["identity"]["method"]
+    sources = ours["sources"].get(method), theirs["sources"].get(method)
+    if sources[0] != sources[1]:  # numbers of two codes would become one record
+        apart = [Difference(f"the source of {method}", *map(str, sources))]
+        return Verdict(Action.CONFLICT, differences=tuple(apart))
     return Verdict(Action.UNITE, reason, united=_united(ours, theirs, gained))
 
 

@@ -12,6 +12,8 @@ from bench.contracts import Options, Task
 from bench.errors import UserError, unknown
 from bench.registry import Registry
 
+OPTIONS = "options"
+"""Where the environment of a record, and the row of a baseline, hold what the user said."""
 OWN = tuple(field.name for field in fields(Options) if field.name != "cache")
 """The options that say something of images."""
 WHY = {
@@ -28,6 +30,16 @@ def tasks_of(registry: Registry, names: Sequence[str], options: Options) -> dict
         UserError: a task does not exist or lacks an option, or none takes one that is given.
     """
     tasks = [task_of(registry, name, options) for name in dict.fromkeys(names)]
+    check_taken(registry, tasks, options)
+    return {task.name: task for task in tasks}
+
+
+def check_taken(registry: Registry, tasks: Sequence[Task], options: Options) -> None:
+    """Make sure that each option that is given is taken by a task.
+
+    Raises:
+        UserError: one is taken by none.
+    """
     for option in given(options):
         if not any(option in task.takes for task in tasks):
             takers = [p.name for p in registry.all("task") if option in p.facts.get("takes", ())]
@@ -35,7 +47,6 @@ def tasks_of(registry: Registry, names: Sequence[str], options: Options) -> dict
                 f"{flag(option)}: task {', '.join(task.name for task in tasks)} takes no such "
                 f"option; it is for --task {', '.join(takers)}"
             )
-    return {task.name: task for task in tasks}
 
 
 def task_of(registry: Registry, name: str, options: Options) -> Task:

@@ -82,7 +82,7 @@ def make_plan(request: Request) -> Plan:
     profile = choose_profile(request.profile, settings)
     seeds = parse_seeds(request.seeds) if request.seeds else profile.seeds
     versions = chosen_metrics(registry, request)
-    device, precision = _device(request.device), request.precision or profile.precision
+    device, precision = usable_device(request.device), request.precision or profile.precision
     if precision not in ("auto", "fp32", "bf16"):
         raise unknown("precision", precision, ("auto", "fp32", "bf16"))
     if precision == "auto":
@@ -277,7 +277,12 @@ def chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
     return families(registry, wanted)
 
 
-def _device(name: str) -> str:
+def usable_device(name: str) -> str:
+    """Return a device by its name, for auto the best that is here.
+
+    Raises:
+        UserError: there is no such device.
+    """
     import torch
 
     if name not in ("auto", "cpu", "cuda"):

@@ -10,7 +10,7 @@ from bench.board import Board, boards, frame
 from bench.display import print_table, say
 from bench.errors import UserError
 from bench.store import Store, write_atomically
-from bench.tables import ARROWS, MAIN, markdown, text
+from bench.tables import ARROWS, MAIN, csv, markdown, text
 
 
 def write_leaderboard(
@@ -41,7 +41,7 @@ def write_leaderboard(
             _print_board(console, board)
     notes = [str(record) for record in damaged]
     try:
-        write_atomically(store.root / "leaderboard.csv", table.to_csv(index=False))
+        write_atomically(store.root / "leaderboard.csv", csv(table))
         write_atomically(store.root / "leaderboard.md", markdown(made, notes=notes))
     except OSError as error:
         raise UserError(

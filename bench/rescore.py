@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
+from bench.again import settings_of
 from bench.anchors import ANCHORS
-from bench.cell import ARTEFACTS_GONE, OPTIONS, Job, can_score
+from bench.cell import ARTEFACTS_GONE, Job, can_score
 from bench.choice import Choice
 from bench.contracts import Task
 from bench.data import fingerprint, is_cached
 from bench.display import describe, say
 from bench.errors import Exit, UserError
 from bench.execute import Setup, execute
-from bench.options import from_json, given, task_of, words
+from bench.options import OPTIONS, from_json, given, task_of, words
 from bench.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
 from bench.registry import Registry
 from bench.store import Store, cell_of
@@ -70,7 +72,7 @@ def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], sto
     tasks: gets the job's task, unless that is in the cache and could not be made without options.
     """
     cell = job.cell
-    instead = f"`{command_for(job, store)}` makes the cell again"
+    instead = f"`{command_for(job, store, registry)}` makes the cell again"
     if cell.imported:
         instead = (
             f"give its images with `python -m bench score --name {cell.method} --images ...`, made "
@@ -100,23 +102,16 @@ def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], sto
     return ""
 
 
-def command_for(job: Job, store: Store) -> str:
-    """Return the command that makes a cell, with the settings that its label and profile name."""
+def command_for(job: Job, store: Store, registry: Registry) -> str:
+    """Return the command that makes a cell of the identity that is asked for."""
     cell = job.cell
     options: dict[str, object] = {"methods": cell.method, "tasks": cell.task}
-    options["profile"], _, inside = cell.profile.partition("[")
-    settings = [f"profile.{change}" for change in changes_of(inside)]
-    settings += [f"{cell.method}.{change}" for change in changes_of(cell.label.partition("[")[2])]
+    options["profile"] = cell.profile.partition("[")[0]
     if cell.method not in ANCHORS:
         options |= {"seeds": cell.seed, "device": cell.device, "precision": cell.precision}
     options |= {"results": store.root} | ({"existing": "fresh"} if job.again else {})
-    said = [f"--{name} {value}" for name, value in options.items()]
+    said = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
     said += words(job.options)
-    said += [f"--set {setting}" for setting in settings]
-    said += [f"--plugin {path}" for path in cell.plugins]
+    said += [f"--set {shlex.quote(setting)}" for setting in settings_of(cell.identity, registry)]
+    said += [f"--plugin {shlex.quote(path)}" for path in cell.plugins]
     return " ".join(["python -m bench run", *said])
-
-
-def changes_of(inside: str) -> list[str]:
-    """Return the FIELD=VALUE texts of the brackets of a label or profile."""
-    return [change for change in inside.rstrip("]").split(",") if change]

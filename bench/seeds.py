@@ -7,6 +7,7 @@ library and on every machine.
 from __future__ import annotations
 
 import hashlib
+import re
 
 from bench.errors import UserError
 
@@ -26,16 +27,24 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """Return the seeds of `0,1,2` or `0-4`.
 
     Raises:
-        UserError: it has another form.
+        UserError: it has another form, or there are too many.
     """
-    seeds: list[int] = []
+    seeds: dict[int, None] = {}
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise UserError(f"--seeds '{text}': expected whole numbers such as 0,1,2 or 0-4")
-        if dash and int(last) < int(first):
+        found = _SEEDS.fullmatch(part.strip())
+        if found is None:
+            raise UserError(
+                f"--seeds '{text}': expected whole numbers such as 0,1,2 or 0-4, "
+                "of at most 18 digits"
+            )
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
             raise UserError(f"--seeds '{text}': a range is empty, write the smaller seed first")
-        if dash and int(last) - int(first) >= 10_000:
-            raise UserError(f"--seeds '{text}': more than 10000 seeds")
-        seeds += range(int(first), int(last or first) + 1)
-    return tuple(dict.fromkeys(seeds))
+        seeds |= dict.fromkeys(range(first, min(last, first + MOST) + 1))
+        if len(seeds) > MOST:
+            raise UserError(f"--seeds '{text}': more than {MOST} seeds")
+    return tuple(seeds)
+
+
+MOST = 10_000
+_SEEDS = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")

@@ -10,10 +10,11 @@ pairs-TASK-PROFILE/    test pairs for images that are made elsewhere (see `bench
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
+import math
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from filelock import FileLock, Timeout
 from bench.atomic import written_whole
 from bench.config import Cell, hash_of
 from bench.errors import UserError
+from bench.forms import IDENTITY_KEYS, RECORD
 
 SCHEMA = 1
 Existing = Literal["resume", "retry", "fresh"]
@@ -65,13 +67,31 @@ def read_sealed(path: Path) -> dict[str, Any]:
         OSError: there is no such file.
         ValueError: it is no JSON object, or not what was written.
     """
-    value = json.loads(path.read_text("utf-8"))
+    text = path.read_text("utf-8")
+    try:
+        value = json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
+    except RecursionError as error:
+        raise ValueError("lists in lists without end") from error
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     seal = value.pop(SEAL, None)
     if seal is not None and seal != hash_of(value):
         raise ValueError("its content is not what was written")
     return value
+
+
+def _refused(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refused(text)
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    return number if abs(number) <= sys.float_info.max else int(_refused(f"{text[:20]}..."))
 
 
 SEAL = "seal"
@@ -130,15 +150,27 @@ class Store:
         return known[1]
 
     def records(self) -> tuple[list[dict[str, Any]], list[Damaged]]:
-        """Return all records, in the order of their file names, and those that are damaged."""
-        good, damaged = [], []
+        """Return all records, in the order of their file names, and those that are left out.
+
+        Of a cell that has several, as a copy of a file makes them, the newest counts, and once.
+        """
+        good: dict[Path, dict[str, Any]] = {}
+        damaged: list[Damaged] = []
+        newest: dict[str, Path] = {}
         for path in sorted((self.root / "records").glob("*.json")):
             record = self.record(path)
             if isinstance(record, Damaged):
                 damaged.append(record)
-            else:
-                good.append(record)
-        return good, damaged
+                continue
+            good[path] = record
+            cell = hash_of(record["identity"])
+            other = newest.setdefault(cell, path)
+            if other != path:
+                older = other if good[other]["finished"] < record["finished"] else path
+                newest[cell] = path if older == other else other
+                good.pop(older)
+                damaged.append(Damaged(older, f"{newest[cell].name} is of the same cell"))
+        return list(good.values()), damaged
 
     def require_records(self) -> None:
         """Make sure that there is something to read.
@@ -219,57 +251,14 @@ def read_record(path: Path) -> dict[str, Any] | Damaged:
         record = read_sealed(path)
     except FileNotFoundError:
         return Damaged(path, "it is not there; is the disk full?")
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        return Damaged(path, f"it cannot be read ({error.strerror or error})")
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         return Damaged(path, f"not valid JSON ({error})")
     except ValueError as error:
         return Damaged(path, str(error))
-    missing = sorted(set(REQUIRED) - set(record))
-    if missing:
-        return Damaged(path, f"without {', '.join(missing)}")
-    wrong = [key for key, kind in REQUIRED.items() if not isinstance(record[key], kind)]
-    if wrong:
-        return Damaged(path, f"with a wrong {', '.join(wrong)}")
-    if record["schema"] != SCHEMA:
-        return Damaged(path, f"of schema {record['schema']}, this version reads {SCHEMA}")
-    lost = sorted(IDENTITY_KEYS - set(record["identity"]))
-    if lost:
-        return Damaged(path, f"its identity is without {', '.join(lost)}")
-    for name, entry in record["metrics"].items():
-        if not isinstance(entry, dict) or not set(entry) >= METRIC_KEYS:
-            return Damaged(path, f"metric {name} is incomplete")
-        if not all(_is_number(entry[key]) or entry[key] is None for key in ("value", "lo", "hi")):
-            return Damaged(path, f"metric {name} is no number")
-    if not all(_is_number(record["facts"].get(key, 0)) for key in ("steps", "flops", "images")):
-        return Damaged(path, "its facts are no numbers")
-    return record
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-REQUIRED: dict[str, type] = {
-    "schema": int,
-    "id": str,
-    "label": str,
-    "status": str,
-    "reason": str,
-    "identity": dict,
-    "metrics": dict,
-    "facts": dict,
-    "timings": dict,
-    "environment": dict,
-    "sources": dict,
-    "finished": str,
-}
-"""The keys of a record and their types.
-
-facts: steps, images, FLOPs and so on of the training ({} for an anchor). timings: seconds of each
-stage and metric family. sources: the hash of each plug-in that took part.
-"""
-
-IDENTITY_KEYS = {field.name for field in dataclasses.fields(Cell)} - {"label", "plugins"}
-METRIC_KEYS = {
-    *("value", "lo", "hi", "n", "status", "reason", "extractor"),
-    *("unit", "better", "meaning", "version"),
-}
+    schema = record.get("schema", SCHEMA)
+    if schema != SCHEMA:
+        return Damaged(path, f"of schema {schema}, this version reads {SCHEMA}")
+    said = RECORD(record, "")
+    return Damaged(path, said) if said else record

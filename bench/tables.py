@@ -10,6 +10,14 @@ from typing import Any
 import pandas as pd
 
 from bench.board import COST, FACTS, QUALITY, Board, ranked_by
+from bench.escape import (
+    csv_text,
+    markdown_code,
+    markdown_name,
+    markdown_prose,
+    markdown_table,
+)
+from bench.shape import is_number
 
 MAIN = (
     "z1_domain_acc",
@@ -34,6 +42,12 @@ FURTHER = {
     "Reconstruction": ("rec_",),
 }
 """The tables of the other columns, by the beginnings of their ids."""
+
+FACT_HEADS = ("steps", "images loaded", "training FLOPs", "CPU seconds", "scoring CPU seconds")
+"""What `FACTS` are called in the table of costs."""
+
+NUMBERS = ("value", "lo", "hi", "n_seeds", "n_items")
+"""The columns of the tidy frame that hold numbers."""
 
 ARROWS = {"higher": "up", "lower": "down", "near 1": "to 1"}
 
@@ -68,11 +82,19 @@ def text(row: Mapping[str, Any] | None, interval: bool = True) -> str:
     return shown
 
 
+def csv(table: pd.DataFrame) -> str:
+    """Return the tidy frame as CSV; no text of it is a formula for a spreadsheet."""
+    texts = {name for name in table.columns if name not in NUMBERS}
+    shown = {name: [csv_text(str(cell)) for cell in table[name]] for name in texts}
+    return str(table.assign(**shown).to_csv(index=False))
+
+
 def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
     """Return the leaderboard as Markdown."""
-    parts = ["# Leaderboard", *(f"> {note}" for note in notes)]
+    parts = ["# Leaderboard", *(f"> {markdown_prose(note)}" for note in notes)]
     for board in made:
-        parts.append(f"## {board.task}, profile `{board.profile}`")
+        title = f"## {markdown_name(board.task)}, profile {markdown_code(board.profile)}"
+        parts.append(title)
         main = board.columns(MAIN)
         parts.append(_table(board, main, ranked=True))
         for title, beginnings in FURTHER.items():
@@ -83,14 +105,19 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
                     parts += ["Of each factor, 0 = a guess, 1 = always right:", of_factors]
         if costs := _cost_table(board):
             parts += ["### Cost", costs]
-        parts += [f"{method}: {note}." for method, note in board.notes.items() if note]
+        parts += [
+            f"{markdown_name(method)}: {markdown_prose(note)}."
+            for method, note in board.notes.items()
+            if note
+        ]
         gaps = board.rows[~board.rows["status"].isin(["ok"])]
         reasons = gaps.groupby(["method", "reason"], sort=False)["metric"].agg(list)
         lines = []
         for method, reason in reasons.index:
             metrics = reasons[method, reason]
-            which = ", ".join(metrics) if len(metrics) <= 4 else f"{len(metrics)} metrics"
-            lines.append(f"- {method}: {reason} ({which})")
+            few = len(metrics) <= 4
+            which = ", ".join(map(markdown_name, metrics)) if few else f"{len(metrics)} metrics"
+            lines.append(f"- {markdown_name(method)}: {markdown_prose(reason)} ({which})")
         if lines:
             parts.append("Gaps:\n\n" + "\n".join(lines))
         parts.append(_legend(board))
@@ -98,64 +125,71 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
 
 
 def _head(board: Board, metric: str) -> str:
-    return f"{metric} ({ARROWS.get(board.better(metric), '')})"
+    return f"{markdown_name(metric)} ({ARROWS.get(board.better(metric), '')})"
 
 
 def _table(board: Board, metrics: Sequence[str], ranked: bool = False) -> str:
     rows = []
     for method in board.order:
-        row = {"method": method}
+        row = [markdown_name(method)]
         if ranked:
             rank = board.ranks.get(method)
-            row["mean rank"] = f"{rank:.1f}" if rank is not None else "-"
-            row["seeds"] = str(_seeds(board, method))
-        row |= {_head(board, m): text(board.cell(method, m)) for m in metrics}
-        rows.append(row)
-    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
+            row += [f"{rank:.1f}" if rank is not None else "-", str(_seeds(board, method))]
+        rows.append(row + [text(board.cell(method, metric)) for metric in metrics])
+    heads = ["method", *(("mean rank", "seeds") if ranked else ())]
+    return markdown_table([*heads, *(_head(board, metric) for metric in metrics)], rows)
 
 
 def _factor_table(board: Board) -> str:
     """Return what probes find of each factor in each code, the mean over seeds."""
-    rows = []
+    found = []
     for method in board.order:
         for code in ("z1", "z2"):
             cells = {}
             for metric in (f"info_{code}_common", f"leak_{code}_specific",
                            f"info_{code}_specific", f"leak_{code}_common"):  # fmt: skip
-                cell = board.cell(method, metric)
-                for factor, facts in json.loads(cell["detail"] or "{}").items() if cell else ():
-                    if isinstance(facts, dict):
+                for factor, facts in _details(board.cell(method, metric)).items():
+                    if isinstance(facts, dict) and is_number(facts.get("value")):
                         cells[factor] = f"{facts['value']:.2f}"
             if cells:
-                rows.append({"method": method, "code": code} | cells)
-    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)) if rows else ""
+                found.append((method, code, cells))
+    factors = list(dict.fromkeys(factor for _, _, cells in found for factor in cells))
+    rows = [
+        [markdown_name(method), code, *(cells.get(factor, "-") for factor in factors)]
+        for method, code, cells in found
+    ]
+    heads = ["method", "code", *map(markdown_name, factors)]
+    return markdown_table(heads, rows) if rows else ""
+
+
+def _details(cell: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what explains the value of a row."""
+    found = json.loads(cell["detail"] or "{}") if cell else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _detail(board: Board, metric: str, key: str) -> Any:
     """Return a detail that all methods share, from the first that has it, or None."""
     of_metric = board.rows[board.rows["metric"] == metric]
-    found = (json.loads(text).get(key) for text in of_metric["detail"] if text)
+    found = (_details({"detail": text}).get(key) for text in of_metric["detail"])
     return next((value for value in found if value is not None), None)
 
 
 def _cost_table(board: Board) -> str:
     metrics = board.columns(COST)
-    rows = []
-    for method in board.order:
-        facts = board.facts.get(method)
-        if not facts:
-            continue
-        row = {"method": method} | {
-            name: number(fact, facts.get(fact, math.nan))
-            for fact, name in zip(
-                FACTS,
-                ("steps", "images loaded", "training FLOPs", "CPU seconds", "scoring CPU seconds"),
-                strict=True,
-            )
-        }
-        row |= {_head(board, m): text(board.cell(method, m), interval=False) for m in metrics}
-        rows.append(row)
-    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)) if rows else ""
+    facts_of = {label: facts for label in board.order if (facts := board.facts.get(label))}
+    if not facts_of:
+        return ""
+    rows = [
+        [
+            markdown_name(method),
+            *(number(fact, facts.get(fact, math.nan)) for fact in FACTS),
+            *(text(board.cell(method, metric), interval=False) for metric in metrics),
+        ]
+        for method, facts in facts_of.items()
+    ]
+    heads = ("method", *FACT_HEADS, *(_head(board, metric) for metric in metrics))
+    return markdown_table(heads, rows)
 
 
 def _seeds(board: Board, method: str) -> int:
@@ -165,13 +199,14 @@ def _seeds(board: Board, method: str) -> int:
 def _references(board: Board) -> list[str]:
     """Return what values are to be held against: chance, and what real images score."""
     said = []
-    if chance := _detail(board, "z1_domain_acc", "chance"):
+    chance = _detail(board, "z1_domain_acc", "chance")
+    if isinstance(chance, list) and len(chance) == 2 and all(map(is_number, chance)):
         said.append(f"Guessing has a `z1_domain_acc` of {chance[0]:.3f} to {chance[1]:.3f} (95 %).")
     floors = {metric: _detail(board, metric, "floor") for metric in ("fd_add", "fd_remove")}
     said += [
         f"Real images have a `{metric}` of {number(metric, floor)}."
         for metric, floor in floors.items()
-        if floor is not None
+        if is_number(floor)
     ]
     return said
 
@@ -184,9 +219,12 @@ def _legend(board: Board) -> str:
         "averaged); anchors, incomplete rows and methods that are told more than the domain are "
         "not ranked. "
         "Values hold for equal n and one extractor"
-        + (f" ({', '.join(extractors)})." if extractors else "."),
+        + (f" ({', '.join(map(markdown_name, extractors))})." if extractors else "."),
         *_references(board),
         "",
-        *(f"- `{metric}`: {meaning}" for metric, meaning in board.meanings.items()),
+        *(
+            f"- {markdown_code(metric)}: {markdown_prose(meaning)}"
+            for metric, meaning in board.meanings.items()
+        ),
     ]
     return "\n".join(lines)

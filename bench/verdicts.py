@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +17,13 @@ from rich.console import Console
 
 from bench.display import print_table, say
 from bench.errors import Exit, UserError
+from bench.escape import (
+    markdown_code,
+    markdown_name,
+    markdown_prose,
+    markdown_table,
+    printable,
+)
 from bench.store import write_atomically
 
 
@@ -136,11 +145,14 @@ def as_junit(findings: Sequence[Finding]) -> str:
     }
     for finding in findings:
         case = ElementTree.SubElement(
-            suite, "testcase", classname=f"{finding.layer}.{finding.row}", name=finding.number
+            suite,
+            "testcase",
+            classname=printable(f"{finding.layer}.{finding.row}"),
+            name=printable(finding.number),
         )
         if kind := kinds.get(finding.verdict):
             counts[kind] += 1
-            message = f"{finding.verdict}: {_sentence(finding)}"
+            message = printable(f"{finding.verdict}: {_sentence(finding)}")
             ElementTree.SubElement(case, kind, message=message)
     suite.set("tests", str(len(findings)))
     suite.set("failures", str(counts["failure"]))
@@ -158,14 +170,20 @@ def as_markdown(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
         Exit.CELL_FAILED: "**a cell failed**",
         Exit.CANNOT_COMPARE: "**no verdict** (not comparable or inconclusive)",
     }[code]
-    lines = ["## contentbench check", "", f"{verdict}: {summary(findings)} (against `{baseline}`)"]
+    against = markdown_code(baseline)
+    lines = ["## contentbench check", "", f"{verdict}: {summary(findings)} (against {against})"]
     told = [f for f in worst_first(findings) if f.verdict is not Verdict.PASS]
     if told:
-        lines += ["", _row(_HEADS), _row(["---"] * len(_HEADS))]
-        lines += [_row([str(getattr(f, column)) for column in _COLUMNS]) for f in told[:ROWS]]
+        rows = [[_markdown(f, column) for column in _COLUMNS] for f in told[:ROWS]]
+        lines += ["", markdown_table(_HEADS, rows)]
     if len(told) > ROWS:
         lines += ["", f"... and {len(told) - ROWS} more"]
     return "\n".join(lines) + "\n"
+
+
+def _markdown(finding: Finding, column: str) -> str:
+    escaped = markdown_prose if column == "said" else markdown_name
+    return escaped(str(getattr(finding, column)))
 
 
 def github_lines(findings: Sequence[Finding]) -> list[str]:
@@ -185,8 +203,28 @@ def tell_github(console: Console, findings: Sequence[Finding], markdown: str) ->
         for line in github_lines(findings):
             say(console, line)
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(markdown)
+        try:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(markdown)
+        except OSError as error:
+            said = error.strerror or error
+            say(console, f"the summary is not in GITHUB_STEP_SUMMARY, {path} ({said})")
+
+
+def require_writable(path: Path) -> None:
+    """Make sure that a file can be written, before there is work to lose.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write {path} ({error.strerror}): name another file") from error
 
 
 def write(path: Path, text: str) -> None:
@@ -211,11 +249,8 @@ def _sentence(finding: Finding) -> str:
     return "; ".join([*parts, *([finding.said] if finding.said else [])])
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
 def _escaped(text: str, more: str = "") -> str:
+    text = printable(text)
     for character in "%\r\n" + more:
         text = text.replace(character, f"%{ord(character):02X}")
     return text

@@ -178,7 +178,7 @@ def test_reports_say_the_same():
     assert told["findings"][0]["verdict"] == "regressed"
     shown = as_markdown(ODD, Exit.REGRESSION, "b.json")
     assert "a\\|b" in shown
-    assert shown.count("\n| ") == 2 + 3  # heads, line, and all that did not pass
+    assert shown.count("\n|") == 2 + 3  # heads, line, and all that did not pass
 
 
 def test_annotations_are_one_line_each_and_escaped():
@@ -203,6 +203,7 @@ def test_github_is_told_where_it_asks(tmp_path, monkeypatch, capsys):
 
 # --- records -------------------------------------------------------------------------------------
 
+NUMBERS = {"size": 32} | dict.fromkeys(("train_images", "probe_images", "test_images"), 64)
 BETTER = {"z1_domain_acc": "lower", "cf_skill_in_add": "higher", "fd_add": "lower"}
 
 
@@ -225,7 +226,7 @@ def record(method="mine", seed=0, noise=0.0, **values):
         given["cf_skill_in_add"] = 0.0
     identity = {
         "method": method, "config": {"width": 4}, "task": "faces", "fingerprint": "f",
-        "profile": "smoke", "numbers": {"size": 32}, "seed": seed, "device": "cpu",
+        "profile": "smoke", "numbers": NUMBERS, "seed": seed, "device": "cpu",
         "precision": "fp32", "threads": 1,
     }  # fmt: skip
     return {

@@ -147,16 +147,21 @@ def test_options_choose_records(case, inside, results):
 
 
 def test_a_label_with_settings_chooses_its_record(inside, results):
+    """The command is that of the identity: how a label shows its values does not count."""
     path = next((results / "records").glob("autoencoder*"))
     record = read_sealed(path)
-    label = "autoencoder[width=16,learning_rate=0.5]"
-    cell = cell_of(record | {"label": label})
+    label = "autoencoder[width=8,learning_rate=0.5]"
+    config = record["identity"]["config"] | {"width": 8, "learning_rate": 0.500000001}
+    record |= {"label": label, "identity": record["identity"] | {"config": config}}
+    cell = cell_of(record)
     store = Store(results)
-    path.rename(store.record_path(cell))
-    store.record_path(cell).write_text(json.dumps(record | {"label": label}))
+    path.unlink()
+    store.record_path(cell).write_text(json.dumps(record | {"id": cell.id}))
     done = inside("score", "--methods", label, "--metrics", "rec_l1_b", "--results", results)
     assert done.returncode == 3
-    assert "--set autoencoder.width=16 --set autoencoder.learning_rate=0.5" in done.stdout
+    assert "--set autoencoder.width=8" in done.stdout
+    assert "--set autoencoder.learning_rate=0.500000001" in done.stdout
+    assert "--set profile.budget_tflops=0.01" in done.stdout
 
 
 def damage_folder(results):

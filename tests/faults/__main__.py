@@ -29,8 +29,8 @@ FOUND = (Verdict.FAILED, Verdict.REGRESSED, Verdict.NOT_COMPARABLE)
 def findings_of(options: Options, baseline, layers) -> list:
     if layers == ("golden",):
         return golden_now(options, baseline["golden"])
-    run_cells(options, baseline, jobs=1, engine="inline")
-    return compare_records(baseline, Store(options.results).records()[0], layers)
+    baseline, apart = run_cells(options, baseline, jobs=1, engine="inline")
+    return apart + compare_records(baseline, Store(options.results).records()[0], layers)
 
 
 def main() -> None:

@@ -22,9 +22,11 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import baseline as baselines
+from bench.again import plan_again
 from bench.anchors import ANCHORS
-from bench.check import LAYERS, Options, golden_now, plan_of
+from bench.check import LAYERS, Options, golden_now
 from bench.compare import compare_records
+from bench.contracts import Options as Images
 from bench.execute import execute
 from bench.golden import OTHER_KERNELS
 from bench.plan import Plan, jobs_for
@@ -64,7 +66,10 @@ def rerun(name: str, folder: Path, path: Path) -> None:
     """Run the cells of a rerun, ask all layers, and write the verdicts into its folder."""
     wanted, baseline = RERUNS[name], baselines.read(path)
     options = Options(Console(quiet=True), path, folder, default_cache())
-    plan = _with(plan_of(options, baseline), wanted)
+    again = plan_again(baseline, (), Images(cache=options.cache), seeds=1)
+    assert again.plan is not None
+    assert not again.findings, again.findings
+    plan = _with(again.plan, wanted)
     store = Store(folder)
     store.open_for_writing()
     jobs = jobs_for(plan, store, options.cache, "resume")
