@@ -1,6 +1,13 @@
 """`python -m bench`."""
 
-from bench.cli import main
+import sys
+
+from bench.interrupts import interrupted
 
 if __name__ == "__main__":
-    main()
+    try:
+        from bench.cli import main
+
+        main()
+    except KeyboardInterrupt:  # while modules are imported
+        sys.exit(interrupted())

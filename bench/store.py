@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from bench.atomic import written_whole
 from bench.config import Cell, hash_of
 from bench.errors import UserError
+from bench.terminal import ERRORS
 
 SCHEMA = 1
 Existing = Literal["resume", "retry", "fresh"]
@@ -46,9 +47,12 @@ class Damaged:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all, also after a power loss."""
+    """Write a text file so that it is there whole or not at all, also after a power loss.
+
+    What UTF-8 has no bytes for, as in the name of a file that is not UTF-8, becomes backslashes.
+    """
     with written_whole(path) as temporary:
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(text, "utf-8", ERRORS)
 
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
@@ -218,8 +222,10 @@ def read_record(path: Path) -> dict[str, Any] | Damaged:
     try:
         record = read_sealed(path)
     except FileNotFoundError:
-        return Damaged(path, "it is not there; is the disk full?")
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        return Damaged(path, _unwritten.get(path, "it is not there"))
+    except OSError as error:
+        return Damaged(path, f"it cannot be read ({error.strerror})")
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         return Damaged(path, f"not valid JSON ({error})")
     except ValueError as error:
         return Damaged(path, str(error))
@@ -242,6 +248,20 @@ def read_record(path: Path) -> dict[str, Any] | Damaged:
     if not all(_is_number(record["facts"].get(key, 0)) for key in ("steps", "flops", "images")):
         return Damaged(path, "its facts are no numbers")
     return record
+
+
+_unwritten: dict[Path, str] = {}
+"""What this process knows of records that are not there."""
+
+
+def note_unwritten(path: Path, reason: str) -> None:
+    """Let `read_record` say why a record is not there."""
+    _unwritten[path] = reason
+
+
+def why_unwritten(path: Path) -> str:
+    """Return why this process could not write a record, or ''."""
+    return _unwritten.get(path, "")
 
 
 def _is_number(value: Any) -> bool:
