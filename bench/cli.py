@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from bench import __version__, cli_check, cli_data, cli_results, cli_run
+from bench.cli_options import Verbs
 from bench.errors import Exit, UserError
+from bench.terminal import make_usable
 
 app = typer.Typer(
     name="bench",
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -45,6 +48,7 @@ def _common(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    make_usable()
     # typer brings a copy of click along, or uses the installed one: its error is found by descent
     names = {parent.__name__: parent for parent in typer.BadParameter.__mro__}
     click_error: type[Exception] = names["ClickException"]
