@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import traceback
 
 from bench.errors import Exit
+from bench.interrupts import interrupted
+from bench.terminal import ERRORS, make_usable
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -16,19 +17,13 @@ def main(arguments: list[str] | None = None) -> None:
     An error that nothing else has caught ends in one line and an exit code of its own: 1, which
     Python would give, means that a check has found a regression.
     """
+    make_usable()
     try:
         from bench.cli import main as command_line  # here, so that a broken install is caught too
 
-        try:
-            command_line(arguments)
-        finally:
-            print(end="", flush=True)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:  # what reads the output has ended, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.NOBODY_READS)
+        command_line(arguments)
+    except KeyboardInterrupt:  # while modules are imported
+        sys.exit(interrupted())
     except Exception as error:
         print(f"error: {_in_one_line(error)} ({_kept(error)})", file=sys.stderr)
         sys.exit(Exit.UNFORESEEN)
@@ -46,7 +41,7 @@ def _kept(error: Exception) -> str:
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="contentbench-", suffix=".txt", delete=False, encoding="utf-8",
-            errors="backslashreplace",
+            errors=ERRORS,
         ) as file:  # fmt: skip
             file.write(f"{sys.version}\n{sys.argv}\n\n{text}")
     except OSError:  # nowhere to write: then it has to be here

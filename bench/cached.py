@@ -3,14 +3,18 @@
 Every file is safetensors, so nothing is ever unpickled; its header holds a hash of its content, so
 that a truncated file or a flipped bit is noticed. `keep` makes what is needed once a machine: the
 file's name says what determines its content, and a lock lets one of several processes do the work
-while the others wait for it.
+while the others wait for it. What is there already is read without a lock, so that a folder that
+another user has filled serves, or one that cannot be written.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +30,10 @@ from bench.errors import UserError
 Tensors = dict[str, torch.Tensor]
 Pieces = Iterator[torch.Tensor]
 """A uint8 tensor that is made while it is written, some rows at a time."""
+
+
+class CacheError(UserError):
+    """The cache folder cannot be used: the message says why."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +112,21 @@ def read_checked(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 def load(path: Path) -> tuple[Tensors, dict[str, str]]:
     """Return the tensors of a file, mapped and unchecked, and what its header says."""
-    with safe_open(path, framework="pt") as file:
+    with _named_in_utf8(path) as name, safe_open(name, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return tensors, dict(file.metadata() or {})
+
+
+@contextmanager
+def _named_in_utf8(path: Path) -> Iterator[Path]:
+    """Give a name of a file that safetensors takes: it must be UTF-8."""
+    try:
+        os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
+        with path.open("rb") as file:
+            yield Path(f"/dev/fd/{file.fileno()}")
+    else:
+        yield path
 
 
 def keep(
@@ -118,28 +138,56 @@ def keep(
     """Return the tensors of a file, made and stored first where it is missing or damaged.
 
     Raises:
-        UserError: the file's folder cannot be written.
+        CacheError: it is not there whole, and its folder cannot be used.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):
-            if path.exists():
-                try:
-                    return read_checked(path)[0]
-                except DAMAGED as error:
-                    say(f"{path} is damaged ({error}): making it again")
-            made = make()
+    with ExitStack() as lock:
+        with _told(path.parent):
+            if (whole := _whole(path)) is not None:
+                return whole
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.enter_context(FileLock(f"{path}.lock"))
+            if (whole := _whole(path, say)) is not None:  # another process has made it meanwhile
+                return whole
+        made = make()
+        with _told(path.parent):
             if isinstance(made, Streams):
                 write_streamed(path, made.tensors, about)
             else:
                 write_checked(path, made, about(content_hash(made)))
+    return load(path)[0]
+
+
+def keep_if_possible(path: Path, make: Callable[[], Tensors]) -> Tensors:
+    """Return the tensors of a file; what is missing is made, and stored if that can be done."""
+    made = functools.cache(make)
+    try:
+        return keep(path, made)
+    except CacheError:
+        return made()
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Say of an error which folder it is about, and what to do."""
+    try:
+        yield
     except (OSError, SafetensorError) as error:
         reason = str(getattr(error, "strerror", None) or error)
-        raise UserError(
-            f"cannot use the cache folder {path.parent} ({reason}): "
+        raise CacheError(
+            f"cannot use the cache folder {folder} ({reason}): "
             "name another with --cache-dir or CONTENTBENCH_CACHE"
         ) from error
-    return load(path)[0]
+
+
+def _whole(path: Path, say: Callable[[str], None] = lambda _: None) -> Tensors | None:
+    """Return the tensors of a file, None where it is missing or, as is said, damaged."""
+    try:
+        return read_checked(path)[0]
+    except FileNotFoundError:
+        return None
+    except DAMAGED as error:
+        say(f"{path} is damaged ({error}): making it again")
+        return None
 
 
 def content_hash(

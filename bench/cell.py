@@ -6,7 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,16 @@ from bench.grid import draw_grid
 from bench.method import Method
 from bench.options import OPTIONS
 from bench.registry import Plugin, Registry
-from bench.store import BUSY, SCHEMA, Store, Todo, is_scored, read_record, write_sealed
+from bench.store import (
+    BUSY,
+    SCHEMA,
+    Store,
+    Todo,
+    is_scored,
+    note_unwritten,
+    read_record,
+    write_sealed,
+)
 from bench.threads import computing_with
 from bench.training import (
     Report,
@@ -159,10 +168,13 @@ def can_score(cell: Cell, store: Store) -> bool:
 def write_gap(job: Job, status: str, reason: str) -> None:
     """Write the record of a cell that has no numbers, so that it is a row that says why.
 
-    Where not even that can be written, as on a full disk, the run goes on and names the cell.
+    Where not even that can be written, as on a full disk, the run goes on and says why.
     """
-    with suppress(OSError):
+    try:
         _write_gap(job, status, reason)
+    except OSError as error:
+        said = f"it cannot be written ({error.strerror or error}); {reason}"
+        note_unwritten(Store(job.results).record_path(job.cell), said)
 
 
 def _write_gap(job: Job, status: str, reason: str) -> None:

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from bench import __version__, cli_check, cli_data, cli_results, cli_run
+from bench.cli_options import Verbs
 from bench.errors import Exit, UserError
+from bench.escape import printable
 
 app = typer.Typer(
     name="bench",
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -56,6 +59,6 @@ def main(arguments: list[str] | None = None) -> None:
     except click_error as error:
         message = error.format_message()  # type: ignore[attr-defined]
         if message:
-            print(f"error: {message} (see --help)", file=sys.stderr)
+            print(f"error: {printable(message)} (see --help)", file=sys.stderr)
         sys.exit(Exit.WRONG_USE)
     sys.exit(code or 0)

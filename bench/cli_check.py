@@ -22,9 +22,11 @@ from bench.cli_options import (
     SkipBadOption,
     SplitOption,
     TasksOption,
+    cache_folder,
     check_seeds,
     finish,
     names_in,
+    results_folder,
     warm_up,
 )
 
@@ -92,13 +94,12 @@ def check(
     from bench.check import check as compare
     from bench.contracts import Options as Said
     from bench.display import console
-    from bench.space import default_cache
 
     options = Options(
         console=console(),
         path=baseline or DEFAULT_BASELINE,
-        results=(results or DEFAULT_RESULTS / ("check" if run_first else "")).resolve(),
-        cache=(cache_dir or default_cache()).resolve(),
+        results=results_folder(results or DEFAULT_RESULTS / ("check" if run_first else "")),
+        cache=cache_folder(cache_dir),
         plugins=tuple(plugins or ()),
         said=Said(data_root, a, b, split, resize, skip_bad),
     )
@@ -136,14 +137,13 @@ def baseline(
     from bench.check import Options, write_baseline
     from bench.choice import Choice
     from bench.display import console
-    from bench.space import default_cache
 
     choice = Choice(names_in(methods), names_in(tasks), seeds=seeds or "")
     options = Options(
         console=console(),
         path=file or DEFAULT_BASELINE.with_name(f"{profile}.json"),
-        results=results.resolve(),
-        cache=(cache_dir or default_cache()).resolve(),
+        results=results_folder(results),
+        cache=cache_folder(cache_dir),
         plugins=tuple(plugins or ()),
     )
     finish(lambda: write_baseline(options, profile, choice, reason, golden))

@@ -17,6 +17,7 @@ from bench.cli_options import (
     ResizeOption,
     SkipBadOption,
     SplitOption,
+    cache_folder,
 )
 
 data = typer.Typer(no_args_is_help=True, help="The images of tasks: list, get, show.")
@@ -72,9 +73,8 @@ def data_show(
     from bench.execute import make_ready
     from bench.options import tasks_of
     from bench.registry import Registry
-    from bench.space import default_cache
 
-    cache = (cache_dir or default_cache()).resolve()
+    cache = cache_folder(cache_dir)
     options = Options(data_root, a, b, split, resize, skip_bad, cache)
     (task,) = tasks_of(Registry(plugins or ()), [name], options).values()
     images = make_ready(console(), task, choose_profile(profile, []).sizes, cache)

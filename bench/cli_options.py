@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from bench.contracts import Resize, Split
-from bench.errors import Exit, UserError
+from bench.errors import UserError
+from bench.interrupts import came, interrupted, noted
 from bench.labels import split_names
 
 DEFAULT_RESULTS = Path("results/local")
@@ -101,6 +104,43 @@ def check_seeds(seeds: str | None) -> None:
         raise UserError("--seeds '': expected whole numbers such as 0,1,2 or 0-4")
 
 
+def results_folder(given: Path) -> Path:
+    """Return the absolute path of a results folder.
+
+    Raises:
+        UserError: this user may not look into it.
+    """
+    return allowed(given, "--results")
+
+
+def cache_folder(given: Path | None) -> Path:
+    """Return the absolute path of the cache folder.
+
+    Raises:
+        UserError: this user may not look into it, or has none.
+    """
+    from bench.space import default_cache
+
+    return allowed(given or default_cache(), "--cache-dir or CONTENTBENCH_CACHE")
+
+
+def allowed(folder: Path, option: str) -> Path:
+    """Return the absolute path of a folder; the option is what names another.
+
+    Raises:
+        UserError: this user may not look into it.
+    """
+    try:
+        whole = folder.resolve()
+        with suppress(FileNotFoundError, NotADirectoryError):  # it may be made later
+            os.stat(f"{whole}/.")
+    except OSError as error:
+        raise UserError(
+            f"cannot look into the folder {folder} ({error.strerror}): name another with {option}"
+        ) from error
+    return whole
+
+
 def warm_up(engine: Engine, dry_run: bool) -> None:
     """Let workers begin to import torch while this process still plans.
 
@@ -119,10 +159,22 @@ def warm_up(engine: Engine, dry_run: bool) -> None:
 
 def finish(work: Callable[[], int]) -> NoReturn:
     """Do the work of a verb and end with its exit code."""
-    try:
-        code = work()
-    except KeyboardInterrupt:  # here, because typer would end without a word
-        message = "interrupted: the same command keeps what is finished and does the rest"
-        print(message, file=sys.stderr)
-        code = Exit.INTERRUPTED
-    raise typer.Exit(code)
+    if came():  # while modules were imported, one of which went on
+        raise KeyboardInterrupt
+    raise typer.Exit(work())
+
+
+class Verbs(TyperGroup):
+    """All verbs: whatever one of them is doing, Ctrl-C ends it with one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a verb."""
+        with noted():
+            try:
+                return super().invoke(ctx)
+            except typer.Exit:
+                raise
+            except BaseException as error:
+                if came() or isinstance(error, KeyboardInterrupt):
+                    raise typer.Exit(interrupted()) from None  # typer ends without a word
+                raise

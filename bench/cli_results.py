@@ -14,6 +14,9 @@ from bench.cli_options import (
     CacheOption,
     PluginOption,
     ResultsOption,
+    allowed,
+    cache_folder,
+    results_folder,
 )
 from bench.errors import UserError
 
@@ -77,10 +80,9 @@ def leaderboard(results: ResultsOption = DEFAULT_RESULTS) -> None:
     from bench.publish import write_leaderboard
     from bench.store import Store
 
-    store = Store(results.resolve())
+    store = Store(results_folder(results))
     store.require_records()
-    store.open_for_writing()
-    if not write_leaderboard(console(), store):
+    if not write_leaderboard(console(), store, must_write=False):
         raise UserError(f"no usable record in {results / 'records'}")
 
 
@@ -104,7 +106,9 @@ def merge(
     from bench.display import console
     from bench.merge import merge as unite
 
-    raise typer.Exit(unite(console(), sources, into.resolve(), dry_run))
+    for source in sources:
+        allowed(source, "DIR")
+    raise typer.Exit(unite(console(), sources, allowed(into, "--into"), dry_run))
 
 
 @app.command(
@@ -134,7 +138,6 @@ def clean(
 
     from bench.clean import clean as tidy
     from bench.display import console
-    from bench.space import default_cache
 
     options = {
         "--weights": weights,
@@ -153,8 +156,8 @@ def clean(
 
     tidy(
         console(),
-        results.resolve(),
-        (cache_dir or default_cache()).resolve(),
+        results_folder(results),
+        cache_folder(cache_dir),
         {option for option, given in options.items() if given},
         time.time,
         agree,

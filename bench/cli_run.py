@@ -24,9 +24,11 @@ from bench.cli_options import (
     SkipBadOption,
     SplitOption,
     TasksOption,
+    cache_folder,
     check_seeds,
     finish,
     names_in,
+    results_folder,
     warm_up,
 )
 from bench.contracts import IMAGES, Options
@@ -104,12 +106,12 @@ def run(
     from bench.execute import execute, show_forecast
     from bench.plan import Request, default_workers, jobs_for, make_plan
     from bench.shard import Shard, take
-    from bench.space import default_cache, needs_of_run, require_space
+    from bench.space import needs_of_run, require_space
     from bench.store import Store
 
     check_seeds(seeds)
     part = Shard.parse(shard) if shard is not None else None
-    cache = (cache_dir or default_cache()).resolve()
+    cache = cache_folder(cache_dir)
     request = Request(
         methods=names_in(methods) or ("all",),
         tasks=names_in(tasks) or ("avatars-glasses",),
@@ -123,13 +125,13 @@ def run(
         inception=inception.resolve() if inception else None,
         options=Options(data_root, a, b, split, resize, skip_bad, cache),
     )
-    store = Store(results.resolve())
+    store = Store(results_folder(results))
     plan = make_plan(request)
     for line in plan.left_out:
         say(console(), f"not in this run: {line}")
     if part is not None:
         whole, plan = plan, take(plan, part)
-        console().print(f"shard {part}: {len(plan.cells)} of {len(whole.cells)} cells")
+        say(console(), f"shard {part}: {len(plan.cells)} of {len(whole.cells)} cells")
         if not plan.cells:
             return
     limits: dict[str, Any] = {
@@ -219,10 +221,9 @@ def score(
     from bench.imported import parse_folders, score_images, show_pairs
     from bench.plan import Request
     from bench.rescore import score_records
-    from bench.space import default_cache
     from bench.store import Store
 
-    cache = (cache_dir or default_cache()).resolve()
+    cache = cache_folder(cache_dir)
     request = Request(
         methods=names_in(methods),
         tasks=names_in(tasks) or (("avatars-glasses",) if imports else ()),
@@ -236,7 +237,7 @@ def score(
     )
     setup = Setup(
         console=console(),
-        store=Store(results.resolve()),
+        store=Store(results_folder(results)),
         cache=cache,
         existing=existing.value,
         engine=engine.value,

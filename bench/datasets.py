@@ -50,7 +50,11 @@ def get(console: Console, task: Task) -> None:
 
 
 def show(console: Console, data: TaskData, sheet: Path) -> None:
-    """Print how many images and values of factors a task has, and draw a sheet of it."""
+    """Print how many images and values of factors a task has, and draw a sheet of it.
+
+    Raises:
+        UserError: the sheet cannot be written.
+    """
     from bench.sheet import draw_sheet
 
     places = [(part, at) for part in PARTS for at in range(len(data.domains[part]))]
@@ -69,6 +73,9 @@ def show(console: Console, data: TaskData, sheet: Path) -> None:
     label = f"; the label is {data.label}" if data.label else ""
     about = f"{data.spec.size} px, fingerprint {data.fingerprint}, {truth}{label}"
     say(console, f"{data.name}: {about}")
-    sheet.parent.mkdir(parents=True, exist_ok=True)
-    draw_sheet(sheet, data)
+    try:
+        draw_sheet(sheet, data)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot write {sheet} ({reason}): name another file with --out") from error
     say(console, f"wrote {sheet}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from bench.escape import one_line, printable
 
@@ -134,7 +134,9 @@ def display(console: Console, total: int) -> Bars | Lines:
 def preparing(console: Console, name: str) -> Iterator[Counter]:
     """Show how the images of a task are made; gives what to call with (done, total)."""
     if console.is_terminal:
-        with Progress(console=console, transient=True) as bar:
+        name_of_task = TextColumn("{task.description}", markup=False)
+        columns = (name_of_task, BarColumn(), TaskProgressColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
             at = bar.add_task(f"preparing {name}", total=None)
             yield lambda done, total: bar.update(at, completed=done, total=total)
         return
@@ -144,29 +146,44 @@ def preparing(console: Console, name: str) -> Iterator[Counter]:
         nonlocal announced
         if not announced:
             announced = True
-            console.print(f"making {total} images of {name}, once for this machine", markup=False)
+            say(console, f"making {total} images of {name}, once for this machine")
 
     yield announce
 
 
 def say(console: Console, line: str) -> None:
     """Print a line as it is; what would steer the terminal is shown instead."""
-    console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
+    console.print(Text(one_line(line)), soft_wrap=True)
 
 
 def print_table(
     console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
 ) -> None:
     """Print a table of plain text."""
-    table = Table(title=escape(one_line(title)) or None, show_edge=False, title_justify="left")
+    heading = Text(one_line(title), style="table.title") if title else None
+    table = Table(title=heading, show_edge=False, title_justify="left")
     for at, head in enumerate(heads):
-        table.add_column(printable(head), overflow="fold", no_wrap=at == 0)
+        table.add_column(Text(printable(head)), overflow="fold", no_wrap=at == 0)
     for row in rows:
-        table.add_row(*(escape(one_line(cell)) for cell in row))
+        table.add_row(*(Text(one_line(cell)) for cell in row))
     console.print(table)
 
 
+class _Console(Console):
+    """A console that goes on when nobody reads it any more: what was started is worth finishing."""
+
+    def on_broken_pipe(self) -> None:
+        """Let further output go nowhere."""
+        with suppress(SystemExit):  # with 1, which means a regression
+            super().on_broken_pipe()
+
+
 def console() -> Console:
-    """Return the console; where the output is no terminal, lines may be long."""
-    found = Console()
-    return found if found.is_terminal or "COLUMNS" in os.environ else Console(width=160)
+    """Return the console, which shows text as it is: neither `[red]` nor `:key:` means anything.
+
+    Where the output is no terminal, lines may be long.
+    """
+    found = _Console(markup=False, emoji=False, highlight=False)
+    if not found.is_terminal and "COLUMNS" not in os.environ:
+        found.width = 160
+    return found

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bench.errors import UserError
-from bench.parallel import end_with_parent
-from bench.store import BUSY, Store
+from bench.interrupts import held
+from bench.parallel import context, end_with_parent
+from bench.store import BUSY, Store, note_unwritten, why_unwritten
+from bench.terminal import send_output_to
 
 if TYPE_CHECKING:
     from bench.cell import Job
@@ -101,7 +102,7 @@ def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
     A worker that is lost (killed, crashed below Python) is started again, `RETRIES` times; its
     training goes on from its checkpoint. A cell that another run is doing is tried again later.
     """
-    context = warm_up()
+    start = warm_up()
     waiting = [Pending(job) for job in jobs]
     running: list[_Worker] = []
     statuses: dict[str, str] = {}
@@ -109,7 +110,7 @@ def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
         while waiting or running:
             while len(running) < workers and (task := next_pending(waiting)):
                 slot = min(set(range(workers)) - {worker.slot for worker in running})
-                running.append(_start(context, task, slot))
+                running.append(_start(start, task, slot))
                 if not task.shown:
                     display.started(task.job)
                     task.shown = True
@@ -137,16 +138,9 @@ def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
     return [statuses[job.cell.id] for job in jobs]
 
 
-def warm_up() -> Any:
+def warm_up() -> BaseContext:
     """Return the context of workers; where they are forked, their server begins to import torch."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    from multiprocessing import forkserver
-
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["bench.preload"])
-    forkserver.ensure_running()
-    return context
+    return context("bench.preload")
 
 
 def require_ray() -> None:
@@ -198,10 +192,13 @@ def _seconds_to_wait(
     return None if soonest == math.inf else max(0.0, soonest)
 
 
-def _start(context: Any, task: Pending, slot: int) -> _Worker:
-    pipe, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(task.job, slot, theirs), daemon=True)
-    process.start()
+def _start(how: BaseContext, task: Pending, slot: int) -> _Worker:
+    pipe, theirs = how.Pipe(duplex=False)
+    process: BaseProcess = how.Process(  # type: ignore[attr-defined]
+        target=_work, args=(task.job, slot, theirs), daemon=True
+    )
+    with held():
+        process.start()
     theirs.close()
     return _Worker(task, slot, process, pipe)
 
@@ -225,7 +222,10 @@ def _messages(worker: _Worker) -> Iterator[tuple[str, Report | None]]:
         while worker.pipe.poll():
             kind, *content = worker.pipe.recv()
             if kind == "status":
-                worker.status = content[0]
+                worker.status, unwritten = content
+                if unwritten:
+                    store = Store(worker.job.results)
+                    note_unwritten(store.record_path(worker.job.cell), unwritten)
             else:
                 yield content[0], content[1]
     except (EOFError, OSError):
@@ -266,11 +266,8 @@ def _work(job: Job, slot: int, pipe: Connection) -> None:
     end_with_parent()
     from bench.folder import RunFolder
 
-    log = RunFolder(Store(job.results).run_path(job.cell)).log
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as file:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(file.fileno(), stream.fileno())
+    store = Store(job.results)
+    send_output_to(RunFolder(store.run_path(job.cell)).log)
     from bench.cell import run
 
     if job.cell.device == "cuda":
@@ -278,7 +275,8 @@ def _work(job: Job, slot: int, pipe: Connection) -> None:
 
         torch.cuda.set_device(slot % torch.cuda.device_count())
     show = seldom(lambda stage, report: pipe.send(("progress", stage, report)))
-    pipe.send(("status", run(job, show)))
+    status = run(job, show)
+    pipe.send(("status", status, why_unwritten(store.record_path(job.cell))))
 
 
 def seldom(

@@ -1,7 +1,7 @@
 """What a user can cause, said in one line.
 
 Exit codes of every verb: 0 fine, 1 regression found, 2 wrong use, 3 a cell failed,
-4 cannot compare, 70 an error of the suite itself, 130 interrupted, 141 nobody reads the output.
+4 cannot compare, 70 an error of the suite itself, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ class Exit(IntEnum):
     CANNOT_COMPARE = 4
     UNFORESEEN = 70
     INTERRUPTED = 130
-    NOBODY_READS = 141
 
 
 class UserError(Exception):

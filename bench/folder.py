@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 
-from bench.cached import DAMAGED, read_checked, write_checked
+from bench.cached import DAMAGED, load, read_checked, write_checked
 from bench.checkpoint import Checkpoint
 from bench.contracts import Artefacts
 from bench.space import disk_is_full
 from bench.store import read_sealed, write_sealed
+from bench.terminal import ERRORS
 from bench.training import Training
 
 
@@ -34,7 +34,7 @@ class RunFolder:
         """Append a traceback to the log; return the error in one line, with the log's path."""
         with contextlib.suppress(OSError):  # a full disk: the reason below tells
             self.path.mkdir(parents=True, exist_ok=True)
-            with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
+            with self.log.open("a", encoding="utf-8", errors=ERRORS) as log:
                 traceback.print_exception(error, file=log)
         said = str(error).strip().splitlines()
         full = "the disk is full: " if disk_is_full(error) else ""
@@ -82,5 +82,4 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
         return read_checked(path)[0]
     except TypeError:  # no header at all
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return load(path)[0]

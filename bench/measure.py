@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ class PeakMemory:
 
     ``megabytes`` is all that was allocated on a GPU. On Linux it is what the process held beyond
     what was there before: its high-water mark is reset first. Elsewhere the mark cannot be reset,
-    and it is what the process ever held.
+    and it is what the process ever held; None where the system does not tell (Windows).
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -42,7 +42,7 @@ class PeakMemory:
                 _CLEAR.write_text("5")
             except OSError:
                 return self
-            self._before = _status("VmRSS")
+            self._before = _status("VmRSS") or 0.0
         return self
 
     def __exit__(
@@ -52,17 +52,33 @@ class PeakMemory:
         traceback: TracebackType | None,
     ) -> None:
         if self._device.type == "cuda":
-            peak = torch.cuda.max_memory_allocated(self._device) / 2**20
-        elif _STATUS.exists():
-            peak = _status("VmHWM")
+            self.megabytes = torch.cuda.max_memory_allocated(self._device) / 2**20
+        elif (peak := _status("VmHWM")) is not None:
+            self.megabytes = max(0.0, peak - self._before)
         else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        self.megabytes = max(0.0, peak - self._before)
+            self.megabytes = most_ever_held()
 
 
-def _status(field: str) -> float:
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1]) / 1024
+def most_ever_held(platform: str = sys.platform) -> float | None:
+    """Return the MiB of the most memory that this process ever held, None where nothing tells it.
+
+    The number of the system is in KiB, and on macOS in bytes.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _status(field: str) -> float | None:
+    """Return a size in MiB that Linux tells of this process, None where it does not."""
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith(field)), None)
 
 
 def clock_of(device: torch.device) -> Literal["cpu", "wall"]:

@@ -21,7 +21,7 @@ from bench.config import hash_of
 from bench.display import print_table, say
 from bench.errors import Exit, UserError
 from bench.publish import write_leaderboard
-from bench.space import Need, require_space, size_of
+from bench.space import Need, files_in, require_space, size_of
 from bench.store import Damaged, Store, read_record, write_atomically, write_sealed
 
 CLOCKED = "cost"
@@ -274,7 +274,7 @@ def _apply(step: Step, target: Store) -> None:
     except OSError as error:
         raise UserError(
             f"cannot copy {step.stem} from {step.source.root} to {target.root} "
-            f"({_reason(error)}): what is merged stays, the same command does the rest"
+            f"({error.strerror or error}): what is merged stays, the same command does the rest"
         ) from error
 
 
@@ -286,11 +286,14 @@ def _copy(here: Path, there: Path) -> None:
     )
     try:
         if here.is_dir():
-            shutil.copytree(here, new, ignore=shutil.ignore_patterns("*.tmp", "*.lock"))
-            if there.exists():
-                there.rename(old)
-        else:
-            shutil.copy2(here, new)
+            new.mkdir()
+        for file in files_in(here):  # contents alone: modes are those of who merges
+            if file.suffix not in (".tmp", ".lock"):
+                copy = new / file.relative_to(here)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+        if there.is_dir():
+            there.rename(old)
         os.replace(new, there)
     finally:
         for left in (new, old):
@@ -298,13 +301,6 @@ def _copy(here: Path, there: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)
-
-
-def _reason(error: OSError) -> str:
-    """Return an error in words; of the many that `shutil` collects in one, the first."""
-    if isinstance(error, shutil.Error) and error.args and error.args[0]:
-        return str(error.args[0][0][-1])
-    return error.strerror or str(error)
 
 
 def _check_space(steps: Sequence[Step], target: Store) -> None:

@@ -9,7 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
+
+from bench.interrupts import held
 
 T = TypeVar("T")
 FEWEST = 16
@@ -29,12 +32,12 @@ def in_order(function: Callable[..., T], chunks: Sequence[Any], *same: Any) -> I
     if len(chunks) < FEWEST or workers == 1 or multiprocessing.current_process().daemon:
         yield from (function(chunk, *same) for chunk in chunks)
         return
-    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
     waiting: deque[Future[T]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context(), initializer=end_with_parent) as pool:
         try:
             for chunk in chunks:
-                waiting.append(pool.submit(function, chunk, *same))
+                with held():
+                    waiting.append(pool.submit(function, chunk, *same))
                 if len(waiting) >= AHEAD * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -47,6 +50,27 @@ def in_order(function: Callable[..., T], chunks: Sequence[Any], *same: Any) -> I
 def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
     """Return items in chunks of a size."""
     return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def context(*preload: str) -> BaseContext:
+    """Return how processes are started: forked from a server that has these modules, or anew.
+
+    The server needs a socket. Where the folder for temporary files cannot hold one (a path of more
+    than about 107 bytes, some file systems), and on Windows, each process starts anew.
+    """
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        from multiprocessing import forkserver, resource_tracker
+
+        forked = multiprocessing.get_context("forkserver")
+        forked.set_forkserver_preload(["bench.quiet", *preload])
+        try:
+            resource_tracker.ensure_running()  # it lets interrupts through at its end
+            with held():
+                forkserver.ensure_running()
+            return forked
+        except OSError:
+            pass
+    return multiprocessing.get_context("spawn")
 
 
 def end_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection
 
 from rich.console import Console
@@ -12,9 +13,14 @@ from bench.errors import UserError
 from bench.store import Store, write_atomically
 from bench.tables import ARROWS, MAIN, csv, markdown, text
 
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
 
 def write_leaderboard(
-    console: Console, store: Store, only: Collection[tuple[str, str]] | None = None
+    console: Console,
+    store: Store,
+    only: Collection[tuple[str, str]] | None = None,
+    must_write: bool = True,
 ) -> bool:
     """Write the leaderboard of a results folder and print it.
 
@@ -22,6 +28,7 @@ def write_leaderboard(
         console: where to print.
         store: the results folder.
         only: the (profile, task) pairs to print; all are written.
+        must_write: whether a folder that is read-only is an error; else it is only said.
 
     Returns:
         Whether there was any record to show.
@@ -44,6 +51,9 @@ def write_leaderboard(
         write_atomically(store.root / "leaderboard.csv", csv(table))
         write_atomically(store.root / "leaderboard.md", markdown(made, notes=notes))
     except OSError as error:
+        if not must_write and error.errno in READ_ONLY:
+            say(console, f"{store.root} is read-only: leaderboard.csv and .md are as they were")
+            return True
         raise UserError(
             f"cannot write the leaderboard in {store.root} ({error.strerror}): make room, "
             "then `python -m bench leaderboard`"

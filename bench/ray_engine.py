@@ -167,12 +167,18 @@ def _cluster(jobs: Sequence[Job], workers: int) -> Iterator[bool]:
         raise UserError(
             f"no Ray cluster at RAY_ADDRESS={address} ({first}): mend it, or unset it to run here"
             if elsewhere
-            else f"Ray does not start here ({first})"
+            else f"Ray does not start here ({first}): {_what_to_do(error)}"
         ) from error
     try:
         yield elsewhere
     finally:
         ray.shutdown()
+
+
+def _what_to_do(error: Exception) -> str:
+    if "AF_UNIX" in str(error):
+        return "name a folder with a shorter path with RAY_TMPDIR"
+    return "mend it, or use --engine process"
 
 
 def _reach(address: str) -> None:
@@ -371,7 +377,7 @@ def _unpack_result(job: Job, files: Mapping[str, bytes | None]) -> bool:
         (store.root / name).unlink()
     _write_files({name: c for name, c in files.items() if name != _name_of(record, store)}, store)
     if _name_of(record, store) not in files:
-        write_gap(job, "failed", "it left no record: is the disk of its machine full?")
+        write_gap(job, "failed", "it left no record")
         return False
     _write_files({_name_of(record, store): files[_name_of(record, store)]}, store)
     return True

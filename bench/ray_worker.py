@@ -6,9 +6,7 @@ It needs no Ray itself: letters go through the mailbox that it is given.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +17,8 @@ from bench import __version__
 from bench.atomic import written_whole
 from bench.engines import seldom
 from bench.errors import UserError
-from bench.store import Store, read_sealed, write_sealed
+from bench.store import Store, read_sealed, why_unwritten, write_sealed
+from bench.terminal import send_output_to
 
 if TYPE_CHECKING:
     from bench.cell import Job
@@ -63,6 +62,8 @@ def work(
         from bench.cell import run
 
         status = run(here, show)
+        if reason := why_unwritten(Store(here.results).record_path(here.cell)):
+            raise UserError(f"its record is not there: {reason}")
         left = _left_behind(here, job.results)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -104,12 +105,7 @@ def _redirect_output(job: Job) -> None:
     """Let all that is printed go to the cell's log."""
     from bench.folder import RunFolder
 
-    log = RunFolder(Store(job.results).run_path(job.cell)).log
-    _made(log.parent)
-    with log.open("a", encoding="utf-8") as file:
-        for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
-            stream.flush()
-            os.dup2(file.fileno(), number)
+    send_output_to(RunFolder(Store(job.results).run_path(job.cell)).log)
 
 
 def _prepare(cell: Cell, cache: Path, sent: Path) -> None:

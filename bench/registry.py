@@ -20,8 +20,9 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from bench.contracts import Better
 from bench.errors import UserError, unknown
 from bench.sources import files_of, parsed, source_hash
 
@@ -124,10 +125,13 @@ class Registry:
             raise UserError(f"{plugin.path}: metric '{plugin.name}' has no literal `numbers`")
         for name, facts in numbers.items():
             _check_name(plugin, "number", name)
+            where = f"{plugin.path}: number '{name}' of metric '{plugin.name}'"
             if not isinstance(facts, dict) or not set(SAID_OF_NUMBERS) <= set(facts):
+                raise UserError(f"{where} must say its {', '.join(SAID_OF_NUMBERS)}")
+            if facts["better"] not in get_args(Better):
                 raise UserError(
-                    f"{plugin.path}: number '{name}' of metric '{plugin.name}' must say its "
-                    f"{', '.join(SAID_OF_NUMBERS)}"
+                    f"{where}: better is {facts['better']!r}, expected "
+                    f"{', '.join(map(repr, get_args(Better)))}"
                 )
         for other in self._found["metric"].values():
             both = set(numbers) & set(other.facts["numbers"])

@@ -27,11 +27,26 @@ WEIGHTS_MB = 50.0
 
 
 def default_cache() -> Path:
-    """Return the cache folder: `CONTENTBENCH_CACHE`, or the user's cache folder."""
+    """Return the cache folder: `CONTENTBENCH_CACHE`, or the user's cache folder.
+
+    Raises:
+        UserError: the user has no home.
+    """
     from platformdirs import user_cache_path
 
     given = os.environ.get("CONTENTBENCH_CACHE")
-    return Path(given) if given else user_cache_path("contentbench")
+    if given:
+        return Path(given)
+    try:
+        found = user_cache_path("contentbench")
+    except RuntimeError:
+        found = Path("~")  # as older versions of platformdirs say it
+    if found.parts[0] == "~":
+        raise UserError(
+            "no cache folder, since this user has no home: "
+            "name one with --cache-dir or CONTENTBENCH_CACHE"
+        )
+    return found
 
 
 def default_data_root() -> Path:

@@ -28,6 +28,7 @@ from bench.atomic import written_whole
 from bench.config import Cell, hash_of
 from bench.errors import UserError
 from bench.forms import IDENTITY_KEYS, RECORD
+from bench.terminal import ERRORS
 
 SCHEMA = 1
 Existing = Literal["resume", "retry", "fresh"]
@@ -48,9 +49,12 @@ class Damaged:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all, also after a power loss."""
+    """Write a text file so that it is there whole or not at all, also after a power loss.
+
+    What UTF-8 has no bytes for, as in the name of a file that is not UTF-8, becomes backslashes.
+    """
     with written_whole(path) as temporary:
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(text, "utf-8", ERRORS)
 
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
@@ -250,7 +254,7 @@ def read_record(path: Path) -> dict[str, Any] | Damaged:
     try:
         record = read_sealed(path)
     except FileNotFoundError:
-        return Damaged(path, "it is not there; is the disk full?")
+        return Damaged(path, _unwritten.get(path, "it is not there"))
     except OSError as error:
         return Damaged(path, f"it cannot be read ({error.strerror or error})")
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -262,3 +266,17 @@ def read_record(path: Path) -> dict[str, Any] | Damaged:
         return Damaged(path, f"of schema {schema}, this version reads {SCHEMA}")
     said = RECORD(record, "")
     return Damaged(path, said) if said else record
+
+
+_unwritten: dict[Path, str] = {}
+"""What this process knows of records that are not there."""
+
+
+def note_unwritten(path: Path, reason: str) -> None:
+    """Let `read_record` say why a record is not there."""
+    _unwritten[path] = reason
+
+
+def why_unwritten(path: Path) -> str:
+    """Return why this process could not write a record, or ''."""
+    return _unwritten.get(path, "")

@@ -25,6 +25,7 @@ from bench.escape import (
     printable,
 )
 from bench.store import write_atomically
+from bench.terminal import ERRORS
 
 
 class Verdict(StrEnum):
@@ -204,7 +205,7 @@ def tell_github(console: Console, findings: Sequence[Finding], markdown: str) ->
             say(console, line)
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
-            with open(path, "a", encoding="utf-8") as file:
+            with open(path, "a", encoding="utf-8", errors=ERRORS) as file:
                 file.write(markdown)
         except OSError as error:
             said = error.strerror or error

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.cached import content_hash, keep
+from bench.cached import content_hash, keep_if_possible
 from bench.contracts import HIDDEN, Factor, TaskData
 from bench.images import to_float
 from bench.seeds import derive
@@ -87,7 +87,8 @@ def judge(extractor: Extractor, data: TaskData, cache: Path | None) -> Judge:
     key = f"{FORMAT}|{content}|{data.factors}|{extractor.name}|{versions}"
     name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
     path = cache / f"judge-{name}.safetensors"
-    return Judge(keep(path, lambda: _fitted(extractor, data, images, factors, domains)), extractor)
+    tensors = keep_if_possible(path, lambda: _fitted(extractor, data, images, factors, domains))
+    return Judge(tensors, extractor)
 
 
 def _fitted(

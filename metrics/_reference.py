@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.cached import content_hash, keep
+from bench.cached import content_hash, keep_if_possible
 from bench.contracts import TaskData
 
 from ._distances import FEWEST, frechet, gaussian_side, kid, real_side
@@ -71,6 +71,6 @@ def reference(
             f"{FORMAT}|{images}|{extractor.name}|float32|{len(real)}|{matched}|{torch.__version__}"
         )
         name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
-        tensors = keep(cache / f"real-{name}.safetensors", make)
+        tensors = keep_if_possible(cache / f"real-{name}.safetensors", make)
     kinds = data.kinds("probe", domain) if data.spec.kinds else None
     return Reference(tensors, kinds)

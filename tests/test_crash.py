@@ -71,18 +71,6 @@ def test_a_broken_install_is_no_regression_either(tmp_path):
     assert done.stderr.startswith("error: this was not foreseen: ImportError: half an install")
 
 
-def test_a_reader_that_has_gone_is_no_error():
-    """`python -m bench list metrics | head -1`."""
-    command = [sys.executable, "-m", "bench", "list", "metrics"]
-    where = Path(__file__).parent.parent
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=where
-    ) as run:
-        run.stdout.close()
-        assert run.wait(60) == 141 == Exit.NOBODY_READS
-        assert run.stderr.read() == ""
-
-
 def test_an_interrupt_at_any_moment_is_one_line(inside, monkeypatch):
     monkeypatch.setattr("bench.cli.app", raising(KeyboardInterrupt()))
     done = inside("list", "methods")

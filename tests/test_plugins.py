@@ -240,6 +240,10 @@ class Own(Metric):
         ("7: {'unit': '', 'better': 'lower', 'meaning': 'x'}", "a number is named 7"),
         ("'own_x': {'unit': ''}", "number 'own_x' of metric 'own' must say its unit, better"),
         ("'own_x': 3", "number 'own_x' of metric 'own' must say its unit, better"),
+        (
+            "'own_x': {'unit': '', 'better': 'up', 'meaning': 'x'}",
+            "number 'own_x' of metric 'own': better is 'up', expected 'higher', 'lower', 'near 1'",
+        ),
     ],
 )
 def test_numbers_of_a_metric_are_named_and_described(numbers, reason, inside, tmp_path):

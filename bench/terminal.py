@@ -1,0 +1,75 @@
+"""The standard streams and the size of the terminal, made so that no output ends a command."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TextIO, cast
+
+STREAMS = ("stdin", "stdout", "stderr")
+"""By their numbers."""
+ERRORS = "backslashreplace"
+"""How a stream writes what its encoding has no bytes for."""
+SIZES = ("COLUMNS", "LINES")
+
+
+def make_usable() -> None:
+    """Open the streams that are closed, let all take every text, and forget sizes that are none.
+
+    What is printed to a stream that was closed goes nowhere; its number is taken, so that no file
+    that is opened later gets it.
+    """
+    for number, name in enumerate(STREAMS):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, _to_nothing(number))
+        elif number and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ERRORS)
+    for name in SIZES:
+        if not re.fullmatch("0*[1-9][0-9]{0,4}", os.environ.get(name, "1")):
+            del os.environ[name]
+
+
+def send_output_to(log: Path) -> None:
+    """Let all that this process prints go to the end of a file, also what is printed below Python.
+
+    Where the file cannot be written it goes nowhere.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:
+        target = os.open(os.devnull, os.O_WRONLY)
+    for number, name in list(enumerate(STREAMS))[1:]:
+        stream = getattr(sys, name)
+        if stream is not None:
+            stream.flush()
+        os.dup2(target, number)
+        if stream is None:
+            setattr(sys, name, _stream(number))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=ERRORS)
+    if target >= len(STREAMS):  # else it is one of them: they were closed
+        os.close(target)
+
+
+def _to_nothing(number: int) -> TextIO:
+    """Return a stream of this number that is as empty as the null device."""
+    try:
+        os.fstat(number)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)  # often it gets this number itself
+        os.dup2(null, number)
+        os.set_inheritable(number, True)
+        if null != number:
+            os.close(null)
+        return _stream(number)
+    return open(os.devnull, "w" if number else "r", encoding="utf-8")
+
+
+def _stream(number: int) -> TextIO:
+    mode = "w" if number else "r"
+    return cast(TextIO, open(number, mode, encoding="utf-8", errors=ERRORS, closefd=False))
