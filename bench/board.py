@@ -18,6 +18,7 @@ from scipy.special import stdtrit  # of scipy.stats, but that takes a second to 
 
 from bench.anchors import ANCHORS
 from bench.details import over_seeds
+from bench.environment import machine_of
 from bench.rows import row_labels
 
 COLUMNS = (
@@ -226,7 +227,11 @@ def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Board:
-    """One table: the methods of a (profile, task), best mean rank first, then the anchors."""
+    """One table: the methods of a (profile, task), best mean rank first, then the anchors.
+
+    machines: of each kind of machine (see `bench.environment.machine_of`) the trained methods whose
+    times were measured there.
+    """
 
     profile: str
     task: str
@@ -236,6 +241,7 @@ class Board:
     facts: dict[str, dict[str, float]]
     meanings: dict[str, str]
     notes: dict[str, str]
+    machines: dict[str, list[str]]
 
     def cell(self, method: str, metric: str) -> Mapping[str, Any] | None:
         """Return the row of a method and metric, or None."""
@@ -281,7 +287,10 @@ def boards(records: Sequence[Mapping[str, Any]], table: pd.DataFrame | None = No
         order = methods + [name for name in ANCHORS if name in anchors]
         order += sorted(anchors - set(order))
         notes = {label: str(record["facts"].get("note") or "") for record, label in here}
-        made.append(Board(profile, task, rows, order, ranks, _facts(here), _meanings(here), notes))
+        facts, machines = _facts(here), _machines(here)
+        made.append(
+            Board(profile, task, rows, order, ranks, facts, _meanings(here), notes, machines)
+        )
     return made
 
 
@@ -329,6 +338,15 @@ def _facts(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, dict[str,
         label: {fact: float(np.mean(values)) for fact, values in facts.items()}
         for label, facts in found.items()
     }
+
+
+def _machines(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, list[str]]:
+    """Return the methods that were timed on each kind of machine, in the order of their labels."""
+    found: dict[str, set[str]] = {}
+    for record, label in here:
+        if "steps" in record["facts"]:
+            found.setdefault(machine_of(record["environment"]), set()).add(label)
+    return {machine: sorted(labels) for machine, labels in sorted(found.items())}
 
 
 def _seconds_of_scoring(record: Mapping[str, Any]) -> float | None:

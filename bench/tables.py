@@ -104,7 +104,7 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
                 if title == "What is in which code" and (of_factors := _factor_table(board)):
                     parts += ["Of each factor, 0 = a guess, 1 = always right:", of_factors]
         if costs := _cost_table(board):
-            parts += ["### Cost", costs]
+            parts += ["### Cost", costs, _measured_on(board)]
         parts += [
             f"{markdown_name(method)}: {markdown_prose(note)}."
             for method, note in board.notes.items()
@@ -190,6 +190,24 @@ def _cost_table(board: Board) -> str:
     ]
     heads = ("method", *FACT_HEADS, *(_head(board, metric) for metric in metrics))
     return markdown_table(heads, rows)
+
+
+_KIND_OF_MACHINE = (
+    "Times, rates and memory compare within one kind of machine only "
+    "(processor, instructions, torch)"
+)
+
+
+def _measured_on(board: Board) -> str:
+    """Return which machines the times of a board are of: they compare within one kind only."""
+    names = {machine: markdown_prose(machine) for machine in board.machines}
+    if len(names) == 1:
+        return f"{_KIND_OF_MACHINE}: {min(names.values())}."
+    lines = [
+        f"- {names[machine]}: {', '.join(map(markdown_name, labels))}"
+        for machine, labels in board.machines.items()
+    ]
+    return f"{_KIND_OF_MACHINE}, of which there are several here:\n\n" + "\n".join(lines)
 
 
 def _seeds(board: Board, method: str) -> int:

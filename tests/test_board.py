@@ -192,3 +192,14 @@ def test_where_nobody_has_a_number_the_others_rank():
     assert board.ranks == {"a": 2, "b": 1}
     assert board.order == ["b", "a"]
     assert "the mean rank over fd_add (ties" in markdown([board])
+
+
+def test_the_machine_of_times_is_named():
+    def on(cpu, label):
+        made = record(label, train_images_per_s=100.0)
+        return made | {"facts": {"steps": 3}, "environment": {"cpu": cpu, "torch": "2.13"}}
+
+    one = markdown(boards([on("EPYC", "m"), on("EPYC", "n")]))
+    assert "one kind of machine only (processor, instructions, torch): EPYC, 2.13." in one
+    two = markdown(boards([on("EPYC", "m"), on("Xeon", "n"), on("EPYC", "o")]))
+    assert "- EPYC, 2.13: m, o\n- Xeon, 2.13: n" in two

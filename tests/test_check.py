@@ -149,6 +149,7 @@ def test_exit_codes_are_frozen():
         "WRONG_USE": 2,
         "CELL_FAILED": 3,
         "CANNOT_COMPARE": 4,
+        "UNFORESEEN": 70,
         "INTERRUPTED": 130,
     }
     unsure = [Finding(Verdict.INCONCLUSIVE, Layer.STATISTICAL, "m", "x")]

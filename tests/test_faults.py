@@ -306,7 +306,7 @@ def _killed_at_random(seed, cache, folder, plugin):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         try:
-            assert process.wait(chance.uniform(3, 8) * 1.3**kills) == 0
+            assert process.wait(chance.uniform(3, 8) * 1.6**kills) == 0
             return kills
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)

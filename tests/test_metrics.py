@@ -361,6 +361,44 @@ def test_rank_counts_ties_and_leaves_out_equal_truths(data):
     assert np.nanmean(cf.rank(gray, gray, truth)) == 0.5
 
 
+def test_the_interval_of_the_rank_is_of_the_pairs_that_its_value_is_of():
+    """A couple of which one pair has no value counts with the other."""
+    cf = module("counterfactual")
+    none = np.nan
+    won = np.array([1.0, none] * 20 + [0.0, 0.0] * 3 + [none, none])
+    result = cf._rank_result(won)
+    assert (result.value, result.n) == (20 / 26, 26)
+    assert result.lo < result.value < result.hi
+    whole = np.array([1.0, 0.5] * 6 + [0.0, 0.0] * 6)
+    assert cf._rank_result(whole).lo > 0
+    assert cf._rank_result(np.full(4, none)).status == "unavailable"
+
+
+# --- cost ----------------------------------------------------------------------------------------
+
+
+def test_rates_are_those_of_the_clock_that_tells_a_devices_speed():
+    rate = module("cost").rate
+    measured = {"rates": [1.0] * 8, "cpu_rates": [2.0, 3.0, 4.0] * 3}
+    cpu, wall = (rate({**measured, "clock": clock}, "rates") for clock in ("cpu", "wall"))
+    assert (cpu.value, cpu.n, cpu.detail) == (3, 9, {"clock": "cpu"})
+    assert cpu.lo <= cpu.value <= cpu.hi
+    assert (wall.value, wall.detail) == (1, {"clock": "wall"})
+    assert rate(measured, "rates").status == "unavailable"
+
+
+def test_work_beside_it_does_not_slow_a_cell_on_a_cpu():
+    """Sleeping stands for a core that others are busy on: the wall clock goes on, the CPU's not."""
+    import time
+
+    from bench.measure import clock_of, repeat
+
+    taken = repeat(lambda: time.sleep(0.01), torch.device("cpu"), times=3, warm_up=1)
+    assert all(wall >= 0.01 > 5 * cpu for wall, cpu in taken)
+    assert clock_of(torch.device("cpu")) == "cpu"
+    assert clock_of(torch.device("cuda")) == "wall"
+
+
 # --- reconstruction ------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv as csv_files
 import io
-from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -156,15 +155,6 @@ def test_markdown_shows_what_is_meant():
     assert csv_text("a=b") == "a=b"
     table = markdown_table(("a", "b"), [("x", markdown_name("y|z")), ("1", "")])
     assert {len(cells_of(line)) for line in table.splitlines()} == {2}
-
-
-def test_the_committed_leaderboard_is_what_its_records_give():
-    """case 20, the other side: nothing of a plain board changes."""
-    from bench.store import Store
-
-    results = Path(__file__).parent.parent / "results"
-    made = markdown(boards(Store(results).records()[0]))
-    assert made == (results / "leaderboard.md").read_text("utf-8")
 
 
 # --- labels --------------------------------------------------------------------------------------

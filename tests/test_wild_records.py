@@ -304,7 +304,7 @@ def test_a_metric_of_no_form_loses_its_own_number_and_no_record(inside, tmp_path
     plugin.write_text(
         "from bench.contracts import Metric, Result\n"
         "class Odd(Metric):\n    name = 'odd'\n    summary = 'odd'\n    version = 1\n"
-        "    numbers = {'o1': {'unit': '', 'better': 'up', 'meaning': ''},\n"
+        "    numbers = {'o1': {'unit': '', 'better': 'higher', 'meaning': ''},\n"
         "               'o2': {'unit': '', 'better': 'lower', 'meaning': ''}}\n"
         "    def compute(self, wanted, artefacts, data, settings):\n"
         "        return {'o1': Result(1.0, n=2), 'o2': Result(None, n=2)}\n"
