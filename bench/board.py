@@ -345,7 +345,8 @@ def _machines(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, list[s
     found: dict[str, set[str]] = {}
     for record, label in here:
         if "steps" in record["facts"]:
-            found.setdefault(machine_of(record["environment"]), set()).add(label)
+            machine = machine_of(record.get("environment", {}))
+            found.setdefault(machine, set()).add(label)
     return {machine: sorted(labels) for machine, labels in sorted(found.items())}
 
 

@@ -118,7 +118,7 @@ def checked_losses(output: Any, step: int) -> dict[str, float]:
             raise OutputError(
                 f"training_step gave {_kind(value)} for '{name}', expected a scalar tensor"
             )
-        losses[str(name)] = float(value)
+        losses[str(name)] = float(torch.as_tensor(value).detach())
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
     if bad:
         raise DivergedError(f"diverged: {bad[0]} is not finite at step {step}")
