@@ -71,7 +71,8 @@ def test_factors_count_where_both_show_them_and_differ(monkeypatch):
     assert {name: facts["n"] for name, facts in result.detail.items()} == {"a": 2, "b": 1}
 
 
-def test_judge_is_kept_and_found_by_content(data, tmp_path):
+def test_judge_is_kept_and_found_by_content(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(module("_judge"), "STEPS", 20)  # how well it judges plays no part here
     settings = Settings(cache=tmp_path)
     truth = ANCHORS["ground-truth"](data)
     names = ["tr_specific_acc", "tr_domain_success"]
