@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,11 +20,11 @@ from bench.config import PUBLISHED, Cell
 from bench.contracts import Artefacts, Metric, Result, Settings, TaskData
 from bench.data import read
 from bench.folder import RunFolder
-from bench.forms import metric
 from bench.grid import draw_grid
 from bench.method import Method
 from bench.options import OPTIONS
 from bench.registry import Plugin, Registry
+from bench.scoring import SCORING, entry_of, score_family, stands
 from bench.store import (
     BUSY,
     SCHEMA,
@@ -46,8 +45,6 @@ from bench.training import (
     train,
 )
 
-SCORING = "scoring"
-"""The fact that says of each family of metrics what it was computed by and what it took."""
 TASK = "task"
 """What the task had to say of its images in the run that made the cell."""
 
@@ -180,7 +177,7 @@ def write_gap(job: Job, status: str, reason: str) -> None:
 def _write_gap(job: Job, status: str, reason: str) -> None:
     gap = Result(status="failed", reason=reason)
     gaps = {
-        name: _entry(plugin.load(), name, gap)
+        name: entry_of(plugin.load(), name, gap)
         for plugin in Registry(map(Path, job.cell.plugins)).all("metric")
         for name in plugin.load().numbers
         if name in job.metrics
@@ -265,7 +262,7 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> list[
         record["sources"][plugin.name] = plugin.source_hash()
         before = time.process_time()
         with _timed(timings, f"score:{plugin.name}"):
-            results = _score(family, wanted, artefacts, data, settings, folder)
+            results = score_family(family, wanted, artefacts, data, settings, folder)
         scoring[plugin.name] = {
             "cpu_seconds": time.process_time() - before,
             "numbers": wanted,
@@ -274,10 +271,10 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> list[
             "versions": now["versions"],
         }
         failed = {name for name, result in results.items() if result.status == "failed"}
-        standing = {n for n in failed if _stands(record["metrics"].get(n), family.version)}
+        standing = {n for n in failed if stands(record["metrics"].get(n), family.version)}
         not_renewed += sorted(standing)
         record["metrics"] |= {
-            name: _entry(family, name, result)
+            name: entry_of(family, name, result)
             for name, result in results.items()
             if name not in standing
         }
@@ -286,32 +283,6 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> list[
         record["facts"]["disk_mb"] = used / 1e6
     draw_grid(store.grid_path(cell), cell.label, artefacts, data)
     return not_renewed
-
-
-def _stands(entry: Mapping[str, Any] | None, version: int) -> bool:
-    """Return whether a record has a good value of this version already."""
-    return entry is not None and entry["status"] == "ok" and entry["version"] == version
-
-
-def _score(
-    family: Metric,
-    wanted: Sequence[str],
-    artefacts: Artefacts,
-    data: TaskData,
-    settings: Settings,
-    folder: RunFolder,
-) -> dict[str, Result]:
-    """Return the results of a family; one that crashes loses its own numbers and no others."""
-    try:
-        results = family.score(wanted, artefacts, data, settings)
-        for name in wanted:
-            entry = _entry(family, name, results[name])
-            if said := metric(json.loads(json.dumps(entry, allow_nan=False)), name):
-                raise ValueError(said)
-        return results
-    except Exception as error:
-        gap = Result(status="failed", reason=folder.log_error(error))
-        return dict.fromkeys(wanted, gap)
 
 
 def _from_method(
@@ -377,17 +348,6 @@ def _training_facts(artefacts: Artefacts) -> dict[str, Any]:
     training = Training(**artefacts.measured["training"])
     facts = dataclasses.asdict(training) | {"flops": training.flops}
     return {key: value for key, value in facts.items() if key not in ("rates", "cpu_rates")}
-
-
-def _entry(family: Metric | type[Metric], name: str, result: Result) -> dict[str, Any]:
-    info = next(info for info in family.infos() if info.id == name)
-    return dataclasses.asdict(result) | {
-        "version": family.version,
-        "family": family.name,
-        "unit": info.unit,
-        "better": info.better,
-        "meaning": info.meaning,
-    }
 
 
 @contextmanager
