@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 
 from bench.errors import Exit
+from bench.escape import one_line
 from bench.interrupts import interrupted
 from bench.terminal import ERRORS, make_usable
 
@@ -19,18 +23,31 @@ def main(arguments: list[str] | None = None) -> None:
     """
     make_usable()
     try:
+        os.getcwd()
+    except OSError as error:
+        _say(f"error: the working folder cannot be read ({error.strerror}): change into another")
+        sys.exit(Exit.WRONG_USE)
+    try:
         from bench.cli import main as command_line  # here, so that a broken install is caught too
 
         command_line(arguments)
     except KeyboardInterrupt:  # while modules are imported
         sys.exit(interrupted())
     except Exception as error:
-        print(f"error: {_in_one_line(error)} ({_kept(error)})", file=sys.stderr)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # mostly of the output
+            _say(f"error: {error.strerror}: make room, or send the output elsewhere")
+            sys.exit(Exit.WRONG_USE)
+        _say(f"error: {_in_one_line(error)} ({_kept(error)})")
         sys.exit(Exit.UNFORESEEN)
 
 
+def _say(line: str) -> None:
+    with suppress(OSError):  # where nobody can be told, the exit code tells
+        print(line, file=sys.stderr)
+
+
 def _in_one_line(error: Exception) -> str:
-    said = " ".join(str(error).split())
+    said = one_line(" ".join(str(error).split()))
     kind = type(error).__name__
     return f"this was not foreseen: {kind}: {said}" if said else f"this was not foreseen: {kind}"
 

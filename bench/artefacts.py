@@ -17,7 +17,7 @@ from bench.dependence import parameters_behind
 from bench.images import of_neighbours, to_float, to_uint8
 from bench.measure import clock_of, repeat
 from bench.method import Method
-from bench.outputs import checked_codes, checked_images, require_one_shape
+from bench.outputs import checked_codes, checked_images, require_for_all, require_one_shape
 from bench.training import Training, autocast, in_batches
 
 T = TypeVar("T")
@@ -90,6 +90,7 @@ def results_of(
         common[of] = torch.cat([code.common for code in codes])
         parts = [code.separate for code in codes if code.separate is not None]
         if parts:
+            require_for_all(len(parts), len(codes))
             separate[of] = torch.cat(parts)
         else:
             absent[f"z2_{of}"] = "the method has no separate code"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,16 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary file beside a path to write to, and put it in the path's place at the end.
 
     It gets the mode that the user's umask gives. Nothing is left of it when the writing does not
-    come to its end.
+    come to its end. A link stays, and its target is written; what is no regular file, as a pipe or
+    a device, gets the content.
     """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            yield (temporary := Path(folder) / path.name)
+            with path.open("wb") as special:
+                special.write(temporary.read_bytes())
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}{secrets.token_hex(6)}.tmp")
     temporary.open("xb").close()

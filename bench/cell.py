@@ -149,7 +149,7 @@ def _do(job: Job, store: Store, show: Show) -> str:
         with computing_with(cell.threads):
             not_renewed = _stages(job, store, record, show)
         write_sealed(store.record_path(cell), record | {"finished": _now()})
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plug-in may do anything
         write_gap(job, "failed", RunFolder(store.run_path(cell)).log_error(error))
         return "failed"
     if not job.keep:

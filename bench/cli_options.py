@@ -90,8 +90,16 @@ def names_in(given: list[str] | None) -> tuple[str, ...]:
     """Return the names of an option that may be repeated and may hold commas or spaces.
 
     In the brackets of a label, a comma parts nothing.
+
+    Raises:
+        UserError: it is given and holds none, as an unset variable of a script does.
     """
-    return tuple(name for text in given or () for name in split_names(text))
+    names = tuple(name for text in given or () for name in split_names(text))
+    if given and not names:
+        raise UserError(
+            f"an option that takes names got '{given[0]}': name some, or leave the option out"
+        )
+    return names
 
 
 def check_seeds(seeds: str | None) -> None:

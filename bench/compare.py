@@ -97,6 +97,10 @@ def _not_alike(base: Row, now: Row | None) -> Iterator[Finding]:
         yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "row", "there", "missing",
                       said="run it, or take it out of the baseline")  # fmt: skip
         return
+    if now["mixed"]:
+        yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "sources",
+                      said="its seeds were made by different code: run them anew")  # fmt: skip
+        return
     apart = _apart(base["identity"], now["identity"])
     if apart:
         shown = "; ".join(apart[:3]) + (f"; and {len(apart) - 3} more" if len(apart) > 3 else "")

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
-from bench.escape import printable
+from bench.escape import one_line
 
 
 class Exit(IntEnum):
@@ -29,7 +29,7 @@ class UserError(Exception):
     """Wrong input: the message says what was given, what was expected and what to do."""
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        return one_line(super().__str__())
 
 
 def unknown(what: str, given: str, known: Iterable[str]) -> UserError:

@@ -42,7 +42,7 @@ def check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, An
             with torch.device(device):
                 made = method(pair, method.Config(**config))
             break
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if device == "cpu" or isinstance(error, ValueError):
                 said = str(error) if isinstance(error, ValueError) else repr(error)
                 raise UserError(f"{plugin.name} in profile {profile.name}: {said}") from error
@@ -74,6 +74,6 @@ def _works(method: type[Method], spec: Spec, config: BaseConfig) -> bool:
                 for domain in range(spec.domains):
                     made.reconstruct(image, domain)
             flops_of_step(made)
-    except Exception:
+    except (Exception, SystemExit):
         return False
     return True

@@ -30,7 +30,7 @@ class RunFolder:
         """The file that a cell's output and traceback go to."""
         return self.path / "log.txt"
 
-    def log_error(self, error: Exception) -> str:
+    def log_error(self, error: BaseException) -> str:
         """Append a traceback to the log; return the error in one line, with the log's path."""
         with contextlib.suppress(OSError):  # a full disk: the reason below tells
             self.path.mkdir(parents=True, exist_ok=True)

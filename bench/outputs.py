@@ -7,6 +7,7 @@ an image too many or a picture of another size. The message names the function t
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SLACK = 1e-3
 """How far an image may leave [-1, 1]: rounding, and no more."""
-FEWEST_DIMENSIONS, MOST_DIMENSIONS = 2, 4
+DIMENSIONS = (2, 4)
 """A code is (N, C) or (N, C, H, W)."""
 
 
@@ -80,12 +81,25 @@ def checked_codes(output: Any, like: Tensor) -> Codes:
 
 def _code(which: str, code: Any, n: int) -> Tensor:
     code = _floating("encode", code, f"{which} codes")
-    if not FEWEST_DIMENSIONS <= code.dim() <= MOST_DIMENSIONS or len(code) != n or not code.numel():
+    if code.dim() not in DIMENSIONS or len(code) != n or not code.numel():
         raise OutputError(
             f"encode gave {which} codes of shape {_shape(code)}, expected ({n}, C) or "
             f"({n}, C, H, W): one code for each image"
         )
     return _finite("encode", code, f"{which} codes")
+
+
+def require_for_all(given: int, batches: int) -> None:
+    """Make sure that a separate code was given for all batches, or for none.
+
+    Raises:
+        OutputError: for some.
+    """
+    if 0 < given < batches:
+        raise OutputError(
+            f"encode gave separate codes for {given} of {batches} batches, expected them for all "
+            "images or for none"
+        )
 
 
 def require_one_shape(code: str, tensors: Mapping[str, Tensor]) -> None:
@@ -114,20 +128,37 @@ def checked_losses(output: Any, step: int) -> dict[str, float]:
         raise OutputError(f"training_step gave {_kind(output)}, expected a dict of scalar tensors")
     losses = {}
     for name, value in output.items():
-        if not isinstance(value, Tensor | int | float) or torch.as_tensor(value).numel() != 1:
+        if not _is_scalar(value):
             raise OutputError(
                 f"training_step gave {_kind(value)} for '{name}', expected a scalar tensor"
             )
-        losses[str(name)] = float(torch.as_tensor(value).detach())
+        losses[str(name)] = float(torch.as_tensor(value, dtype=torch.float64).detach())
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
     if bad:
         raise DivergedError(f"diverged: {bad[0]} is not finite at step {step}")
     return losses
 
 
+def _is_scalar(value: Any) -> bool:
+    """Return whether a value is one real number, or a tensor of one that is there."""
+    if isinstance(value, Tensor):
+        return value.numel() == 1 and not value.is_complex() and _is_dense(value)
+    if isinstance(value, int):  # Python's have no bound
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float)
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Return whether a tensor holds all of its values in memory."""
+    return tensor.layout is torch.strided and not tensor.is_meta
+
+
 def _floating(function: str, output: Any, what: str) -> Tensor:
     if not isinstance(output, Tensor):
         raise OutputError(f"{function} gave {_kind(output)}, expected a tensor of {what}")
+    if not _is_dense(output):
+        kind = "meta" if output.is_meta else str(output.layout).removeprefix("torch.")
+        raise OutputError(f"{function} gave {what} in a {kind} tensor, expected a dense one")
     if not output.is_floating_point():
         raise OutputError(
             f"{function} gave {what} of type {_dtype(output)}, expected floating point"

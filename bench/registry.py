@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import hashlib
+import importlib.machinery
 import importlib.util
 import os
 import re
@@ -24,7 +25,7 @@ from typing import Any, Literal, get_args
 
 from bench.contracts import Better
 from bench.errors import UserError, unknown
-from bench.sources import files_of, parsed, source_hash
+from bench.sources import WEIGHTS, files_of, parsed, source_hash
 
 Kind = Literal["method", "metric", "task"]
 
@@ -234,25 +235,35 @@ def _module(kind: Kind, path: Path) -> ModuleType:
         return sys.modules[name]
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # its helpers; at the end, so that they shadow nothing
-    module = _execute(name, path)
     _check_helpers(path)
-    return module
+    return _execute(name, path)
 
 
 def _check_helpers(path: Path) -> None:
-    """Make sure that a plug-in has got its own helpers.
+    """Make sure that what a plug-in imports by name, now or later, is what lies beside it.
 
     Raises:
-        UserError: a helper of the same name, of another plug-in, was imported before.
+        UserError: a module of that name lies elsewhere too, and would be taken instead.
     """
-    for helper in files_of(path)[1:]:
-        name = helper.relative_to(path.parent).parts[0].removesuffix(".py")
-        got = getattr(sys.modules.get(name), "__file__", None)
-        if got and path.parent not in Path(got).resolve().parents:
-            raise UserError(
-                f"{path} imports '{name}', of which there are two: {helper} and {got}; "
-                "rename one of them"
-            )
+    names = {helper.relative_to(path.parent).parts[0] for helper in files_of(path)[1:]}
+    for name in sorted(names - {WEIGHTS}):
+        own = path.parent / name
+        for place in _places_of(name.removesuffix(".py")):
+            if own not in (place, *place.parents):
+                raise UserError(
+                    f"{path} imports '{own.stem}', of which there are two: {own} and {place}; "
+                    "rename one of them"
+                )
+
+
+def _places_of(name: str) -> list[Path]:
+    """Return where a module that is imported by a name lies: several places for some packages."""
+    module = sys.modules.get(name)
+    spec = module.__spec__ if module else importlib.machinery.PathFinder.find_spec(name)
+    if spec is None:
+        return []
+    places = spec.submodule_search_locations or [spec.origin or name]
+    return [Path(place).resolve() for place in places]
 
 
 def _execute(name: str, path: Path, search: list[str] | None = None) -> ModuleType:
@@ -262,7 +273,7 @@ def _execute(name: str, path: Path, search: list[str] | None = None) -> ModuleTy
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise UserError(f"cannot import plug-in {path}: {type(error).__name__}: {error}") from error
     return module

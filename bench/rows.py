@@ -9,18 +9,20 @@ from bench.anchors import ANCHORS
 from bench.config import hash_of, is_imported
 from bench.labels import quoted
 
-MACHINE = {"device", "precision", "threads"}
 DATA = {"fingerprint"}
-"""What must be equal for values to stand in one column without a word.
+"""What of the images must be equal for values to stand in one column without a word."""
+MACHINE = {"device", "precision", "threads"}
+"""What of the machine must be.
 
 What machine made the images of a method that was trained elsewhere is not known, and none has a
-part in an anchor. The source of a metric is not looked at: its ``version`` is what says that its
-values are others, and a hash of its folder changes with every comment in a helper.
+part in an anchor.
 """
-
-
 SOURCE = "source"
-"""What the hash of a method's source is called where it tells rows apart."""
+"""What the hash of a method's source is called where it tells rows apart.
+
+The source of a metric is not looked at: its ``version`` says that its values are others, and the
+hash changes with every comment in a helper.
+"""
 
 
 def row_labels(records: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -31,7 +31,7 @@ def score_family(
             if said := metric(json.loads(json.dumps(entry, allow_nan=False)), name):
                 raise ValueError(said)
         return results
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         gap = Result(status="failed", reason=folder.log_error(error))
         return dict.fromkeys(wanted, gap)
 

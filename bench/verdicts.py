@@ -7,7 +7,8 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -218,14 +219,11 @@ def require_writable(path: Path) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _to_be_written(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         with tempfile.TemporaryFile(dir=path.parent):
             pass
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror}): name another file") from error
 
 
 def write(path: Path, text: str) -> None:
@@ -234,9 +232,15 @@ def write(path: Path, text: str) -> None:
     Raises:
         UserError: it cannot be written.
     """
+    with _to_be_written(path):
+        write_atomically(path, text)
+
+
+@contextmanager
+def _to_be_written(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text)
+        yield
     except OSError as error:
         raise UserError(f"cannot write {path} ({error.strerror}): name another file") from error
 

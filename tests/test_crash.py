@@ -77,3 +77,29 @@ def test_an_interrupt_at_any_moment_is_one_line(inside, monkeypatch):
     assert done.returncode == 130
     assert done.stderr.startswith("interrupted")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_an_output_that_is_full_is_no_regression_and_no_error_of_ours(stream):
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("this system has no /dev/full")
+    words = "list methods" if stream == 1 else "list nothing"
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m bench {words} {stream}> /dev/full"],
+        capture_output=True, text=True, cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "not foreseen" not in done.stdout + done.stderr
+
+
+def test_a_working_folder_that_is_gone_is_one_line(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    root = Path(__file__).parent.parent
+    command = f"cd {gone} && rmdir {gone} && PYTHONPATH={root} {sys.executable} -m bench"
+    done = subprocess.run(
+        ["sh", "-c", f"{command} run --methods copy-source"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the working folder cannot be read (")
+    assert done.stderr.count("\n") == 1

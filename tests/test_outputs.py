@@ -97,6 +97,9 @@ WRONG_IMAGES = {
     r"values from -?[\d.]+ to 2, expected \[-1, 1\]": spoilt(2.0),
     r"values from 0 to 255, expected \[-1, 1\]": lambda x: 255 * (x > 0).float(),
     "images of type uint8, expected floating point": lambda x: x.to(torch.uint8),
+    "images in a sparse_coo tensor, expected a dense one": lambda x: x.to_sparse(),
+    "images in a meta tensor, expected a dense one": lambda x: x.to("meta"),
+    "images of type complex64, expected floating point": lambda x: x * 1j,
     "a list, expected a tensor of images": list,
     r"nothing \(None\), expected a tensor of images": lambda _: None,
 }
@@ -114,6 +117,7 @@ WRONG_CODES = {
     "a tuple, expected Codes": lambda made: (made.common, made.separate),
     r"common codes of shape \(16,\), expected \(16, C\)": codes(lambda x: x.flatten(1)[:, 0]),
     r"common codes of shape \(1, 256, 2, 2\)": codes(lambda x: x[:1]),
+    r"common codes of shape \(16, 256, 4\)": codes(lambda x: x.flatten(2)),
     r"common codes of shape \(16, 0\)": codes(lambda x: x.flatten(1)[:, :0]),
     "common codes of type int64": codes(lambda x: x.long()),
     r"separate codes of shape \(4, 256, 2, 2\)": codes(lambda x: x[:4], "separate"),
@@ -135,6 +139,21 @@ def test_codes_of_both_domains_have_one_shape(faces):
         results(method, faces)
 
 
+def test_a_separate_code_is_given_for_all_images_or_for_none(faces):
+    method = make(faces)
+    encode, calls = method.encode, []
+
+    def sometimes(x, domain):
+        common = encode(x, domain).common
+        calls.append(1)
+        return Codes(common, common if len(calls) % 2 else None)
+
+    method.reconstruct = lambda x, domain: method.decoder(method.encoder(x))
+    method.encode = sometimes
+    with pytest.raises(OutputError, match="encode gave separate codes for 2 of 4 batches"):
+        results(method, faces)
+
+
 def test_rounding_beyond_the_range_is_no_fault(faces):
     tensors, _ = results(make(faces, add=spoilt(1.0005)), faces)
     assert tensors["add"][:, :, 0].eq(255).all()
@@ -148,6 +167,9 @@ def test_rounding_beyond_the_range_is_no_fault(faces):
         ({"loss": torch.zeros(2)}, r"a tensor of shape \(2,\) for 'loss'"),
         ({"loss": "low"}, "a str for 'loss'"),
         ({"loss": None}, r"nothing \(None\) for 'loss'"),
+        ({"loss": torch.tensor(1j)}, r"a tensor of shape \(\) for 'loss'"),
+        ({"loss": torch.zeros((), device="meta")}, r"a tensor of shape \(\) for 'loss'"),
+        ({"loss": 10**400}, "an int for 'loss'"),
     ],
 )
 def test_a_training_step_gives_scalars(output, message):
@@ -159,6 +181,8 @@ def test_a_training_step_gives_scalars(output, message):
 def test_a_loss_that_is_not_finite_has_diverged(value):
     with pytest.raises(DivergedError, match="diverged: loss is not finite at step 7"):
         checked_losses({"fine": torch.zeros(()), "loss": torch.tensor(value)}, 7)
+    with pytest.raises(DivergedError):
+        checked_losses({"loss": value}, 7)
 
 
 # --- the whole way -------------------------------------------------------------------------------
@@ -186,6 +210,18 @@ def test_the_row_names_the_function_and_no_number_is_scored(inside, tmp_path):
     assert table["copy-source", "cf_skill_in_add"]["value"] == "0.0"
     again = inside(*words)
     assert again.returncode == 3
+
+
+@pytest.mark.parametrize("how", ["raise SystemExit", "import sys; sys.exit(1)"])
+def test_a_method_that_leaves_ends_one_cell(how, inside, tmp_path):
+    """Inline too: the exit code of a run is not a plug-in's to say."""
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(OWN_METHOD + f"\n    def reconstruct(self, x, domain):\n        {how}\n")
+    done = inside("run", "--plugin", plugin, "--methods", "mine,copy-source", *TINY,
+                  "--metrics", "cf_rank_add", "--results", tmp_path / "r")  # fmt: skip
+    assert done.returncode == 3
+    assert "SystemExit" in done.stdout
+    assert rows(tmp_path / "r")["copy-source", "cf_rank_add"]["status"] == "ok"
 
 
 # --- parameters (cases 11 and 25) ----------------------------------------------------------------

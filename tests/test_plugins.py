@@ -102,16 +102,52 @@ def test_an_edited_helper_makes_a_record_stale(inside, tmp_path):
     assert "stale: the source of mine has changed" in inside(*words).stdout
 
 
-def test_helpers_of_one_name_are_not_mixed_up(tmp_path):
-    for at, name in enumerate(("one", "two")):
-        text = OWN_METHOD.replace('"mine"', f'"{name}"')
-        write(tmp_path / name, f"{text}\nimport shared_nets\n", "plugin.py")
-        write(tmp_path / name, f"VALUE = {at}\n", "shared_nets.py")
-    files = [tmp_path / name / "plugin.py" for name in ("one", "two")]
-    registry = Registry(files)
+@pytest.mark.parametrize("helper", ["NETS.py", "NETS/__init__.py", "NETS/parts.py"])
+@pytest.mark.parametrize("late", [False, True])
+def test_helpers_of_one_name_are_not_mixed_up(helper, late, tmp_path):
+    """Imported at once, or later by a function; packages with `__init__` or without."""
+    name = f"nets_{late}_{helper.count('/') + helper.count('_')}"  # modules live as long as pytest
+    line = f"from {name} import parts" if helper == "NETS/parts.py" else f"import {name}"
+    for at, folder in enumerate(("one", "two")):
+        text = OWN_METHOD.replace('"mine"', f'"{folder}"')
+        text += f"\n\ndef later():\n    {line}\n" if late else f"\n{line}\n"
+        write(tmp_path / folder, text, "plugin.py")
+        write(tmp_path / folder, f"VALUE = {at}\n", helper.replace("NETS", name))
+    registry = Registry([tmp_path / folder / "plugin.py" for folder in ("one", "two")])
     registry.find("method", "one").load()
-    with pytest.raises(UserError, match="imports 'shared_nets', of which there are two"):
+    with pytest.raises(UserError, match=f"imports '{name}', of which there are two"):
         registry.find("method", "two").load()
+
+
+def test_a_module_of_the_working_folder_is_not_taken_for_a_helper(tmp_path):
+    """`python -m bench` looks there first."""
+    write(tmp_path / "plugins", f"{OWN_METHOD}\ndef later():\n    import nets\n")
+    write(tmp_path / "plugins", "VALUE = 0\n", "nets.py")
+    write(tmp_path / "here", "VALUE = 1\n", "nets.py")
+    words = ("run", "--plugin", tmp_path / "plugins" / "mine.py", "--methods", "mine", "--dry-run")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *map(str, words)], capture_output=True, text=True,
+        cwd=tmp_path / "here", env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "imports 'nets', of which there are two" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["sys.exit(1)", "sys.exit('install it')", "raise SystemExit"])
+def test_a_plugin_that_leaves_is_one_line(how, inside, tmp_path):
+    plugin = write(tmp_path, f"{OWN_METHOD}\nimport sys\n{how}\n")
+    done = inside("run", "--plugin", plugin, "--methods", "mine", "--dry-run", *TINY)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: cannot import plug-in {plugin}: SystemExit")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reason_of_several_lines_is_one(inside, tmp_path):
+    plugin = write(tmp_path, f"{OWN_METHOD}\nraise RuntimeError('first\\nsecond')\n")
+    done = inside("run", "--plugin", plugin, "--methods", "mine", "--dry-run", *TINY)
+    assert done.returncode == 2
+    assert done.stderr.endswith("RuntimeError: first\\nsecond\n")
+    assert done.stderr.count("\n") == 1
 
 
 def test_folders_and_links_beside_a_plugin_do_no_harm(tmp_path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from bench.plan import Request, make_plan
-from bench.store import SCHEMA, Store, write_sealed
+from bench.store import SCHEMA, Store, write_atomically, write_sealed
 
 WANTED = {"one": 1, "two": 3}
 TABLE = {  # state: (resume, retry, fresh)
@@ -84,3 +85,22 @@ def test_a_record_that_another_run_replaced_is_read_again(cell, tmp_path):
     assert store.record(path)["status"] == "ok"
     Path.unlink(path)
     assert store.todo(cell, WANTED, "resume") == "run"
+
+
+def test_links_stay_and_pipes_get_the_content(tmp_path):
+    """What a user names as an output is not put aside for a new file."""
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    target.write_text("old")
+    link.symlink_to(target)
+    write_atomically(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    got: list[str] = []
+    reader.start()
+    write_atomically(pipe, "all of it")
+    reader.join(10)
+    assert got == ["all of it"]
+    assert pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe", "target"]
