@@ -28,9 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
         _say(f"error: the working folder cannot be read ({error.strerror}): change into another")
         sys.exit(Exit.WRONG_USE)
     try:
-        from bench.cli import main as command_line  # here, so that a broken install is caught too
-
-        command_line(arguments)
+        _run(arguments)
     except KeyboardInterrupt:  # while modules are imported
         sys.exit(interrupted())
     except Exception as error:
@@ -39,6 +37,18 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(Exit.WRONG_USE)
         _say(f"error: {_in_one_line(error)} ({_kept(error)})")
         sys.exit(Exit.UNFORESEEN)
+
+
+def _run(arguments: list[str] | None) -> None:
+    try:
+        from bench.cli import main as command_line  # here, so that a broken install is caught too
+    except ImportError as error:
+        _say(
+            f"error: a package that the suite needs cannot be imported ({one_line(str(error))}): "
+            "install the suite, or use the Python of its environment, as in .venv/bin/python"
+        )
+        sys.exit(Exit.WRONG_USE)
+    command_line(arguments)
 
 
 def _say(line: str) -> None:

@@ -10,6 +10,7 @@ compared. What is read has the form of `bench.forms`. Needs no torch.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -209,8 +210,11 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(
             f"no baseline {path}: `python -m bench baseline --results DIR --reason TEXT` writes one"
         ) from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"baseline {path} cannot be used: {error}") from error
+    except OSError as error:
+        raise UserError(f"baseline {path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        said = "it is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise UserError(f"baseline {path} cannot be used: {said}") from error
     again = "write it again with `python -m bench baseline`"
     if found.get("schema") != SCHEMA:
         raise UserError(

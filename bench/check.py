@@ -111,10 +111,10 @@ def check(
     if run:
         baseline, apart = run_cells(options, baseline, jobs)
         findings += apart
-    if Layer.GOLDEN in layers:
-        findings += golden_now(options, baseline["golden"])
     if of_records and baseline["rows"]:
         findings += compare_records(baseline, usable_records(Store(options.results)), layers)
+    if Layer.GOLDEN in layers:
+        findings += golden_now(options, baseline["golden"])
     return _tell(options, findings, str(options.path), lenient, reports)
 
 

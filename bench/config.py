@@ -281,6 +281,12 @@ def safe(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "-_.=") else "_" for c in name)[:100]
 
 
+def stem_of(profile: str) -> str:
+    """Return a profile's name as a part of a file's: one that was changed has a name of its own."""
+    stem, bracket, _ = profile.partition("[")
+    return f"{stem}-{hash_of(profile)[:8]}" if bracket else stem
+
+
 def is_imported(identity: Mapping[str, Any]) -> bool:
     """Return whether an identity is that of images made elsewhere, and of no method in here."""
     return IMAGES_HASH in identity["config"]

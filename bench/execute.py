@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.anchors import ANCHORS
 from bench.cell import Job
-from bench.config import Cell, safe
+from bench.config import Cell, safe, stem_of
 from bench.contracts import Artefacts, DataSizes, Task, TaskData
 from bench.data import checked, fingerprint, prepare, read
 from bench.display import display, preparing, print_table, say
@@ -201,5 +201,5 @@ def _write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
     if made:
         profile = of_task[0].profile
         title = f"{task}, profile {profile}: adding on the left, removing on the right"
-        file = f"overview-{safe(task)}-{profile.partition('[')[0]}.png"
+        file = f"overview-{safe(task)}-{stem_of(profile)}.png"
         draw_overview(store.root / file, title, made, data)

@@ -10,7 +10,16 @@ import torch
 from torch import Tensor
 
 from bench.cached import content_hash
-from bench.config import IMAGES_HASH, Cell, Profile, Setting, choose_profile, is_imported, safe
+from bench.config import (
+    IMAGES_HASH,
+    Cell,
+    Profile,
+    Setting,
+    choose_profile,
+    is_imported,
+    safe,
+    stem_of,
+)
 from bench.contracts import CODES, IMAGES, Artefacts, Task
 from bench.data import fingerprint, prepare
 from bench.decode import SUFFIXES, as_rgb, opened, pixels, shown
@@ -86,7 +95,7 @@ def show_pairs(setup: Setup, request: Request, folders: Mapping[str, Path]) -> N
     store.open_for_writing()
     data = make_ready(console, task, profile.sizes, setup.cache)
     pairs = len(data.test_pairs[0])
-    folder = store.root / f"pairs-{safe(task.name)}-{profile.name.partition('[')[0]}"
+    folder = store.root / f"pairs-{safe(task.name)}-{stem_of(profile.name)}"
     write_pairs(folder, data)
     say(console, f"wrote the test pairs to {folder} (which belong together: pairs.csv)")
     say(

@@ -102,7 +102,7 @@ class Registry:
             if not plugins:
                 raise UserError(
                     f"{path} holds no plug-in: expected a class with a literal `name` that derives "
-                    f"from {', '.join(BASES.values())}"
+                    f"from {' or '.join(BASES.values())}"
                 )
             self._take(plugins)
 

@@ -535,3 +535,18 @@ def test_a_revision_that_does_not_exist_is_one_line(inside):
     assert done.returncode == 2
     assert "--ab: git worktree add" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_records_nothing_is_computed_first(inside, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.check.golden_now", lambda *_: pytest.fail("computed all the same"))
+    done = inside("check", "--results", tmp_path / "none")
+    assert done.returncode == 2
+    assert "no records in" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "said"), [("docs", "Is a directory"), ("README.md", "no JSON")])
+def test_what_is_no_baseline_is_said_in_words(name, said, inside):
+    done = inside("check", Path(__file__).parent.parent / name)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Errno" not in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -91,6 +92,12 @@ def test_second_run_trains_nothing(finished, inside, cache):
     assert " cells have their record already" in done.stdout
     assert "start" not in done.stdout
     assert {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()} == before
+
+
+def test_a_changed_profile_has_pictures_of_its_own(finished):
+    """Else a trial would put its picture in the place of the profile's."""
+    (picture,) = finished.glob("overview-*.png")
+    assert re.fullmatch(r"overview-avatars-glasses-smoke-[0-9a-f]{8}\.png", picture.name)
 
 
 def test_another_folder_and_engine_give_the_same_bits(finished, inside, tmp_path):
