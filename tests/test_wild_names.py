@@ -239,3 +239,14 @@ def test_a_choice_of_numbers_can_be_set():
     """case 12, sibling."""
     label, config = configured("x: Literal[1, 2] = 1", "x=2")
     assert (label, config["x"]) == ("mine[x=2]", 2)
+
+
+@pytest.mark.parametrize("option", ["--methods", "--tasks", "--metrics"])
+@pytest.mark.parametrize("nothing", ["", " ", ","])
+def test_an_option_without_a_name_does_not_mean_all(option, nothing, inside):
+    """An unset variable of a script must not start hours of work."""
+    done = inside("run", option, nothing, "--dry-run")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: an option that takes names got '{nothing}': name some, or leave the option out\n"
+    )
