@@ -304,8 +304,8 @@ def _apart(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranked_by(rows: pd.DataFrame) -> list[str]:
-    """Return those of `RANKED` that have a value: a task without truth has fewer."""
-    valued = set(rows.loc[rows["value"].notna(), "metric"])
+    """Return those of `RANKED` with a value and a direction: a task without truth has fewer."""
+    valued = set(rows.loc[rows["value"].notna() & (rows["better"] != ""), "metric"])
     return [metric for metric in RANKED if metric in valued]
 
 

@@ -203,3 +203,11 @@ def test_the_machine_of_times_is_named():
     assert "one kind of machine only (processor, instructions, torch): EPYC, 2.13." in one
     two = markdown(boards([on("EPYC", "m"), on("Xeon", "n"), on("EPYC", "o")]))
     assert "- EPYC, 2.13: m, o\n- Xeon, 2.13: n" in two
+
+
+def test_a_number_without_a_direction_ranks_nobody():
+    """Found by fuzzing: an edited record may say nothing of what is better."""
+    made = record(fd_add=5.0)
+    made["metrics"]["fd_add"]["better"] = ""
+    (board,) = boards([made])
+    assert board.ranks == {}
