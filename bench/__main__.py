@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from bench.errors import Exit
 from bench.escape import one_line
-from bench.interrupts import interrupted
+from bench.interrupts import interrupted, keep_exit_code
 from bench.terminal import ERRORS, make_usable
 
 
@@ -22,6 +22,8 @@ def main(arguments: list[str] | None = None) -> None:
     Python would give, means that a check has found a regression.
     """
     make_usable()
+    if arguments is None:  # else it is called by a program that goes on
+        keep_exit_code()
     try:
         os.getcwd()
     except OSError as error:

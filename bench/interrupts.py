@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from bench.errors import Exit
@@ -16,10 +18,28 @@ def interrupted() -> Exit:
     """Say how to go on after an interrupt; return the exit code."""
     said = "interrupted: the same command keeps what is finished and does the rest"
     print(said, file=sys.stderr)
+    _told.set()
     return Exit.INTERRUPTED
 
 
-_came = threading.Event()
+_told, _came = threading.Event(), threading.Event()
+
+
+def keep_exit_code() -> None:
+    """Let this process end with the exit code of an interrupt that was caught.
+
+    An interrupt that came while a library ran Python from C, as some do when they are imported,
+    Python holds for uncaught, and would kill itself by the signal at its end.
+    """
+    atexit.register(_leave)  # the first that is registered, so the last that is called
+
+
+def _leave() -> None:
+    if _told.is_set():
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(Exit.INTERRUPTED)
 
 
 def came() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -107,3 +108,30 @@ def test_a_working_folder_that_is_gone_is_one_line(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: the working folder cannot be read (")
     assert done.stderr.count("\n") == 1
+
+
+FROM_C = """
+import ctypes, sys
+import bench.cli
+from bench.__main__ import main
+
+def interrupted(**_):  # as a library does that runs Python from C
+    run = ctypes.pythonapi.PyRun_String
+    run.restype, run.argtypes = ctypes.py_object, [ctypes.c_char_p, ctypes.c_int, *2 * [ctypes.py_object]]
+    run(b"raise KeyboardInterrupt", 257, {}, {})
+
+bench.cli.app = interrupted
+sys.argv = ["bench", "list", "methods"]
+main()
+"""  # noqa: E501
+
+
+def test_an_interrupt_below_python_has_the_same_exit_code(tmp_path):
+    """Python holds it for uncaught, and would end by the signal: seen once in CI."""
+    (tmp_path / "as_a_module.py").write_text(FROM_C)
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
+    done = subprocess.run(
+        [sys.executable, "-m", "as_a_module"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (130, 1)
