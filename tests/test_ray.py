@@ -111,13 +111,13 @@ def test_cells_that_cannot_be_done_are_rows(bench, tmp_path):
         plugins += ["--plugin", path]
     done = bench(
         "run", "--methods", "dies,hangs,raises,copy-source", *TINY, *FAST, *plugins, *RAY,
-        "--results", tmp_path / "results", "--timeout", "30",
+        "--results", tmp_path / "results", "--timeout", "45",
     )  # fmt: skip
     assert done.returncode == 3, done.stdout + done.stderr
     assert _record(tmp_path, "dies")["status"] == "lost"
     assert "3 times" in _record(tmp_path, "dies")["reason"]
     assert _record(tmp_path, "hangs")["status"] == "failed"
-    assert "timed out after 30 s (--timeout)" in _record(tmp_path, "hangs")["reason"]
+    assert "timed out after 45 s (--timeout)" in _record(tmp_path, "hangs")["reason"]
     reason = _record(tmp_path, "raises")["reason"]
     log = next((tmp_path / "results" / "runs").glob("raises-*")) / "log.txt"
     assert reason == f"OSError: no (log: {log})"
