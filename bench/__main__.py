@@ -9,10 +9,10 @@ import tempfile
 import traceback
 from contextlib import suppress
 
-from bench.errors import Exit
-from bench.escape import one_line
-from bench.interrupts import interrupted, keep_exit_code
-from bench.terminal import ERRORS, make_usable
+from bench.utils.errors import Exit
+from bench.utils.interrupts import interrupted, keep_exit_code
+from bench.utils.output.escape import one_line
+from bench.utils.output.terminal import ERRORS, make_usable
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None) -> None:
     try:
-        from bench.cli import main as command_line  # here, so that a broken install is caught too
+        from bench.cli.main import (
+            main as command_line,  # here, so that a broken install is caught too
+        )
     except ImportError as error:
         _say(
             f"error: a package that the suite needs cannot be imported ({one_line(str(error))}): "

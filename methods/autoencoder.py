@@ -13,10 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.contracts import Spec
-from bench.method import BaseConfig, Codes, Method
-
-from ._blocks import down, levels, pyramid, reconstruction_loss, up
+from bench.contracts.method import BaseConfig, Codes, Method
+from bench.contracts.task import Spec
+from bench.methods._blocks import down, levels, pyramid, reconstruction_loss, up
 
 
 class Autoencoder(Method):

@@ -19,10 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.contracts import Spec
-from bench.method import BaseConfig, Batch, Codes, Method
-
-from ._blocks import full_precision
+from bench.contracts.method import BaseConfig, Batch, Codes, Method
+from bench.contracts.task import Spec
+from bench.methods._blocks import full_precision
 
 BASE = 4  # side of the map at which the branches look
 

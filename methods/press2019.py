@@ -16,10 +16,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from bench.contracts import Spec
-from bench.method import BaseConfig, Codes, Method
-
-from ._blocks import (
+from bench.contracts.method import BaseConfig, Codes, Method
+from bench.contracts.task import Spec
+from bench.methods._blocks import (
     binary_cross_entropy,
     down,
     full_precision,

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.contracts import Spec
-from bench.method import BaseConfig, Codes, Method
+from bench.contracts.method import BaseConfig, Codes, Method
+from bench.contracts.task import Spec
 
 SLOPE = 0.2
 

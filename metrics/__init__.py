@@ -1,1 +1,1 @@
-"""The metrics: one file a family, found by the class attribute `name` (see `bench.contracts`)."""
+"""The metrics: one file a family, found by the class attribute `name` (see `bench.contracts.task`)."""

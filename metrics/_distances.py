@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._statistics import generator
+from bench.metrics._statistics import generator
 
 FOLDS = 10
 NEIGHBOURS = {"precision": 3, "recall": 3, "density": 5, "coverage": 5}

@@ -2,7 +2,7 @@
 
 `avatars64` ships with the suite: a small convolutional net, trained with supervision on every
 factor of the embedded faces (not on the domain alone, or it would be blind to the common part). Its
-weights are made by ``python -m metrics.train_extractor``. True Inception needs the weights that
+weights are made by ``python -m tests.train_extractor``. True Inception needs the weights that
 torch-fidelity documents; the user gives their path, nothing is fetched.
 
 The name of an extractor ends in the hash of its weights: values of two names share no scale.
@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from bench import compat
-from bench.cached import content_hash
-from bench.errors import UserError
+from bench.utils import compat
+from bench.utils.errors import UserError
+from bench.utils.files.tensor_files import content_hash
 
 WEIGHTS = Path(__file__).with_name("weights") / "avatars64.safetensors"
 SIDE = 64

@@ -23,12 +23,11 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.cached import content_hash, keep_if_possible
-from bench.contracts import HIDDEN, Factor, TaskData
-from bench.images import to_float
-from bench.seeds import derive
-
-from ._extractor import Extractor
+from bench.contracts.images import to_float
+from bench.contracts.task import HIDDEN, Factor, TaskData
+from bench.metrics._extractor import Extractor
+from bench.utils.files.tensor_files import content_hash, keep_if_possible
+from bench.utils.seeds import derive
 
 FORMAT = 2
 """Rises with every change of what is kept."""

@@ -21,10 +21,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor, nn
 
-from bench.contracts import HIDDEN
-from bench.seeds import derive
-
-from ._statistics import generator
+from bench.contracts.task import HIDDEN
+from bench.metrics._statistics import generator
+from bench.utils.seeds import derive
 
 VALIDATION = 0.25
 Features = NDArray[np.float32]

@@ -14,11 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.cached import content_hash, keep_if_possible
-from bench.contracts import TaskData
-
-from ._distances import FEWEST, frechet, gaussian_side, kid, real_side
-from ._extractor import Extractor
+from bench.contracts.task import TaskData
+from bench.metrics._distances import FEWEST, frechet, gaussian_side, kid, real_side
+from bench.metrics._extractor import Extractor
+from bench.utils.files.tensor_files import content_hash, keep_if_possible
 
 FORMAT = 3
 """Rises with every change of what is kept."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from bench.seeds import derive
+from bench.utils.seeds import derive
 
 Array = NDArray[np.float64]
 LEVEL = 0.95

@@ -15,9 +15,9 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor
 
-from bench.contracts import HIDDEN, Artefacts, Metric, MetricInfo, Result, Settings, TaskData
-
-from ._probes import SHORT_BATTERY, Labels, Told, tell, validating
+from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
+from bench.contracts.task import HIDDEN, TaskData
+from bench.metrics._probes import SHORT_BATTERY, Labels, Told, tell, validating
 
 LOGISTIC = {"logistic": SHORT_BATTERY["logistic"]}
 ROUTES = {"da_acc": "ab", "da_acc_back": "ba", "da_acc_source": "aa"}

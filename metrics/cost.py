@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
+from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
+from bench.contracts.task import TaskData
 
 FEWEST = 6
 """Items below which no pair of them holds a median with 95 %."""

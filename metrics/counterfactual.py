@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData, Truth
-
-from ._statistics import Array, bootstrap
+from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
+from bench.contracts.task import TaskData, Truth
+from bench.metrics._statistics import Array, bootstrap
 
 
 def absolute_error(x: Tensor, y: Tensor) -> Tensor:

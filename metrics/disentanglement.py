@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.contracts import HIDDEN, Artefacts, Metric, MetricInfo, Result, Settings, TaskData
-
-from ._probes import SHORT_BATTERY, Labels, Told, bits, entropy, tell, validating
-from ._statistics import Array, bootstrap
+from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
+from bench.contracts.task import HIDDEN, TaskData
+from bench.metrics._probes import SHORT_BATTERY, Labels, Told, bits, entropy, tell, validating
+from bench.metrics._statistics import Array, bootstrap
 
 CODES = ("z1", "z2")
 

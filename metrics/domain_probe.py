@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
-
-from ._probes import BATTERY, Labels, Told, balanced_accuracy, bits, tell, validating
-from ._statistics import generator, mean_interval
+from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
+from bench.contracts.task import TaskData
+from bench.metrics._probes import BATTERY, Labels, Told, balanced_accuracy, bits, tell, validating
+from bench.metrics._statistics import generator, mean_interval
 
 PLANTED = 2.0
 """Distance of the planted leak's means, in standard deviations (Cohen's d)."""

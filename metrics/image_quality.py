@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
-
-from ._distances import FEWEST, NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
-from ._extractor import Extractor, avatars64, check_inception, inception
-from ._reference import Reference, reference
-from ._statistics import jackknife_interval
+from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
+from bench.contracts.task import TaskData
+from bench.metrics._distances import FEWEST, NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
+from bench.metrics._extractor import Extractor, avatars64, check_inception, inception
+from bench.metrics._reference import Reference, reference
+from bench.metrics._statistics import jackknife_interval
 
 TARGET = {"add": 1, "remove": 0}
 """The domain that results of each operation should look like."""

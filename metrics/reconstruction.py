@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.contracts import Artefacts, Metric, MetricInfo, Result, Settings, TaskData
-
-from ._statistics import Array, mean_interval
+from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
+from bench.contracts.task import TaskData
+from bench.metrics._statistics import Array, mean_interval
 
 PSNR_CAP = 60.0
 WINDOW, SIGMA = 11, 1.5

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from bench.contracts import HIDDEN, Artefacts, Metric, MetricInfo, Result, Settings, TaskData
-from bench.images import of_neighbours
-
-from ._extractor import Extractor, avatars64
-from ._judge import Judge, judge
-from ._statistics import Array, bootstrap, mean_interval
+from bench.contracts.images import of_neighbours
+from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
+from bench.contracts.task import HIDDEN, TaskData
+from bench.metrics._extractor import Extractor, avatars64
+from bench.metrics._judge import Judge, judge
+from bench.metrics._statistics import Array, bootstrap, mean_interval
 
 
 class Transfer(Metric):

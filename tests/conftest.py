@@ -16,9 +16,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.contracts import DataSizes, Options, Settings
-from bench.data import prepare
-from bench.registry import Registry
+from bench.contracts.metric import Settings
+from bench.contracts.registry import Registry
+from bench.contracts.task import DataSizes, Options
+from bench.tasks.cache import prepare
 
 from .pictures import make_celeba, make_folder
 
@@ -39,7 +40,6 @@ TINY = (
 TIMED = ("train_images_per_s", "infer_images_per_s", "latency", "peak_memory_mb")
 OWN_METHOD = REGISTRY.find("method", "autoencoder").path.read_text("utf-8")
 OWN_METHOD = OWN_METHOD.replace('name = "autoencoder"', 'name = "mine"')
-OWN_METHOD = OWN_METHOD.replace("from ._blocks", "from methods._blocks")
 """The file of a user's own method, as CONTRIBUTING says to begin."""
 
 torch.set_num_threads(1)

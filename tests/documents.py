@@ -23,9 +23,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from bench.anchors import ANCHORS
-from bench.board import Board, boards
-from bench.store import Store
+from bench.board.board import Board, boards
+from bench.contracts.anchors import ANCHORS
+from bench.records.store import Store
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))

@@ -20,24 +20,24 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from unittest import mock
 
-from bench.anchors import ANCHORS
-from bench.cell import run
-from bench.config import Cell
-from bench.contracts import Spec, kinds_of_content
-from bench.data import prepare
-from bench.display import console, say
-from bench.errors import UserError
-from bench.plan import Plan, Request, jobs_for, make_plan
-from bench.registry import Plugin, Registry
-from bench.store import Store
-from bench.threads import computing_with
-from bench.training import build, flops_of_step
+from bench.cell.run import run
+from bench.cell.training import build, flops_of_step
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.cell import Cell
+from bench.contracts.registry import Plugin, Registry
+from bench.contracts.task import Spec, kinds_of_content
+from bench.plan.plan import Plan, Request, jobs_for, make_plan
+from bench.records.store import Store
+from bench.tasks.cache import prepare
+from bench.utils.errors import UserError
+from bench.utils.output.console import console, say
+from bench.utils.threads import computing_with
 
 from .conftest import module
 
 IMAGES, STEPS = 64, 2
 SHORT = (
-    mock.patch("bench.artefacts.LATENCY_REPEATS", 6),
+    mock.patch("bench.cell.artefacts.LATENCY_REPEATS", 6),
     mock.patch.object(module("_probes")._Networks, "steps", 20),
 )
 """What would take most of the time, and of which a part shows as well that it works."""

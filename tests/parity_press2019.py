@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.contracts import Spec
-from bench.method import Codes
+from bench.contracts.method import Codes
+from bench.contracts.task import Spec
 
 from .conftest import REGISTRY
 from .golden_scheme import GOLDEN, deviation, drawn, fill, golden

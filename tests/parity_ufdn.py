@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.contracts import Spec
+from bench.contracts.task import Spec
 
 from .conftest import REGISTRY
 from .golden_scheme import GOLDEN, deviation, drawn, fill, golden, normal, on_step, relative

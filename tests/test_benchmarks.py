@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import harness
-from benchmarks import metrics as comparison
+from tests.benchmarks import harness
+from tests.benchmarks import metrics as comparison
 
 TINY = ["--n", "60", "--features", "8", "--rounds"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.board import COLUMNS, boards, frame, mean_ranks, seed_interval
-from bench.details import over_seeds
-from bench.tables import markdown
+from bench.board.board import boards, mean_ranks
+from bench.board.frame import COLUMNS, frame, over_seeds, seed_interval
+from bench.board.markdown import markdown
 
 
 def record(label="m", seed=0, method=None, status="ok", **values):
@@ -151,7 +151,7 @@ def test_anchors_stand_below_and_are_not_ranked():
 def test_identity_knows_what_matters_and_nothing_else():
     from dataclasses import replace
 
-    from bench.config import Cell
+    from bench.contracts.cell import Cell
 
     cell = Cell("m", "m", {"a": 1, "b": 2.0}, "t", "f", "p", {"size": 32}, 0, "cpu", "fp32")
     same = replace(cell, label="other", plugins=("x",), config={"b": 2.0, "a": 1})

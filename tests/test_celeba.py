@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.compat import torchvision
-from bench.contracts import PARTS, DataSizes, Options
-from bench.data import fingerprint, prepare
+from bench.contracts.task import PARTS, DataSizes, Options
+from bench.tasks.cache import fingerprint, prepare
 from bench.tasks.celeba import CelebaBeard, CelebaGlasses, checksums
+from bench.utils.compat import torchvision
 
 from .pictures import make_celeba
 

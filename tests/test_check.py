@@ -14,26 +14,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench import ab, gate
-from bench import baseline as baselines
-from bench.choice import Choice
-from bench.claims import gaps, smallest
-from bench.compare import compare_records
-from bench.config import hash_of
-from bench.errors import Exit, UserError
-from bench.store import write_sealed
-from bench.verdicts import (
-    Finding,
-    Layer,
-    Verdict,
-    as_json,
-    as_junit,
-    as_markdown,
-    exit_code,
-    github_lines,
-    tell_github,
-    worst_first,
-)
+from bench.check import baseline as baselines
+from bench.check import gate, speed
+from bench.check.compare import compare_records
+from bench.check.findings import Finding, Layer, Verdict, exit_code, worst_first
+from bench.check.orderings import gaps, smallest
+from bench.check.reports import as_json, as_junit, as_markdown, github_lines, tell_github
+from bench.records.select import Choice
+from bench.utils.errors import Exit, UserError
+from bench.utils.files.sealed import write_sealed
+from bench.utils.hashing import hash_of
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("exact", "ordering", "statistical")
@@ -508,7 +498,7 @@ def test_speed_is_judged_by_the_ratios_of_all_rounds():
         "m noisy": [0.5, 2.5, 1.0, 3.0, 0.8],
         "m fast": [0.5, 0.52, 0.49, 0.5, 0.51],
     }
-    found = {f.number: str(f.verdict) for f in ab.judge_ratios(ratios, "main")}
+    found = {f.number: str(f.verdict) for f in speed.judge_ratios(ratios, "main")}
     assert found == {"same": "pass", "slow": "regressed", "noisy": "inconclusive",
                      "fast": "improved"}  # fmt: skip
 
@@ -520,14 +510,14 @@ def test_base_and_head_take_turns_and_change_who_is_first(monkeypatch, tmp_path)
 
     def time_tree(tree, methods):
         timed.append(tree)
-        return {"m add": 1.0 + 0.001 * len(timed), "m new" if tree == ab.ROOT else "m old": 1.0}
+        return {"m add": 1.0 + 0.001 * len(timed), "m new" if tree == speed.ROOT else "m old": 1.0}
 
     timed = []
-    monkeypatch.setattr(ab, "checked_out", checked_out)
-    monkeypatch.setattr(ab, "time_tree", time_tree)
-    (finding,) = ab.compare_speed("main", ["m"], rounds=4)
+    monkeypatch.setattr(speed, "checked_out", checked_out)
+    monkeypatch.setattr(speed, "time_tree", time_tree)
+    (finding,) = speed.compare_speed("main", ["m"], rounds=4)
     assert (finding.number, str(finding.verdict)) == ("add", "pass")
-    assert timed == [tmp_path, ab.ROOT, ab.ROOT, tmp_path] * 2
+    assert timed == [tmp_path, speed.ROOT, speed.ROOT, tmp_path] * 2
 
 
 def test_a_revision_that_does_not_exist_is_one_line(inside):
@@ -538,7 +528,9 @@ def test_a_revision_that_does_not_exist_is_one_line(inside):
 
 
 def test_without_records_nothing_is_computed_first(inside, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.check.golden_now", lambda *_: pytest.fail("computed all the same"))
+    monkeypatch.setattr(
+        "bench.check.check.golden_now", lambda *_: pytest.fail("computed all the same")
+    )
     done = inside("check", "--results", tmp_path / "none")
     assert done.returncode == 2
     assert "no records in" in done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from bench.cli import app
+from bench.cli.main import app
 
 from .conftest import OWN_METHOD
 

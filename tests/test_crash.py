@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import bench.check
-import bench.publish  # noqa: F401  (imported while a test replaces something, it would keep that)
-from bench.errors import Exit
+from bench.utils.errors import Exit
 
 
 def raising(error):
@@ -37,7 +35,7 @@ def test_an_unforeseen_error_is_one_line_and_never_a_regression(
     verb, error, said, inside, monkeypatch, tmp_path
 ):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    for place in ("registry.Registry", "store.Store", "check.check"):
+    for place in ("contracts.registry.Registry", "records.store.Store", "check.check.check"):
         monkeypatch.setattr(f"bench.{place}", raising(error))
     done = inside(*verb)
     assert done.returncode == 70 == Exit.UNFORESEEN
@@ -54,7 +52,7 @@ def test_an_unforeseen_error_is_one_line_and_never_a_regression(
 
 
 def test_where_nothing_can_be_written_the_traceback_is_printed(inside, monkeypatch):
-    monkeypatch.setattr("bench.registry.Registry", raising(ValueError("lost")))
+    monkeypatch.setattr("bench.contracts.registry.Registry", raising(ValueError("lost")))
     monkeypatch.setattr("tempfile.NamedTemporaryFile", raising(OSError(28, "no space left")))
     done = inside("list", "methods")
     assert done.returncode == 70
@@ -77,7 +75,7 @@ def test_a_broken_install_is_no_regression_either(tmp_path):
 
 
 def test_an_interrupt_at_any_moment_is_one_line(inside, monkeypatch):
-    monkeypatch.setattr("bench.cli.app", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("bench.cli.main.app", raising(KeyboardInterrupt()))
     done = inside("list", "methods")
     assert done.returncode == 130
     assert done.stderr.startswith("interrupted")
@@ -112,7 +110,7 @@ def test_a_working_folder_that_is_gone_is_one_line(tmp_path):
 
 FROM_C = """
 import ctypes, sys
-import bench.cli
+import bench.cli.main
 from bench.__main__ import main
 
 def interrupted(**_):  # as a library does that runs Python from C
@@ -120,7 +118,7 @@ def interrupted(**_):  # as a library does that runs Python from C
     run.restype, run.argtypes = ctypes.py_object, [ctypes.c_char_p, ctypes.c_int, *2 * [ctypes.py_object]]
     run(b"raise KeyboardInterrupt", 257, {}, {})
 
-bench.cli.app = interrupted
+bench.cli.main.app = interrupted
 sys.argv = ["bench", "list", "methods"]
 main()
 """  # noqa: E501

@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bench.contracts import Spec
-from bench.method import Batch
-from bench.plan import Request, make_plan
+from bench.contracts.method import Batch
+from bench.contracts.task import Spec
+from bench.plan.plan import Request, make_plan
 
 from .conftest import REGISTRY
 

@@ -7,9 +7,9 @@ import warnings
 import pytest
 import torch
 
-from bench.checkpoint import Checkpoint
-from bench.determinism import ask, noted
-from bench.training import build, flops_of_step, train
+from bench.cell.checkpoint import Checkpoint
+from bench.cell.determinism import ask, noted
+from bench.cell.training import build, flops_of_step, train
 
 from .conftest import REGISTRY
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from bench.contracts import DataSizes, Options
-from bench.errors import UserError
+from bench.contracts.task import DataSizes, Options
 from bench.tasks import digits_torchvision as sets
 from bench.tasks.digits import Digits, parts
+from bench.utils.errors import UserError
 
 from .conftest import REGISTRY
 

@@ -50,7 +50,7 @@ def test_every_dependency_is_pinned():
 
 
 def test_profiles_are_described():
-    from bench.config import profiles
+    from bench.plan.profiles import profiles
 
     text = (ROOT / "docs" / "profiles.md").read_text()
     for profile in profiles().values():
@@ -89,7 +89,7 @@ def test_no_placeholder_is_left():
 
 
 def test_every_committed_record_can_be_read():
-    from bench.store import Store
+    from bench.records.store import Store
 
     records, damaged = Store(ROOT / "results").records()
     assert records
@@ -112,9 +112,10 @@ def test_a_number_that_is_not_the_records_is_filled_in():
 
 
 def test_the_committed_board_is_what_the_committed_records_give():
-    from bench.board import boards, frame
-    from bench.store import Store
-    from bench.tables import markdown
+    from bench.board.board import boards
+    from bench.board.frame import frame
+    from bench.board.markdown import markdown
+    from bench.records.store import Store
 
     records, _ = Store(ROOT / "results").records()
     table = frame(records)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import environment
+from bench.records import environment
 
 X86 = """processor\t: 0
 vendor_id\t: AuthenticAMD

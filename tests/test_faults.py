@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.checkpoint import Checkpoint
-from bench.config import choose_profile, configure
-from bench.training import build, flops_of_step, train
+from bench.cell.checkpoint import Checkpoint
+from bench.cell.training import build, flops_of_step, train
+from bench.plan.profiles import choose_profile, configure
 
 from .conftest import REGISTRY, TINY, numbers, rows
 
@@ -30,7 +30,7 @@ LITTLE = '''
 import os, pathlib, random, signal
 import numpy as np
 import torch
-from bench.method import BaseConfig, Codes, Method
+from bench.contracts.method import BaseConfig, Codes, Method
 
 class Little(Method):
     """An autoencoder of one layer that draws from every generator; HOW happens before a step."""

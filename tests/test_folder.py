@@ -14,14 +14,14 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.cached import read_checked
-from bench.cell import Job
-from bench.contracts import PARTS, DataSizes, Options
-from bench.data import fingerprint, prepare, read
-from bench.decode import as_rgb, opened, square
-from bench.errors import UserError
-from bench.plan import Request, make_plan
-from bench.tasks.folder import Folder
+from bench.cell.job import Job
+from bench.contracts.task import PARTS, DataSizes, Options
+from bench.plan.plan import Request, make_plan
+from bench.tasks.cache import fingerprint, prepare, read
+from bench.tasks.files.decode import as_rgb, opened, square
+from bench.tasks.user_folders import Folder
+from bench.utils.errors import UserError
+from bench.utils.files.tensor_files import read_checked
 
 from .conftest import TINY
 from .pictures import make_folder, picture
@@ -162,7 +162,7 @@ def test_a_file_that_may_not_be_read_is_named(place, monkeypatch):
 
     cache = place / "cache"
     with monkeypatch.context() as patch:
-        patch.setattr("bench.files.open", deny, raising=False)
+        patch.setattr("bench.tasks.files.index.open", deny, raising=False)
         with pytest.raises(UserError) as refused:
             fingerprint(folder(place, cache=cache), SIZES)
     line = f"{place}/a/004.png: cannot be read (Permission denied) (and 1 more; {SKIP})"
@@ -386,7 +386,7 @@ def test_sub_folders_named_after_parts_are_the_parts(tmp_path):
 def test_unchanged_files_are_read_once(place, monkeypatch):
     cache = place / "cache"
     before = fingerprint(folder(place, cache=cache), SIZES)
-    monkeypatch.setattr("bench.files.opened", None)
+    monkeypatch.setattr("bench.tasks.files.index.opened", None)
     assert fingerprint(folder(place, cache=cache), SIZES) == before
     monkeypatch.undo()
     picture(50).save(place / "a" / "000.png")
@@ -418,7 +418,7 @@ def test_many_images_are_decoded_by_workers_as_in_one_process(tmp_path, monkeypa
     for seed, name in enumerate("ab"):
         make_folder(tmp_path / name, 30, seed)
     whole = prepare(folder(tmp_path), SIZES, tmp_path / "whole")
-    monkeypatch.setattr("bench.pictures.CHUNK", 2)
+    monkeypatch.setattr("bench.tasks.files.stream.CHUNK", 2)
     counts = []
     cut = prepare(folder(tmp_path), SIZES, tmp_path / "cut", progress=lambda *n: counts.append(n))
     assert cut.pixel_hash == whole.pixel_hash
@@ -431,8 +431,8 @@ def test_many_images_are_decoded_by_workers_as_in_one_process(tmp_path, monkeypa
 
 
 def test_ray_sends_images_to_a_machine_that_lacks_them(place, monkeypatch):
-    engine = pytest.importorskip("bench.ray_engine")
-    from bench import ray_worker
+    engine = pytest.importorskip("bench.runs.engines.ray_driver")
+    from bench.runs.engines import ray_worker
 
     request = Request(("copy-source",), ("folder",), options=folder(place).options)
     (cell,) = make_plan(request).cells

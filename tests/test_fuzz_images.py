@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from bench.contracts import PARTS, DataSizes, Options
-from bench.decode import SUFFIXES, BadImageError, as_rgb, opened, treatment
-from bench.errors import UserError
-from bench.files import look
+from bench.contracts.task import PARTS, DataSizes, Options
 from bench.tasks import celeba
+from bench.tasks.files.decode import SUFFIXES, BadImageError, as_rgb, opened, treatment
+from bench.tasks.files.index import look
+from bench.utils.errors import UserError
 
 from .pictures import make_celeba, picture
 

@@ -11,20 +11,24 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bench import baseline as baselines
-from bench.board import boards, frame
-from bench.check import LAYERS
-from bench.cli_options import names_in
-from bench.compare import compare_records
-from bench.compare_golden import compare_golden
-from bench.config import Setting, choose_profile, configure, safe
-from bench.errors import Exit, UserError
-from bench.labels import brackets, split_names
-from bench.seeds import MOST, parse_seeds
-from bench.shard import Shard
-from bench.store import Damaged, Store, cell_of, read_record
-from bench.tables import csv, markdown
-from bench.verdicts import as_json, as_junit, as_markdown, exit_code, github_lines
+from bench.board.board import boards
+from bench.board.frame import frame
+from bench.board.markdown import csv, markdown
+from bench.check import baseline as baselines
+from bench.check.check import LAYERS
+from bench.check.compare import compare_records
+from bench.check.findings import exit_code
+from bench.check.golden.compare import compare_golden
+from bench.check.reports import as_json, as_junit, as_markdown, github_lines
+from bench.cli.options import names_in
+from bench.contracts.labels import brackets, split_names
+from bench.plan.profiles import Setting, choose_profile, configure
+from bench.plan.shard import Shard
+from bench.records.read import Damaged, cell_of, read_record
+from bench.records.store import Store
+from bench.utils.errors import Exit, UserError
+from bench.utils.hashing import safe
+from bench.utils.seeds import MOST, parse_seeds
 
 from .conftest import REGISTRY
 from .test_check import record, whole
@@ -365,7 +369,7 @@ def test_any_name_on_a_board_and_on_the_console(name, reason):
     odd = record(name or "m")
     odd["identity"]["task"] = odd["metrics"]["fd_add"]["meaning"] = name
     odd["metrics"]["params"] |= {"value": None, "status": "failed", "reason": reason}
-    from bench.publish import _print_board
+    from bench.board.publish import _print_board
 
     (board,) = boards([odd])
     heads = {line.count("|") - line.count("\\|") for line in markdown([board]).splitlines()

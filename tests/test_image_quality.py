@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from bench import compat
-from bench.anchors import ANCHORS
-from bench.contracts import Artefacts, Settings
-from bench.errors import UserError
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.metric import Artefacts, Settings
+from bench.utils import compat
+from bench.utils.errors import UserError
 
 from .conftest import family, module
 

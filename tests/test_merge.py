@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import bench.merge
-from bench.merge import Action, decide
-from bench.store import read_record
+import bench.records.merge
+from bench.records.merge import Action, decide
+from bench.records.read import read_record
 
 from .conftest import TINY, rows
 
@@ -249,7 +249,7 @@ def test_wrong_use_of_merge_is_one_line(inside, tmp_path):
 
 
 def test_too_little_disk_is_said_before_anything_is_copied(inside, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench.space, "RESERVE_MB", 1e12)
+    monkeypatch.setattr(bench.utils.files.disk, "RESERVE_MB", 1e12)
     done = inside("merge", put(tmp_path / "one", GOOD), "--into", tmp_path / "all")
     assert done.returncode == 2
     assert "too little disk" in done.stderr

@@ -7,10 +7,10 @@ import copy
 import pytest
 import torch
 
-from bench.config import choose_profile, configure
-from bench.contracts import Spec
-from bench.method import Batch
-from bench.training import ImageOrder, autocast, build, flops_of_step, steps_for, train
+from bench.cell.training import ImageOrder, autocast, build, flops_of_step, steps_for, train
+from bench.contracts.method import Batch
+from bench.contracts.task import Spec
+from bench.plan.profiles import choose_profile, configure
 
 from .conftest import REGISTRY
 
@@ -229,7 +229,7 @@ def test_budget_is_a_whole_number_of_steps():
 
 
 def test_a_loss_that_is_not_finite_ends_training(faces):
-    from bench.outputs import DivergedError
+    from bench.contracts.outputs import DivergedError
 
     plugin = REGISTRY.find("method", "autoencoder")
     method = make(plugin)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.anchors import copy_guide, copy_source, ground_truth
-from bench.contracts import CODES, IMAGES, Artefacts, Settings
-from bench.data import prepare
-from bench.images import of_neighbours
+from bench.contracts.anchors import copy_guide, copy_source, ground_truth
+from bench.contracts.images import of_neighbours
+from bench.contracts.metric import CODES, IMAGES, Artefacts, Settings
+from bench.tasks.cache import prepare
 
 from .conftest import REGISTRY, SIZES, family, module
 
@@ -391,7 +391,7 @@ def test_work_beside_it_does_not_slow_a_cell_on_a_cpu():
     """Sleeping stands for a core that others are busy on: the wall clock goes on, the CPU's not."""
     import time
 
-    from bench.measure import clock_of, repeat
+    from bench.cell.measure import clock_of, repeat
 
     taken = repeat(lambda: time.sleep(0.01), torch.device("cpu"), times=3, warm_up=1)
     assert all(wall >= 0.01 > 5 * cpu for wall, cpu in taken)

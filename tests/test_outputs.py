@@ -7,15 +7,15 @@ import dataclasses
 import pytest
 import torch
 
-from bench.artefacts import results_of
-from bench.config import choose_profile, configure
-from bench.contracts import DataSizes, Domain, Factor, Streamed, Task, TaskData
-from bench.data import prepare
-from bench.dependence import parameters_behind
-from bench.errors import UserError
-from bench.method import Codes
-from bench.outputs import DivergedError, OutputError, checked_losses
-from bench.training import build
+from bench.cell.artefacts import results_of
+from bench.cell.dependence import parameters_behind
+from bench.cell.training import build
+from bench.contracts.method import Codes
+from bench.contracts.outputs import DivergedError, OutputError, checked_losses
+from bench.contracts.task import DataSizes, Domain, Factor, Streamed, Task, TaskData
+from bench.plan.profiles import choose_profile, configure
+from bench.tasks.cache import prepare
+from bench.utils.errors import UserError
 
 from .conftest import OWN_METHOD, REGISTRY, TINY, rows
 

@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.board import boards
-from bench.config import choose_profile, configure
-from bench.contracts import Settings
-from bench.environment import describe, machine_of
-from bench.gate import SLOWER
-from bench.golden import LABEL
-from bench.golden_frozen import PROBES, frozen
-from bench.images import to_float
-from bench.method import Batch
-from bench.tables import markdown
-from bench.training import build
+from bench.board.board import boards
+from bench.board.markdown import markdown
+from bench.cell.training import build
+from bench.check.gate import SLOWER
+from bench.check.golden.frozen import PROBES, frozen
+from bench.check.golden.measure import LABEL
+from bench.contracts.images import to_float
+from bench.contracts.method import Batch
+from bench.contracts.metric import Settings
+from bench.plan.profiles import choose_profile, configure
+from bench.records.environment import describe, machine_of
 
 from .conftest import REGISTRY
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.cell import Job
-from bench.errors import UserError
-from bench.plan import Request, forecast, make_plan
-from bench.seeds import parse_seeds
+from bench.cell.job import Job
+from bench.plan.forecast import forecast
+from bench.plan.plan import Request, make_plan
+from bench.utils.errors import UserError
+from bench.utils.seeds import parse_seeds
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from bench import golden
-from bench.check import LAYERS
-from bench.compare_golden import compare_golden
-from bench.config import choose_profile, configure
-from bench.errors import UserError
-from bench.golden import FROZEN_TOLERANCE, TIMER_SECONDS
-from bench.golden_training import short_training
-from bench.registry import Registry
+from bench.check.check import LAYERS
+from bench.check.golden import measure as golden
+from bench.check.golden.compare import compare_golden
+from bench.check.golden.measure import FROZEN_TOLERANCE, TIMER_SECONDS
+from bench.check.golden.training import short_training
+from bench.contracts.registry import Registry
+from bench.plan.profiles import choose_profile, configure
+from bench.utils.errors import UserError
 
 from .faults import PLANTED, planted
 

@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 import torch
 
-import bench.cached
-import bench.measure
-import bench.parallel
-from bench.atomic import NOT_OFFERED, written_whole
-from bench.cached import CacheError, keep, keep_if_possible, write_checked
-from bench.contracts import Artefacts
-from bench.errors import UserError
-from bench.measure import PeakMemory, most_ever_held
-from bench.space import default_cache
-from bench.store import write_atomically
+import bench.cell.measure
+import bench.utils.files.tensor_files
+import bench.utils.parallel
+from bench.cell.measure import PeakMemory, most_ever_held
+from bench.contracts.metric import Artefacts
+from bench.utils.errors import UserError
+from bench.utils.files.atomic import NOT_OFFERED, written_whole
+from bench.utils.files.paths import default_cache
+from bench.utils.files.sealed import write_atomically
+from bench.utils.files.tensor_files import CacheError, keep, keep_if_possible, write_checked
 
 from .conftest import TINY, family, rows
 
@@ -65,9 +65,9 @@ def test_memory_is_counted_in_the_unit_of_the_platform(platform, told, megabytes
 @pytest.mark.parametrize("status", [None, "Name:\tpython\nVmRSS:\t  1024 kB\n"])
 def test_memory_where_linux_tells_no_peak(status, monkeypatch, tmp_path):
     """Case 8: no /proc at all, and one (of a sandbox) that knows no high-water mark."""
-    monkeypatch.setattr(bench.measure, "_STATUS", tmp_path / "status")
-    monkeypatch.setattr(bench.measure, "_CLEAR", tmp_path / "clear_refs")
-    monkeypatch.setattr(bench.measure, "most_ever_held", lambda: 7.0)
+    monkeypatch.setattr(bench.cell.measure, "_STATUS", tmp_path / "status")
+    monkeypatch.setattr(bench.cell.measure, "_CLEAR", tmp_path / "clear_refs")
+    monkeypatch.setattr(bench.cell.measure, "most_ever_held", lambda: 7.0)
     if status:
         (tmp_path / "status").write_text(status)
         (tmp_path / "clear_refs").write_text("")
@@ -79,8 +79,8 @@ def test_memory_where_linux_tells_no_peak(status, monkeypatch, tmp_path):
 def test_memory_without_the_module_resource(monkeypatch, tmp_path, faces, settings):
     """Case 30: on Windows the number is not there, with a reason."""
     monkeypatch.setitem(sys.modules, "resource", None)
-    monkeypatch.setattr(bench.measure, "_STATUS", tmp_path / "none")
-    monkeypatch.setattr(bench.measure, "_CLEAR", tmp_path / "none")
+    monkeypatch.setattr(bench.cell.measure, "_STATUS", tmp_path / "none")
+    monkeypatch.setattr(bench.cell.measure, "_CLEAR", tmp_path / "none")
     with PeakMemory(torch.device("cpu")) as memory:
         pass
     assert memory.megabytes is None
@@ -93,11 +93,11 @@ def test_no_module_of_the_suite_needs_what_windows_lacks():
     """Case 30: modules that only POSIX has are imported by libraries first, then they are gone."""
     names = ["fcntl", "grp", "pwd", "resource", "termios", "syslog", "readline"]
     code = (
-        "import sys, pathlib, importlib, bench.preload, ray_free\n"
+        "import sys, pathlib, importlib, bench.runs.engines.preload, ray_free\n"
         f"for name in {names}: sys.modules[name] = None\n"
-        "for path in sorted(pathlib.Path('bench').glob('*.py')):\n"
-        "    name = f'bench.{path.stem}'\n"
-        "    if path.stem not in ('ray_engine', 'quiet', '__main__'):\n"
+        "for path in sorted(pathlib.Path('bench').glob('**/*.py')):\n"
+        "    name = '.'.join(path.with_suffix('').parts)\n"
+        "    if path.stem not in ('ray_driver', 'default_sigint', '__main__', '__init__'):\n"
         "        sys.modules.pop(name, None)\n"
         "        importlib.import_module(name)\n"
     ).replace(", ray_free", "")
@@ -116,7 +116,11 @@ def test_a_file_system_without_modes_or_flushing_is_fine(call, number, monkeypat
     write_atomically(tmp_path / "text", "whole")
     write_checked(tmp_path / "tensors", TENSORS)
     assert (tmp_path / "text").read_text() == "whole"
-    assert bench.cached.read_checked(tmp_path / "tensors")[0]["a"].tolist() == [0, 1, 2]
+    assert bench.utils.files.tensor_files.read_checked(tmp_path / "tensors")[0]["a"].tolist() == [
+        0,
+        1,
+        2,
+    ]
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -206,7 +210,7 @@ def test_what_is_whole_is_read_without_a_lock(monkeypatch, tmp_path):
     path = tmp_path / "cache" / "kept"
     keep(path, lambda: TENSORS)
     Path(f"{path}.lock").unlink()
-    monkeypatch.setattr(bench.cached, "FileLock", refusing(errno.EACCES))
+    monkeypatch.setattr(bench.utils.files.tensor_files, "FileLock", refusing(errno.EACCES))
     monkeypatch.setattr(os, "mkdir", refusing(errno.EROFS))
     assert keep(path, refusing(errno.EIO))["a"].tolist() == [0, 1, 2]
     assert [file.name for file in path.parent.iterdir()] == ["kept"]
@@ -217,7 +221,7 @@ def test_what_is_whole_is_read_without_a_lock(monkeypatch, tmp_path):
 
 def test_what_can_be_made_again_needs_no_place_in_the_cache(monkeypatch, tmp_path):
     """Case 16: statistics of real images, where another user's cache lacks them."""
-    monkeypatch.setattr(bench.cached, "FileLock", refusing(errno.EROFS))
+    monkeypatch.setattr(bench.utils.files.tensor_files, "FileLock", refusing(errno.EROFS))
     assert keep_if_possible(tmp_path / "kept", lambda: TENSORS) == TENSORS
     monkeypatch.undo()
     monkeypatch.setattr(os, "replace", refusing(errno.EROFS))
@@ -239,9 +243,10 @@ def test_an_error_of_what_is_made_is_not_blamed_on_the_cache(tmp_path):
 
 OTHER = """
 import os, sys
-from bench.cli import main
-import bench.clean, bench.execute, bench.imported, bench.merge, bench.preload, bench.publish
-from bench.registry import Registry
+from bench.cli.main import main
+import bench.records.clean, bench.records.merge, bench.runs.execute, bench.runs.score_images
+import bench.board.publish, bench.runs.engines.preload
+from bench.contracts.registry import Registry
 for kind in ("method", "metric", "task"):
     for plugin in Registry().all(kind):
         plugin.load()
@@ -320,9 +325,9 @@ def test_where_no_socket_can_be_made_processes_start_anew(number, monkeypatch):
     from multiprocessing import forkserver
 
     monkeypatch.setattr(forkserver, "ensure_running", refusing(number))
-    assert bench.parallel.context().get_start_method() == "spawn"
+    assert bench.utils.parallel.context().get_start_method() == "spawn"
     monkeypatch.undo()
-    assert bench.parallel.context().get_start_method() == "forkserver"
+    assert bench.utils.parallel.context().get_start_method() == "forkserver"
 
 
 @pytest.mark.parametrize("older", [False, True])
@@ -346,9 +351,9 @@ def test_a_user_without_name_and_home(older, monkeypatch, inside):
 @pytest.mark.parametrize("out", ["file/x.png", "file/x/y.png", "."])
 def test_a_sheet_that_cannot_be_written(out, faces, monkeypatch, inside, tmp_path):
     """Case 29: one line names --out."""
-    import bench.execute
+    import bench.runs.execute
 
-    monkeypatch.setattr(bench.execute, "prepare", lambda *_, **__: faces)
+    monkeypatch.setattr(bench.runs.execute, "prepare", lambda *_, **__: faces)
     (tmp_path / "file").write_text("precious")
     done = inside("data", "show", "avatars-glasses", "--profile", "smoke", "--out", tmp_path / out)
     assert done.returncode == 2, done.stdout
@@ -363,7 +368,7 @@ def test_a_working_folder_that_is_gone(tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
     code = f"import os; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})\n"
-    code += "from bench.cli import main; main(['leaderboard'])"
+    code += "from bench.cli.main import main; main(['leaderboard'])"
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True, text=True,
@@ -415,7 +420,7 @@ def test_an_interrupt_while_images_are_made(long, tmp_path):
 
 def test_an_interrupt_that_a_library_swallows(inside, monkeypatch, tmp_path):
     """Case 33: one that is imported at that moment may go on, or fail in its own way."""
-    import bench.execute
+    import bench.runs.execute
 
     def swallowing(*_, **__):
         try:
@@ -424,7 +429,7 @@ def test_an_interrupt_that_a_library_swallows(inside, monkeypatch, tmp_path):
         except BaseException:
             raise ImportError("half of it is missing") from None
 
-    monkeypatch.setattr(bench.execute, "prepare", swallowing)
+    monkeypatch.setattr(bench.runs.execute, "prepare", swallowing)
     done = inside(*QUICK, "--results", tmp_path)
     assert (done.returncode, done.stderr) == (130, INTERRUPTED)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import UserError
-from bench.registry import Registry
-from bench.sources import files_of
+from bench.contracts.registry import Registry
+from bench.contracts.source_files import files_beside, files_of
+from bench.utils.errors import UserError
 
 from .conftest import OWN_METHOD, REGISTRY, TINY
 
@@ -68,16 +68,16 @@ def test_what_a_plugin_does_not_import_is_not_hashed(tmp_path):
 
 def test_the_suites_own_modules_are_no_part_of_a_plugin_in_a_checkout(tmp_path):
     """Else a copy in the checkout would be another method than the same file elsewhere."""
-    for name in ("bench/contracts.py", "methods/_blocks.py"):
+    for name in ("bench/contracts/task.py", "methods/_blocks.py"):
         assert (ROOT / name).is_file()
     plugin = write(tmp_path)
-    import bench.sources
+    import bench.contracts.source_files
 
-    assert files_of(plugin) == [plugin]
+    assert files_beside(plugin) == [plugin]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench.sources, "SUITE", [])
-        write(tmp_path, "", "bench/contracts.py")
-        assert len(files_of(plugin)) == 2
+        patch.setattr(bench.contracts.source_files, "SUITE", [])
+        write(tmp_path, "", "bench/contracts/task.py")
+        assert len(files_beside(plugin)) == 2
 
 
 def test_the_suites_methods_and_metrics_are_made_of_what_they_use():
@@ -219,7 +219,7 @@ def test_an_entry_point_that_cannot_be_used_is_named_and_skipped(
     write(tmp_path, OWN_METHOD.replace('"mine"', '"a|b"'), "of_a_bad_name.py")
     monkeypatch.syspath_prepend(tmp_path)
     dead = EntryPoint("dead", module, "contentbench")
-    monkeypatch.setattr("bench.registry.entry_points", lambda group: [dead])
+    monkeypatch.setattr("bench.contracts.registry.entry_points", lambda group: [dead])
     listed = inside("list", "methods")
     assert listed.returncode == 0
     assert f"left out: entry point dead: {reason}" in listed.stdout
@@ -258,7 +258,7 @@ def test_ordinary_names_are_taken(name, tmp_path):
 
 
 METRIC = """
-from bench.contracts import Metric
+from bench.contracts.metric import Metric
 class Own(Metric):
     name = "own"
     summary = "ours"

@@ -41,8 +41,8 @@ def test_without_ray_one_line_says_what_to_install(verb, tmp_path, monkeypatch, 
 
 def test_an_address_where_nothing_answers_is_one_line(monkeypatch):
     pytest.importorskip("ray")
-    from bench.errors import UserError
-    from bench.ray_engine import _cluster
+    from bench.runs.engines.ray_driver import _cluster
+    from bench.utils.errors import UserError
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(UserError, match="no Ray cluster at RAY_ADDRESS"):

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.anchors import ANCHORS
-from bench.board import COLUMNS
-from bench.folder import RunFolder
-from bench.store import read_sealed
+from bench.board.frame import COLUMNS
+from bench.cell.run_folder import RunFolder
+from bench.contracts.anchors import ANCHORS
+from bench.utils.files.sealed import read_sealed
 
 from .conftest import OWN_METHOD, TINY, numbers, rows
 
@@ -160,7 +160,9 @@ def test_a_changed_source_is_said_and_not_mixed_in(inside, cache, tmp_path):
     arguments = ("run", "--methods", "mine", *TINY, "--plugin", plugin, "--results", tmp_path / "r")
     arguments += ("--metrics", "reconstruction")
     assert inside(*arguments).returncode == 0
-    plugin.write_text(plugin.read_text() + "\n# changed\n")
+    plugin.write_text(plugin.read_text() + "\n# a comment\n")
+    assert "stale" not in inside(*arguments).stdout
+    plugin.write_text(plugin.read_text() + "\nCHANGED = True\n")
     again = inside(*arguments)
     assert again.returncode == 0
     assert "stale: the source of mine has changed" in again.stdout
@@ -176,7 +178,7 @@ def test_a_changed_source_is_said_and_not_mixed_in(inside, cache, tmp_path):
 
 
 BROKEN_METRIC = """
-from bench.contracts import Metric
+from bench.contracts.metric import Metric
 class Broken(Metric):
     name = "broken"
     summary = "fails"
@@ -203,7 +205,7 @@ def test_a_metric_that_crashes_loses_no_other_number(inside, tmp_path):
 @pytest.mark.parametrize("what", ["float('nan')", "object()"])
 def test_a_metric_that_gives_no_number_loses_no_other(what, inside, tmp_path):
     plugin = tmp_path / "metric.py"
-    body = f"from bench.contracts import Result\n        return {{'broken': Result({what})}}"
+    body = f"from bench.contracts.metric import Result\n        return {{'broken': Result({what})}}"
     plugin.write_text(BROKEN_METRIC.replace('raise ArithmeticError("no luck")', body))
     arguments = ("run", "--methods", "copy-source", *TINY, "--results", tmp_path / "results")
     assert inside(*arguments, "--plugin", plugin).returncode == 3
@@ -226,7 +228,7 @@ def test_a_cell_whose_folder_is_gone_is_run_again_as_a_whole(inside, tmp_path):
 
 PLUGINS = {
     "abstract": (
-        "from bench.method import Method\nclass M(Method):\n    name: str = 'm'\n",
+        "from bench.contracts.method import Method\nclass M(Method):\n    name: str = 'm'\n",
         "method 'm' does not define add, decode",
     ),
     "numbers": (BROKEN_METRIC.replace("numbers = {", "numbers = dict() or {"), "no literal"),
@@ -255,7 +257,7 @@ def test_a_broken_plugin_is_one_line(case, inside, tmp_path):
 
 
 FAILING = '''
-from bench.method import Method, BaseConfig
+from bench.contracts.method import Method, BaseConfig
 class Broken(Method):
     """Fails in its first step."""
     name = "broken"
@@ -342,14 +344,14 @@ def test_workers_die_with_their_parent(cache, tmp_path):
 
 
 def test_an_interrupt_says_how_to_go_on(inside, tmp_path, monkeypatch):
-    import bench.execute
+    import bench.runs.execute
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     arguments = ("run", "--methods", "copy-source", *TINY, "--results", tmp_path)
-    monkeypatch.setitem(bench.execute.ENGINES, "inline", interrupted)
-    monkeypatch.setattr(bench.execute, "prepare", lambda *_, **__: SimpleNamespace(facts={}))
+    monkeypatch.setitem(bench.runs.execute.ENGINES, "inline", interrupted)
+    monkeypatch.setattr(bench.runs.execute, "prepare", lambda *_, **__: SimpleNamespace(facts={}))
     done = inside(*arguments)
     assert done.returncode == 130
     assert done.stderr.startswith("interrupted: the same command keeps what is finished")
@@ -519,7 +521,7 @@ def test_a_folder_of_the_same_name_shadows_nothing(tmp_path):
     (tmp_path / "methods" / "__init__.py").write_text("raise SystemExit('shadowed')")
     (tmp_path / "metrics.py").write_text("raise SystemExit('shadowed')")
     code = (
-        "from bench.registry import Registry; r = Registry(); "
+        "from bench.contracts.registry import Registry; r = Registry(); "
         "print(r.find('method', 'press2019').load().name, r.find('metric', 'cost').load().name)"
     )
     done = subprocess.run(

@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.cell import Job, run
-from bench.config import IMAGES_HASH
-from bench.contracts import CODES, IMAGES
-from bench.folder import RunFolder
-from bench.imported import read_images
-from bench.store import Store, cell_of, read_sealed
+from bench.cell.job import Job
+from bench.cell.run import run
+from bench.cell.run_folder import RunFolder
+from bench.contracts.cell import IMAGES_HASH
+from bench.contracts.metric import CODES, IMAGES
+from bench.records.read import cell_of
+from bench.records.store import Store
+from bench.runs.score_images import read_images
+from bench.utils.files.sealed import read_sealed
 
 from .conftest import OWN_METHOD, TINY, rows
 
 COUNTED = """
-from bench.contracts import Metric, Result
+from bench.contracts.metric import Metric, Result
 class Counted(Metric):
     name = "counted"
     summary = "says which version computed it"
@@ -75,7 +78,7 @@ def trained(folder):
 
 
 def test_what_a_record_lacks_is_computed_without_training(inside, results, monkeypatch):
-    monkeypatch.setattr("bench.cell.train", None)
+    monkeypatch.setattr("bench.cell.run.train", None)
     before = trained(results)
     done = inside("score", "--metrics", "reconstruction,cf_skill_in_add", "--results", results)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -203,7 +206,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_scored_is_said_and_the_others_are(case, inside, results, monkeypatch):
-    monkeypatch.setattr("bench.cell.train", None)
+    monkeypatch.setattr("bench.cell.run.train", None)
     harm, expected = REFUSED[case]
     harm(results)
     done = inside("score", "--metrics", "cf_harm_out_add", "--results", results)
@@ -222,7 +225,7 @@ def test_what_cannot_be_scored_is_said_and_the_others_are(case, inside, results,
 
 def test_a_job_that_may_not_train_never_does(results, cache, monkeypatch):
     """Also when the artefacts vanish after a cell was found to be fit for scoring."""
-    monkeypatch.setattr("bench.cell.train", None)
+    monkeypatch.setattr("bench.cell.run.train", None)
     record = record_of(results, "autoencoder")
     shutil.rmtree(results / "runs")
     job = Job(cell_of(record), "score", results, cache, ("rec_l1_a", "rec_l1_b"), None, "",

@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from bench.config import Cell
-from bench.errors import UserError
-from bench.plan import Request, make_plan
-from bench.shard import Shard, split, take
+from bench.contracts.cell import Cell
+from bench.plan.plan import Request, make_plan
+from bench.plan.shard import Shard, split, take
+from bench.utils.errors import UserError
 
 from .conftest import TINY
 

@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 import pytest
 from safetensors import SafetensorError
 
-import bench.space
-from bench.contracts import DataSizes
-from bench.errors import UserError
-from bench.space import Need, assumed_megabytes, disk_is_full, require_space, task_megabytes
-from bench.store import Store
+import bench.utils.files.disk
+from bench.contracts.task import DataSizes
+from bench.plan.forecast import assumed_megabytes, task_megabytes
+from bench.records.store import Store
+from bench.utils.errors import UserError
+from bench.utils.files.disk import Need, disk_is_full, require_space
 
 from .conftest import TINY, rows
 
@@ -45,7 +46,7 @@ def test_what_is_needed_follows_from_the_sizes():
 
 
 def test_folders_on_one_disk_share_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench.space, "RESERVE_MB", 10.0)
+    monkeypatch.setattr(bench.utils.files.disk, "RESERVE_MB", 10.0)
     with small_disk(tmp_path / "disk", "50m") as disk:
         one, two = Need(disk / "new" / "a", 30.0, "one"), Need(disk / "b", 30.0, "two")
         require_space([one], "so")

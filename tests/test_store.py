@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.plan import Request, make_plan
-from bench.store import SCHEMA, Store, write_atomically, write_sealed
+from bench.plan.plan import Request, make_plan
+from bench.records.read import SCHEMA
+from bench.records.store import Store
+from bench.utils.files.sealed import write_atomically, write_sealed
 
 WANTED = {"one": 1, "two": 3}
 TABLE = {  # state: (resume, retry, fresh)

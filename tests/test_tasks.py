@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.contracts import HIDDEN, PARTS, DataSizes
-from bench.data import fingerprint, prepare, read
+from bench.contracts.task import HIDDEN, PARTS, DataSizes
 from bench.tasks._drawing import draw, hidden
 from bench.tasks.avatars import FACE, GLASSES, NONE, AvatarsGlasses, AvatarTask, sample, shows
+from bench.tasks.cache import fingerprint, prepare, read
 
 from .conftest import REGISTRY, SIZES
 
@@ -261,7 +261,7 @@ def test_two_processes_render_once(tmp_path):
 
 
 def test_a_cache_that_cannot_be_written_is_said(tmp_path):
-    from bench.errors import UserError
+    from bench.utils.errors import UserError
 
     file = tmp_path / "file"
     file.write_text("")

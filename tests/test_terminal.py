@@ -12,9 +12,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-import bench.display
-from bench.display import preparing, print_table, say
-from bench.store import read_sealed, write_atomically, write_sealed
+import bench.runs.display
+from bench.runs.display import preparing
+from bench.utils.files.sealed import read_sealed, write_atomically, write_sealed
+from bench.utils.output.console import print_table, say
 
 from .conftest import TINY, rows
 from .pictures import make_folder
@@ -29,7 +30,7 @@ NOT_UTF8 = os.fsdecode(b"caf\xe9")
 @pytest.fixture(scope="module")
 def finished(cache, tmp_path_factory):
     """A results folder with a record."""
-    from bench.cli import main
+    from bench.cli.main import main
 
     folder = tmp_path_factory.mktemp("results")
     where = ("--results", folder, "--cache-dir", cache, "--engine", "inline")
@@ -73,7 +74,7 @@ def test_an_exit_code_is_right_with_closed_streams(tmp_path):
 def test_nothing_that_is_printed_gets_into_a_file(closed, tmp_path):
     """Case 17: a file that is opened while 1 is free would be what is printed to."""
     code = (
-        "import os, sys, pathlib; from bench.terminal import make_usable, send_output_to\n"
+        "import os, sys, pathlib; from bench.utils.output.terminal import make_usable, send_output_to\n"
         "make_usable(); file = open(sys.argv[1], 'w'); print('lost'); os.system('echo lost')\n"
         "sys.stderr.write('lost'); sys.stdin.readline(); file.write(str(file.fileno() > 2))\n"
         "send_output_to(pathlib.Path(sys.argv[2])); print('one', flush=True)\n"
@@ -106,7 +107,7 @@ ODD = ["results/:smile:", "a [red]b[/] c", "[/]", ":warning: [bold]", "\\[x]"]
 def test_text_is_shown_as_it_is(text, terminal, monkeypatch, capfd):
     """Case 24: by each way in which the suite prints, on whatever console."""
     monkeypatch.setenv("COLUMNS", "100")
-    ours = bench.display.console()
+    ours = bench.utils.output.console.console()
     ours.print(text)
     assert capfd.readouterr().out == f"{text}\n"
     for console in (ours, Console(force_terminal=terminal, no_color=True, highlight=False)):
@@ -145,23 +146,23 @@ def test_a_width_that_is_none_counts_as_unset(columns, monkeypatch, inside):
         assert zero.stdout == unset.stdout
         assert "smoke" in zero.stdout
         return
-    from bench.terminal import make_usable
+    from bench.utils.output.terminal import make_usable
 
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("LINES", columns)
     make_usable()
     assert "COLUMNS" not in os.environ
     assert "LINES" not in os.environ
-    assert bench.display.console().width == 160
+    assert bench.utils.output.console.console().width == 160
 
 
 @pytest.mark.parametrize("columns", ["30", "0080", "200"])
 def test_a_width_that_is_given_stays(columns, monkeypatch):
-    from bench.terminal import make_usable
+    from bench.utils.output.terminal import make_usable
 
     monkeypatch.setenv("COLUMNS", columns)
     make_usable()
-    assert bench.display.console().width == int(columns)
+    assert bench.utils.output.console.console().width == int(columns)
 
 
 # --- encodings: case 27 --------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def test_paths_that_are_not_utf8(inside, tmp_path):
 
 def test_text_in_files_is_utf8(tmp_path):
     """Case 27: each way in which the suite writes text."""
-    from bench.folder import RunFolder
+    from bench.cell.run_folder import RunFolder
 
     write_atomically(tmp_path / "text", f"{NOT_UTF8} 日本\n")
     assert (tmp_path / "text").read_text("utf-8") == "caf\\udce9 日本\n"
@@ -220,7 +221,7 @@ def test_text_in_files_is_utf8(tmp_path):
 def test_a_worker_may_print_anything(tmp_path):
     """Case 27: its log is UTF-8 whatever the terminal is, and what has no bytes is backslashes."""
     code = (
-        "import sys, pathlib; from bench.terminal import send_output_to\n"
+        "import sys, pathlib; from bench.utils.output.terminal import send_output_to\n"
         "send_output_to(pathlib.Path(sys.argv[1])); print('\\u65e5', '\\udce9')\n"
         "print('\\u672c', file=sys.stderr)"
     )
@@ -237,7 +238,7 @@ def test_pictures_take_any_label(tmp_path):
     """Case 27: what no font has is drawn as something else."""
     import torch
 
-    from bench.grid import save_columns
+    from bench.utils.drawing import save_columns
 
     images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
     save_columns(tmp_path / "grid.png", f"日本 {NOT_UTF8}", [(f"{NOT_UTF8} 日本", images)])
@@ -249,7 +250,7 @@ def test_bars_show_names_as_they_are(capfd):
     console = Console(force_terminal=True, width=100, no_color=True)
     cell = SimpleNamespace(id="1", label="mine[x=:key:]", task="t", profile="smoke", seed=0)
     job = SimpleNamespace(cell=cell)
-    with bench.display.display(console, 1) as shown:
+    with bench.runs.display.display(console, 1) as shown:
         shown.started(job)
         shown.progressed(job, "[red]stage", None)
     assert "mine[x=:key:] s0" in capfd.readouterr().out

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.anchors import ANCHORS
-from bench.contracts import HIDDEN, Artefacts, Domain, Factor, Settings, TaskData
-from bench.images import of_neighbours
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.images import of_neighbours
+from bench.contracts.metric import Artefacts, Settings
+from bench.contracts.task import HIDDEN, Domain, Factor, TaskData
 
 from .conftest import family, module
 

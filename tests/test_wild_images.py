@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from bench.contracts import PARTS, DataSizes, Options
-from bench.data import fingerprint, prepare
-from bench.decode import opened, read_rgb, treatment
-from bench.errors import UserError
-from bench.files import image_files, look
-from bench.names import in_order
+from bench.contracts.task import PARTS, DataSizes, Options
+from bench.tasks.cache import fingerprint, prepare
 from bench.tasks.celeba import CelebaGlasses
-from bench.tasks.folder import Folder
+from bench.tasks.files.decode import opened, read_rgb, treatment
+from bench.tasks.files.file_names import in_order
+from bench.tasks.files.index import image_files, look
+from bench.tasks.user_folders import Folder
+from bench.utils.errors import UserError
 
 from .conftest import TINY, rows
 from .pictures import make_celeba, make_folder, picture
@@ -332,11 +332,11 @@ def test_a_refusal_does_not_outlive_what_refused(place, monkeypatch):
         return look([path], place / "cache", "a")[0].reason
 
     with monkeypatch.context() as patch:
-        patch.setattr("bench.decode._why_not", refuse)
+        patch.setattr("bench.tasks.files.decode._why_not", refuse)
         assert seen() == seen() == f"{path}: a kind that this Pillow cannot read"
     assert len(looked) == 1
     assert seen().endswith("cannot read"), "the same Pillow need not look again"
-    monkeypatch.setattr("bench.files.reader", lambda: ["pillow 99"])
+    monkeypatch.setattr("bench.tasks.files.index.reader", lambda: ["pillow 99"])
     assert seen() == ""
 
 

@@ -10,12 +10,17 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from bench.board import boards, frame
-from bench.cli_options import names_in
-from bench.config import Setting, choose_profile, configure
-from bench.display import print_table, say
-from bench.errors import Exit, UserError
-from bench.escape import (
+from bench.board.board import boards
+from bench.board.frame import frame
+from bench.board.markdown import csv, markdown
+from bench.check.findings import Finding, Layer, Verdict
+from bench.check.reports import as_junit, as_markdown, github_lines
+from bench.cli.options import names_in
+from bench.contracts.labels import brackets, is_named, quoted
+from bench.plan.profiles import Setting, choose_profile, configure
+from bench.utils.errors import Exit, UserError
+from bench.utils.output.console import print_table, say
+from bench.utils.output.escape import (
     csv_text,
     markdown_code,
     markdown_name,
@@ -24,9 +29,6 @@ from bench.escape import (
     one_line,
     printable,
 )
-from bench.labels import brackets, is_named, quoted
-from bench.tables import csv, markdown
-from bench.verdicts import Finding, Layer, Verdict, as_junit, as_markdown, github_lines
 
 from .test_board import record
 

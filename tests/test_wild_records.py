@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from bench import baseline as baselines
-from bench.board import boards, frame
-from bench.merge import decide
-from bench.store import Store, cell_of, read_sealed, write_sealed
-from bench.verdicts import Finding, Layer, Verdict, tell_github
+from bench.board.board import boards
+from bench.board.frame import frame
+from bench.check import baseline as baselines
+from bench.check.findings import Finding, Layer, Verdict
+from bench.check.reports import tell_github
+from bench.records.merge import decide
+from bench.records.read import cell_of
+from bench.records.store import Store
+from bench.utils.files.sealed import read_sealed, write_sealed
 
 from .conftest import OWN_METHOD, TINY, rows
 from .pictures import make_folder
@@ -151,7 +155,7 @@ def test_a_report_that_cannot_be_written_is_said_before_the_run(
     option, place, checked, monkeypatch, tmp_path
 ):
     """case 10, sibling: nothing is run for nothing."""
-    monkeypatch.setattr("bench.check.run_cells", None)
+    monkeypatch.setattr("bench.check.check.run_cells", None)
     (tmp_path / "file").touch()
     done = checked[0](option, tmp_path / place, "--run")
     assert done.returncode == 2
@@ -173,7 +177,7 @@ def test_a_summary_takes_what_is_no_unicode(monkeypatch, tmp_path, capsys):
     """case 10, sibling: the name of a folder that is not UTF-8."""
     from rich.console import Console
 
-    from bench.verdicts import as_markdown
+    from bench.check.reports import as_markdown
 
     odd = [Finding(Verdict.FAILED, Layer.EXACT, "m on folder:\udcff", "x", said="\udcff")]
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "s.md"))
@@ -195,7 +199,7 @@ def images(tmp_path_factory):
 @pytest.fixture(scope="module")
 def baseline_of_folder(cache, images, tmp_path_factory):
     """A baseline of the user's own images and method, with values that labels cannot hold."""
-    from bench.cli import main
+    from bench.cli.main import main
 
     place = tmp_path_factory.mktemp("base")
     plugin = write_method(place / "mine.py")
@@ -225,8 +229,8 @@ def test_the_stored_identity_is_run_of_the_stored_images(
     inside, baseline_of_folder, tmp_path, monkeypatch
 ):
     """cases 12 and 13: to the last digit and the last bracket, without a word on the images."""
-    monkeypatch.setattr("bench.execute.ENGINES", _inline())
-    monkeypatch.setattr("bench.again.chosen_metrics", lambda *_: {"rec_l1_a": 1, "params": 1})
+    monkeypatch.setattr("bench.runs.execute.ENGINES", _inline())
+    monkeypatch.setattr("bench.check.rerun.chosen_metrics", lambda *_: {"rec_l1_a": 1, "params": 1})
     done = check_again(inside, baseline_of_folder, tmp_path / "now")
     assert done.returncode == 0, done.stdout + done.stderr
     ((then,), _), ((now,), _) = (
@@ -241,7 +245,7 @@ def test_the_stored_identity_is_run_of_the_stored_images(
 
 def _inline():
     """Return engines of which each is the one of this process: torch is loaded once."""
-    from bench.engines import ENGINES
+    from bench.runs.engines.choose import ENGINES
 
     return dict.fromkeys(ENGINES, ENGINES["inline"])
 
@@ -250,8 +254,8 @@ def test_images_may_lie_elsewhere_and_must_be_the_same(
     inside, baseline_of_folder, images, tmp_path, monkeypatch
 ):
     """case 13, siblings: other paths, other images, a folder that is gone, no --run."""
-    monkeypatch.setattr("bench.execute.ENGINES", _inline())
-    monkeypatch.setattr("bench.cell.train", None)
+    monkeypatch.setattr("bench.runs.execute.ENGINES", _inline())
+    monkeypatch.setattr("bench.cell.run.train", None)
     moved = shutil.copytree(images, tmp_path / "moved")
     there = ("--a", moved / "plain", "--b", moved / "extra")
     found = check_again(inside, baseline_of_folder, tmp_path / "1", *there)
@@ -273,8 +277,8 @@ def test_a_default_that_is_another_now_is_told_and_not_run(
     inside, baseline_of_folder, tmp_path, monkeypatch
 ):
     """case 12, sibling: what was set stands, what the code decides may not change unseen."""
-    monkeypatch.setattr("bench.execute.ENGINES", _inline())
-    monkeypatch.setattr("bench.cell.train", None)
+    monkeypatch.setattr("bench.runs.execute.ENGINES", _inline())
+    monkeypatch.setattr("bench.cell.run.train", None)
     place = tmp_path / "code"
     (shutil.copytree(baseline_of_folder, place) / "mine.py").unlink()
     text = MINE.replace("beta1: float = 0.5", "beta1: float = 0.7")
@@ -302,7 +306,7 @@ def test_a_metric_of_no_form_loses_its_own_number_and_no_record(inside, tmp_path
     """case 32, sibling: what a plug-in gives is looked at before it is written, not after."""
     plugin = tmp_path / "metric.py"
     plugin.write_text(
-        "from bench.contracts import Metric, Result\n"
+        "from bench.contracts.metric import Metric, Result\n"
         "class Odd(Metric):\n    name = 'odd'\n    summary = 'odd'\n    version = 1\n"
         "    numbers = {'o1': {'unit': '', 'better': 'higher', 'meaning': ''},\n"
         "               'o2': {'unit': '', 'better': 'lower', 'meaning': ''}}\n"

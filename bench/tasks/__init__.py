@@ -1,1 +1,1 @@
-"""The tasks: found by the class attribute `name` (see `bench.contracts.Task`)."""
+"""The tasks: found by the class attribute `name` (see `bench.contracts.task.Task`)."""

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contracts import Factor
-from bench.seeds import derive
+from bench.contracts.task import Factor
+from bench.utils.seeds import derive
 
 DIGIT = Factor("digit", tuple("0123456789"))
-
 Pictures = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 

@@ -11,16 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.contracts import Progress
-from bench.parallel import cut, in_order
+from bench.contracts.task import Progress
+from bench.utils.parallel import cut, in_order
 
 from ._styles import NONE, STYLES, Style
 
 CHUNK = 64  # images drawn by one call of a worker
-
 HATS = ("hijab", "turban", "winterHat1")
 """The hair of these names is a hat."""
-
 Avatar = dict[str, str]
 """The value of each factor; a factor that is missing or `NONE` is not drawn.
 

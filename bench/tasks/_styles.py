@@ -12,7 +12,6 @@ from typing import Any
 
 NONE = "none"
 """The value of a factor that is not drawn."""
-
 SKIN = {
     "tanned": "fd9841",
     "yellow": "f8d25c",
@@ -61,10 +60,8 @@ PALETTES = {
     "background": BACKGROUND,
 }
 """Factors whose values are colours, and the colours."""
-
 Variants = Mapping[str, str]
 """The variant of each component of a style that is drawn."""
-
 NAMED: dict[str, dict[str, tuple[Variants, Variants, Variants]]] = {
     "hair": {
         "short": ({"top": "shortFlat"}, {"hair": "undercut"}, {"hair": "shortCombover"}),

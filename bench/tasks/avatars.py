@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench.contracts import (
+from bench.contracts.task import (
     HIDDEN,
     PARTS,
     DataSizes,
@@ -32,7 +32,7 @@ from bench.contracts import (
     TaskData,
     Truth,
 )
-from bench.seeds import uniform
+from bench.utils.seeds import uniform
 
 from ._drawing import HATS, Avatar, drawn, hidden, style_of
 from ._styles import FABRIC, GLASSES_COLOR, HAIR_COLOR, NONE, PALETTES, SKIN
@@ -43,7 +43,6 @@ NONE_WEIGHT = 4.0
 """How often nothing is drawn, where that is a value; the weight of every other value is 1."""
 SHARES = {"train": 0.6, "probe": 0.2, "test": 0.2}
 """The shares of all people that may be seen in each part."""
-
 BEARDS = ("beardLight", "beardMajestic", "beardMedium", "moustacheMagnum")
 FACE = (
     Factor("skin", tuple(SKIN)),

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from bench.config import hash_of
-from bench.contracts import PARTS, DataSizes, Options, Progress, Streamed, Task
-from bench.decode import shown
-from bench.errors import UserError
-from bench.files import Seen, look
-from bench.parts import FEWEST_IN_PART, Item, Picture, Shared, by_group, by_name, cut_to
-from bench.pictures import Chosen, Policy, facts_now, refusal, streamed
+from bench.contracts.task import PARTS, DataSizes, Options, Progress, Streamed, Task
+from bench.tasks.files.decode import shown
+from bench.tasks.files.index import Seen, look
+from bench.tasks.files.split import FEWEST_IN_PART, Item, Picture, Shared, by_group, by_name, cut_to
+from bench.tasks.files.stream import Chosen, Policy, facts_now, refusal, streamed
+from bench.utils.errors import UserError
+from bench.utils.hashing import hash_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,14 +34,13 @@ FOLDER, IMAGES = "celeba", "img_align_celeba"
 ATTRIBUTES = "list_attr_celeba.txt"
 DIVISIONS = {"official": "list_eval_partition.txt", "identity": "identity_CelebA.txt"}
 """For each split the file that it goes by."""
-
 Has = Mapping[str, "pd.Series[bool]"]
 """For each attribute which images have it."""
 
 
 def checksums() -> dict[str, str]:
     """Return the MD5 checksum of each file of CelebA, as torchvision knows them."""
-    from bench.compat import torchvision
+    from bench.utils.compat import torchvision
 
     return {name: digest for _, digest, name in torchvision().datasets.CelebA.file_list}
 

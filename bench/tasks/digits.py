@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench.contracts import HIDDEN, PARTS, DataSizes, Domain, Factor, Progress, Task, TaskData
-from bench.seeds import uniform
+from bench.contracts.task import HIDDEN, PARTS, DataSizes, Domain, Factor, Progress, Task, TaskData
+from bench.utils.seeds import uniform
 
 from ._digits import DIGIT, Numbers, Pictures, even, resized, shuffled
 

@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench import compat
-from bench.contracts import PARTS, DataSizes, Domain, Progress, Task, TaskData
-from bench.errors import UserError
-from bench.space import default_data_root
+from bench.contracts.task import PARTS, DataSizes, Domain, Progress, Task, TaskData
+from bench.utils import compat
+from bench.utils.errors import UserError
+from bench.utils.files.paths import default_data_root
 
 from ._digits import DIGIT, Numbers, Pictures, even, resized, shuffled
 

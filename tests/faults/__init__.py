@@ -13,8 +13,8 @@ from unittest import mock
 import torch
 from torch import nn
 
-from bench.method import Method
-from bench.registry import Registry
+from bench.contracts.method import Method
+from bench.contracts.registry import Registry
 
 Patches = Callable[[], list["mock._patch"]]
 PLANTED: dict[str, Patches] = {}
@@ -137,7 +137,7 @@ def discriminator_never_updated():
 
 @fault
 def images_in_bgr():
-    from bench import artefacts, training
+    from bench.cell import artefacts, training
 
     return [changed(module, "to_float", lambda was: lambda images: was(images).flip(1))
             for module in (artefacts, training)]  # fmt: skip
@@ -145,7 +145,7 @@ def images_in_bgr():
 
 @fault
 def truncation_instead_of_rounding_to_uint8():
-    from bench import artefacts
+    from bench.cell import artefacts
 
     return [mock.patch.object(artefacts, "to_uint8", lambda images: (
         (images.float() + 1) * 127.5).clamp(0, 255).to(torch.uint8))]  # fmt: skip
@@ -182,6 +182,6 @@ def train_mode_at_inference():
 
 @fault
 def throughput_timer_that_skips_synchronisation():
-    from bench import measure
+    from bench.cell import measure
 
     return [mock.patch.object(measure, "synchronize")]

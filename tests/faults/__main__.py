@@ -14,12 +14,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import baseline as baselines
-from bench.check import LAYERS, RECORD_LAYERS, Options, golden_now, run_cells
-from bench.compare import compare_records
-from bench.space import default_cache
-from bench.store import Store
-from bench.verdicts import Verdict, worst_first
+from bench.check import baseline as baselines
+from bench.check.check import LAYERS, RECORD_LAYERS, Options, golden_now, run_cells
+from bench.check.compare import compare_records
+from bench.check.findings import Verdict, worst_first
+from bench.records.store import Store
+from bench.utils.files.paths import default_cache
 
 from . import PLANTED, planted
 

@@ -21,18 +21,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import baseline as baselines
-from bench.again import plan_again
-from bench.anchors import ANCHORS
-from bench.check import LAYERS, Options, golden_now
-from bench.compare import compare_records
-from bench.contracts import Options as Images
-from bench.execute import execute
-from bench.golden import OTHER_KERNELS
-from bench.plan import Plan, jobs_for
-from bench.space import default_cache
-from bench.store import Store
-from bench.verdicts import Verdict, as_json, exit_code
+from bench.check import baseline as baselines
+from bench.check.check import LAYERS, Options, golden_now
+from bench.check.compare import compare_records
+from bench.check.findings import Verdict, exit_code
+from bench.check.golden.measure import OTHER_KERNELS
+from bench.check.reports import as_json
+from bench.check.rerun import plan_again
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.task import Options as Images
+from bench.plan.plan import Plan, jobs_for
+from bench.records.store import Store
+from bench.runs.execute import execute
+from bench.utils.files.paths import default_cache
 
 SMOKE = Path("results/baselines/smoke.json")
 

@@ -1,0 +1,167 @@
+"""From records to a tidy table: one row for each metric of each method, seeds put together."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit  # of scipy.stats, but that takes a second to import
+
+from bench.board.columns import LOG_SCALE
+from bench.board.row_labels import row_labels
+
+COLUMNS = (
+    "profile",
+    "task",
+    "method",
+    "metric",
+    "extractor",
+    "value",
+    "lo",
+    "hi",
+    "n_seeds",
+    "n_items",
+    "unit",
+    "better",
+    "status",
+    "reason",
+    "detail",
+)
+
+
+def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row per (profile, task, method, metric, extractor), seeds put together."""
+    labels = row_labels(records)
+    newest: dict[str, int] = {}
+    for record in records:
+        for metric, entry in record["metrics"].items():
+            newest[metric] = max(newest.get(metric, 0), entry["version"])
+    entries = [
+        {
+            "profile": record["identity"]["profile"],
+            "task": record["identity"]["task"],
+            "method": labels[at],
+            "metric": metric,
+            "seed": record["identity"]["seed"],
+            **_current(entry, newest[metric]),
+        }
+        for at, record in enumerate(records)
+        for metric, entry in record["metrics"].items()
+    ]
+    if not entries:
+        return pd.DataFrame(columns=list(COLUMNS))
+    table = pd.DataFrame(entries)
+    table["extractor"] = table.groupby(["profile", "task", "method", "metric"])[
+        "extractor"
+    ].transform(_one_name)
+    keys = ["profile", "task", "method", "metric", "extractor"]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond all numbers is shown so
+        rows = [
+            dict(zip(keys, key, strict=True)) | _over_seeds(str(key[3]), group)
+            for key, group in table.groupby(keys, sort=False)
+        ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
+        keys, kind="stable", ignore_index=True
+    )
+
+
+_ENTRY = ("value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better", "detail")
+
+
+def _current(entry: Mapping[str, Any], newest: int) -> dict[str, Any]:
+    """Return what the frame takes of an entry; a value of an older version of it is a gap."""
+    found = {key: entry.get(key, {}) for key in _ENTRY}
+    if entry["version"] < newest and entry["status"] == "ok":
+        reason = (
+            f"scored by version {entry['version']}, others by {newest}: `bench score` does it again"
+        )
+        found |= {"value": None, "lo": None, "hi": None, "status": "outdated", "reason": reason}
+    return found
+
+
+def _one_name(extractors: pd.Series) -> pd.Series:
+    """Give gaps the extractor of their neighbours, so that they stand in one row with them."""
+    names = [name for name in extractors.unique() if name]
+    return extractors.replace("", names[0]) if len(names) == 1 else extractors
+
+
+def _over_seeds(metric: str, group: pd.DataFrame) -> dict[str, Any]:
+    """Return the row of one metric: the mean over seeds, or why there is none.
+
+    For what spreads on the log scale it is the geometric mean.
+    """
+    row = {
+        "unit": next((u for u in group["unit"] if u), ""),
+        "better": next((b for b in group["better"] if b), ""),
+        "value": math.nan,
+        "lo": math.nan,
+        "hi": math.nan,
+        "n_seeds": 0,
+        "n_items": int(group["n"].max()),
+        "status": "ok",
+        "reason": "",
+        "detail": "",
+    }
+    good = group[group["status"] == "ok"]
+    row["n_seeds"] = len(good)
+    if len(good) < len(group):
+        bad = group[group["status"] != "ok"].iloc[0]
+        row["status"], row["reason"] = bad["status"], bad["reason"]
+        if len(good):
+            row["status"] = "incomplete"
+            row["reason"] = f"{len(good)}/{len(group)} seeds; seed {bad['seed']}: {bad['reason']}"
+        return row
+    values = good["value"].to_numpy(dtype=float)
+    relative = metric.startswith(LOG_SCALE) and bool((values > 0).all())
+    row["value"] = float(np.exp(np.log(values).mean()) if relative else values.mean())
+    detail = over_seeds(list(good["detail"]))
+    row["detail"] = json.dumps(detail, sort_keys=True) if detail else ""
+    if len(values) == 1:
+        row["value"] = float(values[0])
+        row["lo"], row["hi"] = (
+            float(good[key].iloc[0]) if good[key].iloc[0] is not None else math.nan
+            for key in ("lo", "hi")
+        )
+        return row
+    row["lo"], row["hi"] = seed_interval(values, relative)
+    return row
+
+
+def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
+    """Return Student's 95 % interval of the mean over seeds, (k,) values, k >= 2.
+
+    With relative, of the geometric mean; a percentile bootstrap of three seeds would cover 75 %.
+    """
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    points = np.log(values) if relative else values
+    reach = stdtrit(len(points) - 1, 0.975) * points.std(ddof=1) / np.sqrt(len(points))
+    ends = points.mean() - reach, points.mean() + reach
+    lo, hi = np.exp(ends) if relative else ends
+    return float(lo), float(hi)
+
+
+def over_seeds(details: Sequence[Any]) -> Any:
+    """Return the mean of numbers and what is equal in all; None for what seeds disagree about.
+
+    Dictionaries are put together key by key, as far as all have it, and lists item by item.
+    """
+    first = details[0]
+    if all(isinstance(detail, dict) for detail in details):
+        together = {
+            key: over_seeds([detail[key] for detail in details])
+            for key in first
+            if all(key in detail for detail in details)
+        }
+        return {key: value for key, value in together.items() if value is not None}
+    if all(isinstance(detail, list) and len(detail) == len(first) for detail in details):
+        return [over_seeds(items) for items in zip(*details, strict=True)]
+    if all(detail == first for detail in details):
+        return first
+    if all(isinstance(detail, int | float) for detail in details):
+        return float(np.mean(details))
+    return None

@@ -1,0 +1,78 @@
+"""Writes and prints the leaderboard of a results folder. Needs no torch."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection
+
+from rich.console import Console
+
+from bench.board.board import Board, boards
+from bench.board.columns import ARROWS, MAIN
+from bench.board.frame import frame
+from bench.board.markdown import csv, markdown, text
+from bench.records.store import Store
+from bench.utils.errors import UserError
+from bench.utils.files.sealed import write_atomically
+from bench.utils.output.console import print_table, say
+
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def write_leaderboard(
+    console: Console,
+    store: Store,
+    only: Collection[tuple[str, str]] | None = None,
+    must_write: bool = True,
+) -> bool:
+    """Write the leaderboard of a results folder and print it.
+
+    Args:
+        console: where to print.
+        store: the results folder.
+        only: the (profile, task) pairs to print; all are written.
+        must_write: whether a folder that is read-only is an error; else it is only said.
+
+    Returns:
+        Whether there was any record to show.
+
+    Raises:
+        UserError: the files cannot be written; what is in them is printed all the same.
+    """
+    records, damaged = store.records()
+    for record in damaged:
+        say(console, str(record))
+    table = frame(records)
+    made = boards(records, table)
+    if not made:
+        return False
+    for board in made:
+        if only is None or (board.profile, board.task) in only:
+            _print_board(console, board)
+    notes = [str(record) for record in damaged]
+    try:
+        write_atomically(store.root / "leaderboard.csv", csv(table))
+        write_atomically(store.root / "leaderboard.md", markdown(made, notes=notes))
+    except OSError as error:
+        if not must_write and error.errno in READ_ONLY:
+            say(console, f"{store.root} is read-only: leaderboard.csv and .md are as they were")
+            return True
+        raise UserError(
+            f"cannot write the leaderboard in {store.root} ({error.strerror}): make room, "
+            "then `python -m bench leaderboard`"
+        ) from error
+    say(console, f"wrote {store.root}/leaderboard.csv and .md")
+    return True
+
+
+def _print_board(console: Console, board: Board) -> None:
+    metrics = board.columns(MAIN)
+    heads = ["method", *(f"{m}\n({ARROWS.get(board.better(m), '')})" for m in metrics)]
+    rows = [
+        (method, *(text(board.cell(method, m), interval=False) for m in metrics))
+        for method in board.order
+    ]
+    print_table(console, heads, rows, title=f"{board.task}, profile {board.profile}")
+    for method, note in board.notes.items():
+        if note:
+            say(console, f"{method}: {note}")

@@ -1,0 +1,1 @@
+"""One cell: train, make artefacts, score."""

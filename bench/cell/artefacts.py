@@ -1,0 +1,145 @@
+"""What metrics see of a trained method: its results, codes and costs on the test images."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from string import ascii_lowercase
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.cell.dependence import parameters_behind
+from bench.cell.measure import clock_of, repeat
+from bench.cell.training import Training, autocast, in_batches
+from bench.contracts.cell import Cell
+from bench.contracts.images import of_neighbours, to_float, to_uint8
+from bench.contracts.method import Method
+from bench.contracts.metric import CODES, IMAGES, Artefacts
+from bench.contracts.outputs import (
+    checked_codes,
+    checked_images,
+    require_for_all,
+    require_one_shape,
+)
+from bench.contracts.task import TaskData
+
+T = TypeVar("T")
+VERSION = 3
+"""Rises when a method leaves more for metrics, or leaves it otherwise."""
+LATENCY_REPEATS = 50
+INFERENCE_BATCH = 32
+
+
+@torch.inference_mode()
+def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cell) -> Artefacts:
+    """Return all that metrics see of a trained method."""
+    device = torch.device(cell.device)
+    tensors, absent = results_of(method, data, device, cell.precision, cell.numbers["eval_batch"])
+    measured = {
+        "version": VERSION,
+        "training": dataclasses.asdict(training),
+        "inference": _measure_inference(method, data, cell),
+    }
+    return Artefacts(tensors, measured, absent)
+
+
+@torch.inference_mode()
+def results_of(
+    method: Method, data: TaskData, device: torch.device, precision: str, size: int
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return a method's results and codes, computed in batches of a size, and why others are not.
+
+    See `bench.contracts.metric.Artefacts` for both.
+
+    Raises:
+        OutputError: a function of the method returns what its contract does not allow.
+    """
+    method.eval()
+
+    def batches(call: Callable[..., T], *inputs: Tensor) -> Iterator[tuple[T, Tensor]]:
+        """Yield what a function makes of each batch, with the images that it was given first."""
+        for part in in_batches(len(inputs[0]), size):
+            batch = [to_float(images[part].to(device)) for images in inputs]
+            with autocast(device.type, precision):
+                yield call(*batch), batch[0]
+
+    def images(function: str, call: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        made = batches(call, *inputs)
+        return torch.cat([to_uint8(checked_images(function, *of_batch)) for of_batch in made])
+
+    a, b = data.test_pairs
+    tensors = {
+        "add": images("add", method.add, a, b),
+        "other": images("add", method.add, a, of_neighbours(b)),
+        "remove": images("remove", method.remove, b),
+        "rec_a": images("reconstruct", lambda x: method.reconstruct(x, 0), a),
+        "rec_b": images("reconstruct", lambda x: method.reconstruct(x, 1), b),
+    }
+    tensors["cycle_a"] = images("remove", method.remove, tensors["add"])
+    tensors["cycle_b"] = images("add", method.add, tensors["remove"], b)
+
+    encoded = {
+        f"{part}_{letter}": (data.domains[part][domain].images, domain)
+        for part in ("probe", "test")
+        for domain, letter in enumerate(ascii_lowercase[: data.spec.domains])
+    } | {"add": (tensors["add"], 1)}
+    common: dict[str, Tensor] = {}
+    separate: dict[str, Tensor] = {}
+    absent: dict[str, str] = {}
+    for of, (pictures, domain) in encoded.items():
+        made = batches(lambda x, domain=domain: method.encode(x, domain), pictures)
+        codes = [checked_codes(*of_batch) for of_batch in made]
+        common[of] = torch.cat([code.common for code in codes])
+        parts = [code.separate for code in codes if code.separate is not None]
+        if parts:
+            require_for_all(len(parts), len(codes))
+            separate[of] = torch.cat(parts)
+        else:
+            absent[f"z2_{of}"] = "the method has no separate code"
+    for name, of_images in (("common", common), ("separate", separate)):
+        require_one_shape(name, of_images)
+    tensors |= {f"z1_{of}": code for of, code in common.items()}
+    tensors |= {f"z2_{of}": code for of, code in separate.items()}
+    return tensors, absent
+
+
+def _measure_inference(method: Method, data: TaskData, cell: Cell) -> dict[str, Any]:
+    """Return times, FLOPs and parameters of one transfer, ``add``: what a user runs."""
+    device = torch.device(cell.device)
+    a, b = data.test_pairs
+
+    def call(n: int) -> Callable[[], Tensor]:
+        source, guide = to_float(a[:n].to(device)), to_float(b[:n].to(device))
+
+        def transfer() -> Tensor:
+            with autocast(device.type, cell.precision):
+                return method.add(source, guide)
+
+        return transfer
+
+    batch = min(INFERENCE_BATCH, len(a))
+    parameters = list(method.parameters())
+    with FlopCounterMode(display=False) as counter:
+        call(1)()
+    many = repeat(call(batch), device, LATENCY_REPEATS)
+    one = repeat(call(1), device, LATENCY_REPEATS)
+    return {
+        "clock": clock_of(device),
+        "images_per_s": [batch / max(wall, 1e-9) for wall, _ in many],
+        "cpu_images_per_s": [batch / max(cpu, 1e-9) for _, cpu in many],
+        "latency_ms": [1000 * wall for wall, _ in one],
+        "latency_cpu_ms": [1000 * cpu for _, cpu in one],
+        "flops": int(counter.get_total_flops()),
+        "params": sum(p.numel() for p in parameters),
+        "params_infer": sum(p.numel() for p in parameters_behind(call(1), parameters)),
+    }
+
+
+def as_they_are(kept: Artefacts) -> Artefacts:
+    """Return artefacts of an earlier version of the suite, with the reason for what they lack."""
+    reason = "left by an earlier version of the suite: `python -m bench run --existing fresh`"
+    missing: dict[str, str] = dict.fromkeys((*IMAGES, *CODES), reason)
+    return dataclasses.replace(kept, absent=missing | dict(kept.absent))

@@ -1,0 +1,139 @@
+"""Where a killed training goes on, to the same bits.
+
+One safetensors file holds all that the next step depends on: the method's state, its optimisers'
+and that of every random generator. It is written whole or not at all, read without pickle, and
+believed only if its content is what was written, by the same source and the same torch.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.contracts.method import Method
+from bench.utils.files.tensor_files import DAMAGED, read_checked, write_checked
+from bench.utils.seeds import derive
+
+FORMAT = 1
+
+
+def seed_generators(*role: object) -> None:
+    """Seed every generator that a method may draw from."""
+    seed = derive(*role)
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+class Checkpoint:
+    """A checkpoint file, and when it is time to write it again.
+
+    every: seconds between two writings; 0 for every step. It changes no number of a run.
+    """
+
+    def __init__(self, path: Path, source: str, every: float) -> None:
+        self.path = path
+        self._every = every
+        self._last = time.monotonic()
+        self._made_by = {"format": FORMAT, "source": source, "torch": torch.__version__}
+
+    def due(self) -> bool:
+        """Return whether it is time to write."""
+        return time.monotonic() - self._last >= self._every
+
+    def save(self, method: Method, step: int, progress: Mapping[str, Any]) -> None:
+        """Keep the state before a step, and what the loop knows of the steps so far (JSON)."""
+        tensors = {f"method/{name}": value for name, value in method.state_dict().items()}
+        plain: dict[str, Any] = {}
+        for name, optimizer in method.optimizers().items():
+            _flatten(optimizer.state_dict(), f"optimizer/{name}", tensors, plain)
+        _flatten(_generators(), "random", tensors, plain)
+        facts = self._made_by | {"step": step, "progress": dict(progress), "plain": plain}
+        write_checked(self.path, tensors, {"facts": json.dumps(facts)})
+        self._last = time.monotonic()
+
+    def restore(self, method: Method) -> tuple[int, dict[str, Any]] | None:
+        """Bring a method and all generators to where they were; return step and progress.
+
+        Nothing is touched, and None returned, when there is no file or it cannot be used.
+        """
+        try:
+            tensors, metadata = read_checked(self.path)
+            facts = json.loads(metadata["facts"])
+            if {key: facts[key] for key in self._made_by} != self._made_by:
+                return None
+        except (*DAMAGED, FileNotFoundError):
+            return None
+        method.load_state_dict(
+            {k.removeprefix("method/"): v for k, v in tensors.items() if k.startswith("method/")}
+        )
+        for name, optimizer in method.optimizers().items():
+            optimizer.load_state_dict(_nested(f"optimizer/{name}", tensors, facts["plain"]))
+        _set_generators(_nested("random", tensors, facts["plain"]))
+        return facts["step"], facts["progress"]
+
+    def remove(self) -> None:
+        """Remove the file, if there is one."""
+        self.path.unlink(missing_ok=True)
+
+
+def _generators() -> dict[str, Any]:
+    kind, keys, *rest = np.random.get_state(legacy=True)
+    version, words, gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": dict(enumerate(torch.cuda.get_rng_state_all())),
+        "numpy": {
+            "keys": torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+            "rest": [str(kind), *rest],
+        },
+        "python": {"words": torch.tensor(words), "rest": [version, gauss]},
+    }
+
+
+def _set_generators(state: Mapping[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    for device, value in state.get("cuda", {}).items():
+        torch.cuda.set_rng_state(value, device)
+    kind, *rest = state["numpy"]["rest"]
+    np.random.set_state((kind, state["numpy"]["keys"].numpy().astype(np.uint32), *rest))
+    version, gauss = state["python"]["rest"]
+    random.setstate((version, tuple(state["python"]["words"].tolist()), gauss))
+
+
+def _flatten(value: Any, at: str, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
+    """Put a nested dictionary's tensors under their paths in one place, all else in another.
+
+    A path says of each key whether it is a number, so that `_nested` gives back the same keys.
+    """
+    if isinstance(value, Tensor):
+        tensors[at] = value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            _flatten(inner, f"{at}/{'#' if isinstance(key, int) else ''}{key}", tensors, plain)
+    else:
+        plain[at] = value
+
+
+def _nested(root: str, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> dict[Any, Any]:
+    found: dict[Any, Any] = {"state": {}} if root.startswith("optimizer/") else {}
+    for path, value in {**tensors, **plain}.items():
+        if not path.startswith(f"{root}/"):
+            continue
+        *parents, last = (
+            int(key[1:]) if key.startswith("#") else key
+            for key in path.removeprefix(f"{root}/").split("/")
+        )
+        place = found
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return found

@@ -1,0 +1,1 @@
+"""Compares records and code with a baseline: has anything become worse?"""

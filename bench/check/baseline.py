@@ -1,0 +1,294 @@
+"""The baseline: what records of one profile say, written down once, with the reason.
+
+A baseline is one sealed JSON file. ``rows`` says of every (method, task) what it is (its identity
+without seed and threads), which seeds it was run with, the value of every metric for each of them,
+and what was said of the task's images; ``claims`` and ``golden`` hold what the layers of those
+names compare (`bench.check.orderings`, `bench.check.golden.measure`); ``updates`` tells when and why it was written, the
+last first. The records of a check are brought into the same form, so that two of a kind are
+compared. What is read has the form of `bench.records.schema`. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.check.baseline_schema import BASELINE
+from bench.check.orderings import gaps, smallest
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.cell import is_imported
+from bench.records.environment import machine_of
+from bench.records.store import BUSY, Store
+from bench.tasks.options import OPTIONS
+from bench.utils.errors import UserError
+from bench.utils.files.sealed import read_sealed, write_sealed
+from bench.utils.hashing import hash_of
+
+SCHEMA = 1
+FREE = {"seed", "threads"}
+"""Parts of an identity that may differ between two runs that are compared."""
+EXACT_FACTS = ("pixel_hash", "steps", "images", "flops_per_step")
+"""Facts of a training that are equal in every seed and on every machine."""
+SAID = ("family", "version", "extractor", "unit", "better", "n")
+CPU_SECONDS = "cpu_seconds"
+Row = dict[str, Any]
+Record = Mapping[str, Any]
+
+
+def rows_of(records: Sequence[Record]) -> list[Row]:
+    """Return one row for each method, task and profile of records that were run alike."""
+    alike: dict[str, list[Record]] = {}
+    for record in records:
+        if record["status"] != BUSY and not is_imported(record["identity"]):
+            key = hash_of({"label": record["label"], **what_counts(record["identity"])})
+            alike.setdefault(key, []).append(record)
+    rows = [_row(sorted(same, key=lambda r: r["identity"]["seed"])) for same in alike.values()]
+    return sorted(rows, key=lambda row: (row["profile"], row["task"], row["label"]))
+
+
+def name_of(row: Row) -> str:
+    """Return what a row is called."""
+    return f"{row['label']} on {row['task']}"
+
+
+def what_counts(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of an identity must be equal for two runs to be compared."""
+    return {key: value for key, value in identity.items() if key not in FREE}
+
+
+def _row(records: Sequence[Record]) -> Row:
+    good = [record for record in records if record["status"] == "ok"]
+    identity = what_counts(records[0]["identity"])
+    names = list(dict.fromkeys(name for record in good for name in record["metrics"]))
+    sources = [dict(sorted(record["sources"].items())) for record in good]
+    return {
+        "label": records[0]["label"],
+        "task": identity["task"],
+        "profile": identity["profile"],
+        "identity": identity,
+        "seeds": [record["identity"]["seed"] for record in good],
+        "failed": {
+            str(record["identity"]["seed"]): record["reason"]
+            for record in records
+            if record["status"] != "ok"
+        },
+        "sources": sources[0] if sources else {},
+        "mixed": sum(one != sources[0] for one in sources),
+        "machine": machine_of(good[0]["environment"]) if good else "",
+        "facts": {
+            key: good[0]["facts"][key] for key in EXACT_FACTS if good and key in good[0]["facts"]
+        },
+        CPU_SECONDS: [record["facts"].get(CPU_SECONDS) or None for record in good],
+        "options": good[0]["environment"].get(OPTIONS, {}) if good else {},
+        "metrics": {name: _metric([record["metrics"].get(name) for record in good])
+                    for name in sorted(names)},
+    }  # fmt: skip
+
+
+def _metric(entries: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Return one metric over seeds: values in their order, None where one has none."""
+    there = [entry for entry in entries if entry is not None]
+    worst = next((entry for entry in there if entry["status"] != "ok"), there[0])
+    status, reason = worst["status"], worst["reason"]
+    if len(there) < len(entries):
+        status, reason = "failed", "some seeds have no such number"
+    said = {key: next((e[key] for e in there if e.get(key)), "") for key in SAID}
+    values = [entry["value"] if entry and entry["status"] == "ok" else None for entry in entries]
+    return said | {"status": status, "reason": reason, "values": values}
+
+
+def means(row: Row) -> dict[str, float]:
+    """Return the mean over seeds of every metric of a row that all its seeds have."""
+    return {
+        name: mean_of(metric["values"])
+        for name, metric in row["metrics"].items()
+        if metric["values"] and None not in metric["values"]
+    }
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """Return the mean of values; that of very large ones is infinite."""
+    with np.errstate(over="ignore"):
+        return float(np.mean(values))
+
+
+def seed_values(rows: Sequence[Row], seed: int | None) -> dict[str, dict[str, float]]:
+    """Return the values of a seed, or means, by label; an anchor's one seed stands for all."""
+    found = {}
+    for row in rows:
+        if seed is None or row["identity"]["method"] in ANCHORS:
+            found[row["label"]] = means(row)
+        elif seed in row["seeds"]:
+            at = row["seeds"].index(seed)
+            values = {name: metric["values"][at] for name, metric in row["metrics"].items()}
+            found[row["label"]] = {name: v for name, v in values.items() if v is not None}
+    return found
+
+
+def make(
+    records: Sequence[Record], profile: str, reason: str, golden: Mapping[str, Any] | None, now: str
+) -> dict[str, Any]:
+    """Return the baseline of the records of a profile.
+
+    Raises:
+        UserError: there are none, a cell failed, seeds are missing, or code changed among them.
+    """
+    rows = [row for row in rows_of(records) if row["profile"] == profile]
+    if not rows:
+        known = sorted({record["identity"]["profile"] for record in records})
+        raise UserError(
+            f"no record of profile '{profile}' (there are: {', '.join(known) or 'none'}): "
+            "give --profile, or run it first"
+        )
+    _require_whole(rows)
+    environment = next(r for r in records if r["identity"]["profile"] == profile)["environment"]
+    kept = {k: v for k, v in environment.items() if k not in ("command", OPTIONS)}
+    claims = {}
+    for task in dict.fromkeys(row["task"] for row in rows):
+        of_task = [row for row in rows if row["task"] == task]
+        seeds = sorted({s for row in of_task if not _is_anchor(row) for s in row["seeds"]}) or [0]
+        claims[task] = smallest([gaps(seed_values(of_task, seed)) for seed in seeds])
+    return {
+        "schema": SCHEMA,
+        "profile": profile,
+        "updates": [{"made": now, "reason": reason, "commit": environment.get("commit")}],
+        "environment": kept,
+        "rows": rows,
+        "claims": claims,
+        "golden": golden,
+    }
+
+
+def _is_anchor(row: Row) -> bool:
+    return row["identity"]["method"] in ANCHORS
+
+
+def _require_whole(rows: Sequence[Row]) -> None:
+    for name, count in Counter(map(name_of, rows)).items():
+        if count > 1:
+            raise UserError(f"no baseline: {name} was run under {count} conditions; keep one")
+    seeds = sorted({seed for row in rows if not _is_anchor(row) for seed in row["seeds"]})
+    for row in rows:
+        if reason := _why_not_whole(row, [] if _is_anchor(row) else seeds):
+            raise UserError(f"no baseline: {name_of(row)}{reason}")
+
+
+def _why_not_whole(row: Row, seeds: Sequence[int]) -> str:
+    """Return what a row lacks to be one of a baseline, or ''."""
+    for seed, reason in row["failed"].items():
+        return f", seed {seed} failed: {reason}"
+    if row["mixed"]:
+        return (
+            ": its seeds were made by different code; `python -m bench run --existing fresh` "
+            "makes them alike"
+        )
+    for seed in seeds:
+        if seed not in row["seeds"]:
+            return (
+                f" has no record of seed {seed}, which others have; run it, or leave what is not "
+                "complete out with --methods, --tasks or --seeds"
+            )
+    for metric, entry in row["metrics"].items():
+        if entry["status"] == "failed":
+            return f": {metric} failed: {entry['reason']}"
+    return ""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a baseline.
+
+    Raises:
+        UserError: there is none, or it is damaged or of another version.
+    """
+    try:
+        found = read_sealed(path)
+    except FileNotFoundError:
+        raise UserError(
+            f"no baseline {path}: `python -m bench baseline --results DIR --reason TEXT` writes one"
+        ) from None
+    except OSError as error:
+        raise UserError(f"baseline {path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        said = "it is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise UserError(f"baseline {path} cannot be used: {said}") from error
+    again = "write it again with `python -m bench baseline`"
+    if found.get("schema") != SCHEMA:
+        raise UserError(
+            f"baseline {path} is of schema {found.get('schema')}, this version reads {SCHEMA}: "
+            + again
+        )
+    if said := BASELINE(found, ""):
+        raise UserError(f"baseline {path} cannot be used: {said}; {again}")
+    return found
+
+
+def read_if_there(path: Path) -> dict[str, Any] | None:
+    """Return a baseline, or None where there is none yet."""
+    return read(path) if path.exists() else None
+
+
+def write(path: Path, baseline: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
+    """Write a baseline; it goes on with the updates of the old one.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    updates = [*baseline["updates"], *(old["updates"] if old else [])]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_sealed(path, {**baseline, "updates": updates})
+    except OSError as error:
+        raise UserError(f"cannot write {path} ({error.strerror}): name another file") from error
+
+
+def usable_records(store: Store) -> list[dict[str, Any]]:
+    """Return the records of a folder.
+
+    Raises:
+        UserError: it has none, or one of them cannot be read.
+    """
+    store.require_records()
+    records, damaged = store.records()
+    if damaged:
+        raise UserError(f"{damaged[0]}; remove it, or run the cell again")
+    return records
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """Return (row, number, old, new, by how many old seed deviations) of all that differs."""
+    before, after = ({(r["task"], r["label"]): r for r in b["rows"]} for b in (old, new))
+    found = []
+    for key in sorted(before.keys() | after.keys()):
+        row = f"{key[1]} on {key[0]}"
+        if key not in after or key not in before:
+            found.append((row, "", *(("there", "gone") if key in before else ("", "new")), ""))
+            continue
+        was, now = before[key], after[key]
+        if was["identity"] != now["identity"]:
+            found.append((row, "identity", hash_of(was["identity"]), hash_of(now["identity"]), ""))
+        if was["seeds"] != now["seeds"]:
+            found.append((row, "seeds", _listed(was["seeds"]), _listed(now["seeds"]), ""))
+        mean_was, mean_now = means(was), means(now)
+        for name in sorted(was["metrics"].keys() | now["metrics"].keys()):
+            pair = mean_was.get(name), mean_now.get(name)
+            if pair[0] != pair[1]:
+                texts = ("-" if value is None else f"{value:.4g}" for value in pair)
+                found.append((row, name, *texts, _in_spreads(was["metrics"].get(name), *pair)))
+    return found
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ",".join(map(str, seeds))
+
+
+def _in_spreads(metric: Mapping[str, Any] | None, was: float | None, now: float | None) -> str:
+    if metric is None or was is None or now is None or len(metric["values"]) < 2:
+        return ""
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = float(np.std(metric["values"], ddof=1))
+    return f"{(now - was) / spread:+.1f}" if spread > 0 else ""

@@ -1,0 +1,125 @@
+"""Records of today against a baseline: which rows can be compared at all, and what each layer says.
+
+exact        what is run, and what is counted: identities, parameters, FLOPs, metrics and versions
+ordering     known floors and ceilings, and who leaks (`bench.check.orderings`)
+statistical  every metric over seeds, with a three-way gate; CPU seconds likewise
+
+The fourth layer, golden, looks at no records (`bench.check.golden.compare`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bench.check.baseline import Row, name_of, rows_of, seed_values
+from bench.check.exact import compare_exact, new_here
+from bench.check.findings import Finding, Layer, Verdict, number
+from bench.check.orderings import SHARE, gaps
+from bench.check.statistical import compare_seeds
+
+
+def compare_records(
+    baseline: Mapping[str, Any], records: Sequence[Mapping[str, Any]], layers: Sequence[str]
+) -> list[Finding]:
+    """Return the verdicts of the layers that need no more than records."""
+    current = rows_of(records)
+    pairs = [(row, _counterpart(row, current)) for row in baseline["rows"]]
+    findings = list(_other_versions(baseline, records))
+    alike: list[tuple[Row, Row]] = []
+    for base, now in pairs:
+        missing = list(_not_alike(base, now))
+        findings += missing
+        if now is not None and not missing:
+            alike.append((base, now))
+    known = {(row["label"], row["task"]) for row in baseline["rows"]}
+    for row in current:
+        if row["profile"] == baseline["profile"] and (row["label"], row["task"]) not in known:
+            findings.append(new_here(name_of(row), "row", "not in the baseline"))
+    exact = [finding for pair in alike for finding in compare_exact(*pair)]
+    wanted = Layer.EXACT in layers
+    findings += [one for one in exact if wanted or one.verdict is Verdict.FAILED]
+    comparable = [pair for pair in alike if pair[1]["seeds"]]
+    if Layer.ORDERING in layers:
+        findings += _ordering(baseline, [now for _, now in comparable])
+    if Layer.STATISTICAL in layers:
+        findings += compare_seeds(comparable)
+    return findings
+
+
+def _other_versions(
+    baseline: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
+) -> Iterator[Finding]:
+    """Note which libraries are others than the baseline's: it may explain what follows."""
+    if not records:
+        return
+    was, now = (
+        {key: environment.get(key) for key in ("python", "torch", "cuda", "versions")}
+        for environment in (baseline["environment"], records[0]["environment"])
+    )
+    if apart := _apart(was, now):
+        yield new_here("environment", "versions", "; ".join(apart))
+
+
+def _counterpart(base: Row, current: Sequence[Row]) -> Row | None:
+    """Return the row that was run most alike: of the same label before the same method."""
+
+    def unlike(row: Row) -> tuple[int, bool]:
+        return len(_apart(base["identity"], row["identity"])), row["label"] != base["label"]
+
+    stem = base["profile"].partition("[")[0]
+    same = [
+        row
+        for row in current
+        if row["identity"]["method"] == base["identity"]["method"]
+        and row["task"] == base["task"]
+        and row["profile"].partition("[")[0] == stem
+    ]
+    return min(same, key=unlike, default=None)
+
+
+def _apart(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> list[str]:
+    """Return what of two identities differs, as `config.sep: 25 -> 30`."""
+    found = []
+    for key in sorted(one.keys() | other.keys()):
+        was, now = one.get(key), other.get(key)
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            found += _apart(was, now, f"{path}{key}.")
+        elif was != now:
+            found.append(f"{path}{key}: {was} -> {now}")
+    return found
+
+
+def _not_alike(base: Row, now: Row | None) -> Iterator[Finding]:
+    """Say why a row of the baseline has nothing that it can be compared with."""
+    name = name_of(base)
+    if now is None:
+        yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "row", "there", "missing",
+                      said="run it, or take it out of the baseline")  # fmt: skip
+        return
+    if now["mixed"]:
+        yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "sources",
+                      said="its seeds were made by different code: run them anew")  # fmt: skip
+        return
+    apart = _apart(base["identity"], now["identity"])
+    if apart:
+        shown = "; ".join(apart[:3]) + (f"; and {len(apart) - 3} more" if len(apart) > 3 else "")
+        yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "identity",
+                      said=f"run under other conditions: {shown}")  # fmt: skip
+
+
+def _ordering(baseline: Mapping[str, Any], current: Sequence[Row]) -> Iterator[Finding]:
+    for task, claims in baseline["claims"].items():
+        now = gaps(seed_values([row for row in current if row["task"] == task], None))
+        for claim, least in claims.items():
+            if claim not in now:
+                said = "the rows that it is about are not there"
+                yield Finding(Verdict.NOT_COMPARED, Layer.ORDERING, task, claim, said=said)
+                continue
+            holds = now[claim] >= SHARE * least
+            yield Finding(
+                Verdict.PASS if holds else Verdict.REGRESSED, Layer.ORDERING, task, claim,
+                f"by {number(least)}", f"by {number(now[claim])}", f"{number(SHARE * least)} left",
+                "" if holds else "this held with every seed of the baseline",
+                1 - now[claim] / least,
+            )  # fmt: skip

@@ -1,0 +1,88 @@
+"""What must be equal: what is counted, which metrics there are, and what anchors score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.check.baseline import EXACT_FACTS, Row, name_of
+from bench.check.findings import Finding, Layer, Verdict, number
+from bench.contracts.anchors import ANCHORS
+
+COUNTED = ("params", "params_infer", "flops_train_step", "flops_infer")
+"""The metrics that are counted: equal in every seed and on every machine."""
+CONSTANT = 1e-3
+"""What rounding may move of an anchor's value, relative; one item of its n may tip over, too."""
+
+
+def compare_exact(base: Row, now: Row) -> Iterator[Finding]:
+    """Return the verdicts on what two rows of one identity must have in common."""
+    name = name_of(base)
+    for seed, reason in now["failed"].items():
+        yield Finding(Verdict.FAILED, Layer.EXACT, name, f"seed {seed}", "ok", "failed", "", reason)
+    if not now["seeds"]:
+        return
+    for fact in EXACT_FACTS:
+        was, is_now = base["facts"].get(fact), now["facts"].get(fact)
+        if was is not None:
+            yield _equal(name, fact, was, is_now)
+    for metric in COUNTED:
+        values = [row["metrics"].get(metric, {}).get("values", []) for row in (base, now)]
+        if values[0] and values[1] and None not in values[0]:
+            yield _equal(name, metric, values[0][0], values[1][0])
+    for metric, was in base["metrics"].items():
+        is_now = now["metrics"].get(metric)
+        if is_now is None:
+            yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, metric, "there", "missing",
+                          said="the records have no such metric: score them")  # fmt: skip
+        elif is_now["status"] == "failed":
+            yield Finding(Verdict.FAILED, Layer.EXACT, name, metric, was["status"], "failed",
+                          said=is_now["reason"])  # fmt: skip
+        elif was["status"] != is_now["status"]:
+            worse = was["status"] == "ok"
+            yield Finding(
+                Verdict.REGRESSED if worse else Verdict.IMPROVED,
+                Layer.EXACT, name, metric, was["status"], is_now["status"], "",
+                is_now["reason"] or "there is a value now: update the baseline", math.inf,
+            )  # fmt: skip
+        elif said := other_metric(was, is_now):
+            yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, metric, said=said)
+        elif base["identity"]["method"] in ANCHORS and was["status"] == "ok":
+            yield _constant(name, metric, was, is_now)
+    for metric in now["metrics"].keys() - base["metrics"].keys():
+        yield new_here(name, metric, "the baseline does not know this metric")
+
+
+def _equal(name: str, what: str, was: Any, now: Any) -> Finding:
+    same = was == now
+    return Finding(
+        Verdict.PASS if same else Verdict.REGRESSED,
+        Layer.EXACT, name, what, str(was), str(now), "equal",
+        "" if same else "counted, so equal everywhere: other code, or update the baseline",
+        0.0 if same else math.inf,
+    )  # fmt: skip
+
+
+def other_metric(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return why two values of a metric share no scale, or ''."""
+    for key in ("version", "extractor", "unit", "better"):
+        if was[key] != now[key]:
+            return f"another {key}: {was[key]} -> {now[key]}; update the baseline"
+    return ""
+
+
+def _constant(name: str, metric: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Finding:
+    """Compare a value of an anchor, in which there is nothing random."""
+    base, value = was["values"][0], now["values"][0]
+    allowed = CONSTANT * abs(base) + 1.5 / max(was["n"] or 1, 1)
+    off = abs(value - base) / allowed
+    verdict = Verdict.PASS if off <= 1 else Verdict.REGRESSED
+    said = "" if off <= 1 else "an anchor has no randomness: the metric or the task has changed"
+    return Finding(verdict, Layer.EXACT, name, metric, number(base), number(value),
+                   number(allowed), said, off)  # fmt: skip
+
+
+def new_here(row: str, what: str, said: str) -> Finding:
+    """Return the note on what the baseline does not know."""
+    return Finding(Verdict.NOT_COMPARED, Layer.EXACT, row, what, said=said)

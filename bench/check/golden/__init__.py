@@ -1,0 +1,1 @@
+"""Golden numbers: short trainings and frozen results that must not change."""

@@ -1,0 +1,117 @@
+"""`check --ab REV`: is the code of today slower than that of a revision, on this very machine?
+
+Two commits are timed in turns, base, head, head, base, so that what else the machine does hits both
+alike. A turn is a process that takes the CPU seconds of training steps and of transfers; each round
+gives a ratio, and all rounds an interval. FLOPs and parameters are for the exact layer to compare.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from bench.check import gate
+from bench.check.findings import Finding, Layer, Verdict, number
+from bench.utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMER = Path(__file__).with_name("speed_timer.py")
+ROUNDS = 6
+SLOWER = 0.10
+"""How much slower is of no importance: less than `gate.SLOWER`, as times in turns vary less."""
+Seconds = Mapping[str, float]
+
+
+def compare_speed(revision: str, methods: Sequence[str], rounds: int = ROUNDS) -> list[Finding]:
+    """Return the verdict on the speed of each method, training and inference.
+
+    Raises:
+        UserError: the revision cannot be had, or timing fails.
+    """
+    with checked_out(revision) as base:
+        turns = [(base, ROOT), (ROOT, base)]
+        taken = [{t: time_tree(t, methods) for t in turns[at % 2]} for at in range(rounds)]
+    names = sorted(set(taken[0][base]) & set(taken[0][ROOT]))
+    ratios = {name: [one[ROOT][name] / one[base][name] for one in taken] for name in names}
+    return judge_ratios(ratios, revision)
+
+
+def judge_ratios(ratios: Mapping[str, Sequence[float]], revision: str) -> list[Finding]:
+    """Return the verdict on the ratios, head to base, of each timed thing."""
+    shifts = []
+    for of_rounds in ratios.values():
+        logs = np.log(np.asarray(of_rounds))
+        error = float(logs.std(ddof=1) / len(logs) ** 0.5)
+        shifts.append(gate.Shift(float(logs.mean()), error, len(logs) - 1.0))
+    verdicts = gate.judge([gate.Comparison(shift, math.log1p(SLOWER)) for shift in shifts])
+    findings = []
+    for (name, _), shift, verdict in zip(ratios.items(), shifts, verdicts, strict=True):
+        reach = float(stats.t.ppf(0.975, shift.freedom)) * shift.error
+        lo, hi = math.exp(shift.mean - reach), math.exp(shift.mean + reach)
+        row, _, what = name.partition(" ")
+        findings.append(
+            Finding(
+                Verdict(verdict),
+                Layer.SPEED,
+                row,
+                what,
+                "1",
+                number(math.exp(shift.mean)),
+                f"{1 + SLOWER:g}",
+                f"CPU seconds over those of {revision}, 95 %: {lo:.2f} to {hi:.2f}",
+                shift.mean / math.log1p(SLOWER),
+            )
+        )
+    return findings
+
+
+@contextmanager
+def checked_out(revision: str) -> Iterator[Path]:
+    """Have a revision of this repository in a temporary folder.
+
+    Raises:
+        UserError: this is no git repository, or it has no such revision.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "base"
+        _git("worktree", "add", "--detach", "--quiet", str(tree), revision)
+        try:
+            yield tree
+        finally:
+            _git("worktree", "remove", "--force", str(tree))
+
+
+def _git(*arguments: str) -> None:
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise UserError("--ab needs git, which is not installed") from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip().splitlines()
+        last = said[-1] if said else error
+        raise UserError(f"--ab: git {arguments[0]} {arguments[1]}: {last}") from error
+
+
+def time_tree(tree: Path, methods: Sequence[str]) -> Seconds:
+    """Return the CPU seconds of a training step and of a transfer of each method, in a tree.
+
+    Raises:
+        UserError: its code cannot be timed.
+    """
+    command = [sys.executable, "-P", str(TIMER), str(tree), *methods]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise UserError(f"--ab: cannot time {tree}: {last}")
+    found: Seconds = json.loads(done.stdout)
+    return found

@@ -1,0 +1,69 @@
+"""Times methods of the tree that is given: a script of its own, so that it can time older code.
+
+It uses what has been there from the start: profiles, `build`, `training_step` and `add`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+REPEATS, BATCH = 7, 16
+
+
+def main(tree: str, names: list[str]) -> None:
+    """Print, as JSON, the CPU seconds of a step and of a transfer of each method, medians."""
+    sys.path.insert(0, tree)
+    import torch
+
+    build = _one_of("bench.cell.training", "bench.training").build
+    batch_class = _one_of("bench.contracts.method", "bench.method").Batch
+    registry_class = _one_of("bench.contracts.registry", "bench.registry").Registry
+    spec_class = _one_of("bench.contracts.task", "bench.contracts").Spec
+    profiles = _one_of("bench.plan.profiles", "bench.config")
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    profile, registry = profiles.choose_profile("smoke"), registry_class()
+    spec = spec_class(profile.size, kinds=2)
+    found = {}
+    known = {plugin.name for plugin in registry.all("method")}
+    for name in sorted(known.intersection(names)):
+        plugin = registry.find("method", name)
+        config = profiles.configure(plugin, profile, [])[1] | {"batch_size": BATCH}
+        method = build(plugin.load(), spec, plugin.load().Config(**config), 0)
+        images = [torch.rand(BATCH, 3, spec.size, spec.size) * 2 - 1 for _ in range(2)]
+        batch = batch_class(images, [torch.full((BATCH,), kind) for kind in range(2)])
+        method.train()
+        found[f"{name} training step"] = seconds(partial(method.training_step, batch))
+        method.eval()
+        with torch.inference_mode():
+            found[f"{name} add"] = seconds(partial(method.add, *images))
+    print(json.dumps(found))
+
+
+def _one_of(module: str, before: str) -> Any:
+    """Return a module of the suite, by the name that it had before `bench` had rooms if need be."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError:
+        return importlib.import_module(before)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Return the median CPU seconds of a call, after two that do not count."""
+    taken = []
+    for _ in range(REPEATS + 2):
+        start = time.process_time()
+        call()
+        taken.append(time.process_time() - start)
+    return sorted(taken[2:])[REPEATS // 2]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,59 @@
+"""Known floors and ceilings: pseudo-methods that pass through the same metrics without training.
+
+An anchor gives artefacts directly, because only the task can draw the truth. It has no codes and no
+decoder, so the metrics that need those do not apply to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.contracts.metric import CODES, IMAGES, Artefacts
+from bench.contracts.task import TaskData
+
+_NO_MODEL = "an anchor is no model: it has no {}"
+_NO_REMOVE = "removing has no guide to copy"
+_ABSENT = {
+    "rec_a": _NO_MODEL.format("decoder"),
+    "rec_b": _NO_MODEL.format("decoder"),
+    **dict.fromkeys(CODES, _NO_MODEL.format("codes")),
+    "training": _NO_MODEL.format("training"),
+    "inference": _NO_MODEL.format("inference"),
+}
+
+
+def copy_source(data: TaskData) -> Artefacts:
+    """Return every source as it is: the floor of transfer."""
+    a, b = data.test_pairs
+    images = {"add": a, "other": a, "remove": b, "cycle_a": a, "cycle_b": b}
+    return Artefacts(images, absent=_ABSENT)
+
+
+def copy_guide(data: TaskData) -> Artefacts:
+    """Return the guide instead of the source: perfect content, another face."""
+    from bench.contracts.images import of_neighbours  # here: listing anchors must not import torch
+
+    _, b = data.test_pairs
+    absent = _ABSENT | dict.fromkeys(("remove", "cycle_a", "cycle_b"), _NO_REMOVE)
+    return Artefacts({"add": b, "other": of_neighbours(b)}, absent=absent)
+
+
+def ground_truth(data: TaskData) -> Artefacts:
+    """Return the true results: the ceiling. Nothing, with the reason, where the task has none."""
+    if data.truth is None:
+        reason = f"task {data.name} cannot render the true result"
+        return Artefacts({}, absent=_ABSENT | dict.fromkeys(IMAGES, reason))
+    a, b = data.test_pairs
+    return Artefacts(vars(data.truth) | {"cycle_a": a, "cycle_b": b}, absent=_ABSENT)
+
+
+ANCHORS: dict[str, Callable[[TaskData], Artefacts]] = {
+    "ground-truth": ground_truth,
+    "copy-source": copy_source,
+    "copy-guide": copy_guide,
+}
+SUMMARIES = {
+    "ground-truth": "anchor: the task's own true results, the ceiling",
+    "copy-source": "anchor: the source as it is, the floor of transfer",
+    "copy-guide": "anchor: the guide instead of the source",
+}

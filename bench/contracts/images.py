@@ -1,0 +1,23 @@
+"""The one conversion between images as they are stored and images as methods see them."""
+
+from __future__ import annotations
+
+import torch
+
+
+def to_float(images: torch.Tensor) -> torch.Tensor:
+    """Return uint8 (N, 3, S, S) as float32 in [-1, 1]."""
+    return images.to(torch.float32) / 127.5 - 1
+
+
+def to_uint8(images: torch.Tensor) -> torch.Tensor:
+    """Return [-1, 1] images as uint8: rounded, then clamped.
+
+    Truncation instead of rounding alone would move a Frechet distance.
+    """
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def of_neighbours(guides: torch.Tensor) -> torch.Tensor:
+    """Return for each test pair the guide of its neighbour (see `bench.contracts.task.Truth`)."""
+    return guides.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)

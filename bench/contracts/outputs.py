@@ -1,0 +1,270 @@
+"""What a method and a task may return, checked where it is returned.
+
+Nothing that breaks its contract goes on from here: no metric ever sees a value that is not finite,
+an image too many or a picture of another size. The message names the function that returned it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from bench.contracts.method import Codes
+from bench.contracts.task import HIDDEN, PARTS, DataSizes, Domain, Factor, TaskData
+from bench.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SLACK = 1e-3
+"""How far an image may leave [-1, 1]: rounding, and no more."""
+DIMENSIONS = (2, 4)
+"""A code is (N, C) or (N, C, H, W)."""
+
+
+class OutputError(Exception):
+    """A method returned what its contract does not allow."""
+
+
+class DivergedError(Exception):
+    """A loss stopped being a finite number."""
+
+
+# --- methods -------------------------------------------------------------------------------------
+
+
+def checked_images(function: str, output: Any, like: Tensor) -> Tensor:
+    """Return the images that a function of a method made, float32 on the CPU.
+
+    Args:
+        function: its name, for the message.
+        output: what it returned: a floating point tensor in [-1, 1].
+        like: (N, 3, S, S), the images that it was given; there must be as many of the same size.
+
+    Raises:
+        OutputError: it is something else.
+    """
+    images = _floating(function, output, "images")
+    if images.shape != like.shape:
+        raise OutputError(
+            f"{function} gave images of shape {_shape(images)}, expected {_shape(like)}: "
+            "one image for each that it is given"
+        )
+    images = _finite(function, images)
+    lowest, highest = images.min().item(), images.max().item()
+    if lowest < -1 - SLACK or highest > 1 + SLACK:
+        raise OutputError(
+            f"{function} gave values from {lowest:.3g} to {highest:.3g}, expected [-1, 1]: "
+            "end the decoder in tanh, or clamp"
+        )
+    return images
+
+
+def checked_codes(output: Any, like: Tensor) -> Codes:
+    """Return the codes that ``encode`` made of (N, 3, S, S) images, float32 on the CPU.
+
+    Raises:
+        OutputError: they are not `Codes` of finite numbers, (N, C) or (N, C, H, W).
+    """
+    if not isinstance(output, Codes):
+        raise OutputError(f"encode gave {_kind(output)}, expected Codes(common, separate)")
+    common = _code("common", output.common, len(like))
+    if output.separate is None:
+        return Codes(common)
+    return Codes(common, _code("separate", output.separate, len(like)))
+
+
+def _code(which: str, code: Any, n: int) -> Tensor:
+    code = _floating("encode", code, f"{which} codes")
+    if code.dim() not in DIMENSIONS or len(code) != n or not code.numel():
+        raise OutputError(
+            f"encode gave {which} codes of shape {_shape(code)}, expected ({n}, C) or "
+            f"({n}, C, H, W): one code for each image"
+        )
+    return _finite("encode", code, f"{which} codes")
+
+
+def require_for_all(given: int, batches: int) -> None:
+    """Make sure that a separate code was given for all batches, or for none.
+
+    Raises:
+        OutputError: for some.
+    """
+    if 0 < given < batches:
+        raise OutputError(
+            f"encode gave separate codes for {given} of {batches} batches, expected them for all "
+            "images or for none"
+        )
+
+
+def require_one_shape(code: str, tensors: Mapping[str, Tensor]) -> None:
+    """Make sure that codes of all domains and parts are comparable: their shapes are equal but N.
+
+    Raises:
+        OutputError: they are not.
+    """
+    shapes = {tuple(tensor.shape[1:]): name for name, tensor in tensors.items()}
+    if len(shapes) > 1:
+        (one, here), (other, there), *_ = shapes.items()
+        raise OutputError(
+            f"encode gave {code} codes of shape {('N', *one)} for {here} and {('N', *other)} for "
+            f"{there}, expected one shape for all images"
+        )
+
+
+def checked_losses(output: Any, step: int) -> dict[str, float]:
+    """Return what ``training_step`` returned at a step, as numbers.
+
+    Raises:
+        OutputError: it is not a dictionary of scalars.
+        DivergedError: a value is not finite.
+    """
+    if not isinstance(output, Mapping):
+        raise OutputError(f"training_step gave {_kind(output)}, expected a dict of scalar tensors")
+    losses = {}
+    for name, value in output.items():
+        if not _is_scalar(value):
+            raise OutputError(
+                f"training_step gave {_kind(value)} for '{name}', expected a scalar tensor"
+            )
+        losses[str(name)] = float(torch.as_tensor(value, dtype=torch.float64).detach())
+    bad = [name for name, value in losses.items() if not math.isfinite(value)]
+    if bad:
+        raise DivergedError(f"diverged: {bad[0]} is not finite at step {step}")
+    return losses
+
+
+def _is_scalar(value: Any) -> bool:
+    """Return whether a value is one real number, or a tensor of one that is there."""
+    if isinstance(value, Tensor):
+        return value.numel() == 1 and not value.is_complex() and _is_dense(value)
+    if isinstance(value, int):  # Python's have no bound
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float)
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Return whether a tensor holds all of its values in memory."""
+    return tensor.layout is torch.strided and not tensor.is_meta
+
+
+def _floating(function: str, output: Any, what: str) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise OutputError(f"{function} gave {_kind(output)}, expected a tensor of {what}")
+    if not _is_dense(output):
+        kind = "meta" if output.is_meta else str(output.layout).removeprefix("torch.")
+        raise OutputError(f"{function} gave {what} in a {kind} tensor, expected a dense one")
+    if not output.is_floating_point():
+        raise OutputError(
+            f"{function} gave {what} of type {_dtype(output)}, expected floating point"
+        )
+    return output.float().cpu()
+
+
+def _finite(function: str, values: Tensor, what: str = "values") -> Tensor:
+    bad = ~torch.isfinite(values).flatten(1).all(1)
+    if bad.any():
+        raise OutputError(
+            f"{function} gave {what} that are not finite (for {int(bad.sum())} of {len(bad)} "
+            "images of a batch)"
+        )
+    return values
+
+
+# --- tasks ---------------------------------------------------------------------------------------
+
+
+def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
+    """Return what ``load`` of a task gave.
+
+    Raises:
+        UserError: it is not what `TaskData` promises.
+    """
+    where = f"task {data.name}: load gave"
+    for part in PARTS:
+        if part not in data.domains:
+            raise UserError(f"{where} no part '{part}', expected {', '.join(PARTS)}")
+        domains = data.domains[part]
+        if len(domains) != len(data.domains[PARTS[0]]) or len(domains) < 2:
+            raise UserError(f"{where} {len(domains)} domains in {part}, expected two or more")
+        for letter, domain in zip("ABCDEFGH", domains, strict=False):
+            place = f"{where} for domain {letter} of {part}"
+            _check_images(place, domain.images, sizes.size)
+            _check_factors(place, domain, data.factors)
+        counts = [len(domain.images) for domain in domains]
+        if part == "test" and (len(set(counts[:2])) > 1 or counts[0] % 2):
+            raise UserError(
+                f"{where} {counts[0]} and {counts[1]} test images of A and B, expected equally "
+                "many, and an even number: they are pairs"
+            )
+    if data.truth is not None:
+        sources = data.test_pairs[0]
+        for name, images in vars(data.truth).items():
+            _check_images(f"{where} as truth of {name}", images, sizes.size)
+            if len(images) != len(sources):
+                raise UserError(
+                    f"{where} {len(images)} true results of {name}, expected {len(sources)}: one "
+                    "for each test pair"
+                )
+    if data.label and data.label not in {factor.name for factor in data.factors}:
+        raise UserError(f"{where} the label '{data.label}', expected the name of a factor")
+    return data
+
+
+def checked_pieces(name: str, pieces: Iterator[Tensor], size: int) -> Iterator[Tensor]:
+    """Yield the images of a domain of a task that streams, some at a time.
+
+    Raises:
+        UserError: one of the pieces is not uint8 (n, 3, S, S).
+    """
+    for piece in pieces:
+        _check_images(f"task {name}: load gave", piece, size)
+        yield piece
+
+
+def _check_images(place: str, images: Any, size: int) -> None:
+    wanted = f"expected uint8 (N, 3, {size}, {size})"
+    if not isinstance(images, Tensor):
+        raise UserError(f"{place} {_kind(images)}, {wanted}")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1:] != (3, size, size):
+        raise UserError(f"{place} {_dtype(images)} images of shape {_shape(images)}, {wanted}")
+    if not len(images):
+        raise UserError(f"{place} no image, {wanted} with N of 1 or more")
+
+
+def _check_factors(place: str, domain: Domain, factors: Sequence[Factor]) -> None:
+    values, wanted = domain.factors, (len(domain.images), len(factors))
+    if not isinstance(values, Tensor) or values.dtype != torch.int64 or values.shape != wanted:
+        shape = _shape(values) if isinstance(values, Tensor) else _kind(values)
+        raise UserError(f"{place} factors of shape {shape}, expected int64 {wanted}")
+    for at, factor in enumerate(factors):
+        column = values[:, at]
+        if column.min() < HIDDEN or column.max() >= len(factor.values):
+            raise UserError(
+                f"{place} values of factor {factor.name} from {int(column.min())} to "
+                f"{int(column.max())}, expected {HIDDEN} (hidden) to {len(factor.values) - 1}"
+            )
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {_shape(value)}"
+    name = type(value).__name__
+    article = "an" if name[0].lower() in "aeiou" else "a"
+    return "nothing (None)" if value is None else f"{article} {name}"

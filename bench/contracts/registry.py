@@ -1,0 +1,295 @@
+"""Finds plug-ins by name: a file in the suite's folders, an installed entry point, or a given file.
+
+Folders are read by their path and not by their import name, so a folder `methods` in the user's
+working directory shadows nothing. Names and summaries are read from the source text: listing
+plug-ins runs none of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, TypeVar, get_args
+
+from bench.contracts.metric import Better
+from bench.contracts.source_files import WEIGHTS, files_beside, parsed, source_hash
+from bench.utils.errors import UserError, unknown
+
+
+def families(registry: Registry, wanted: Sequence[str]) -> dict[str, int]:
+    """Return the version of each wanted metric id."""
+    versions: dict[str, int] = {}
+    for plugin in registry.all("metric"):
+        family = plugin.load()
+        versions |= {name: family.version for name in family.numbers if name in wanted}
+    return versions
+
+
+Kind = Literal["method", "metric", "task"]
+T = TypeVar("T")
+_BENCH = Path(__file__).resolve().parents[1]
+FOLDERS: dict[Kind, Path] = {
+    "method": (_BENCH / "methods").resolve(),
+    "metric": (_BENCH / "metrics").resolve(),
+    "task": _BENCH / "tasks",
+}
+RESERVED = {"all", "ground-truth", "copy-source", "copy-guide"}
+"""What no method may be called: the word for all of them, and the anchors."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,59}")
+"""What plug-ins may be called: words that can be typed anywhere and break no list or table."""
+SAID_OF_NUMBERS = ("unit", "better", "meaning")
+"""What a metric must say of each of its numbers."""
+BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A class that was found: its literal class attributes, and the file it stands in."""
+
+    kind: Kind
+    name: str
+    class_name: str
+    path: Path
+    facts: dict[str, Any]
+
+    def load(self) -> Any:
+        """Return the class.
+
+        Raises:
+            UserError: its file cannot be imported.
+        """
+        found = getattr(_module(self.kind, self.path), self.class_name)
+        if self.kind == "method" and not (found.__abstractmethods__ or hasattr(found, "Config")):
+            raise UserError(f"{self.path}: method '{self.name}' has no Config")
+        if found.__abstractmethods__:
+            missing = ", ".join(sorted(found.__abstractmethods__))
+            raise UserError(f"{self.path}: {self.kind} '{self.name}' does not define {missing}")
+        return found
+
+    def source_hash(self) -> str:
+        """Return 16 hex digits of all files that it is made of (see `bench.contracts.source_files`)."""
+        return source_hash(self.path)
+
+
+class Registry:
+    """All plug-ins that can be named, those of the given files included.
+
+    skipped: a line for each entry point of an installed package that cannot be used, with the
+    reason: what another package lacks disturbs nobody.
+
+    Raises:
+        UserError: a given file does not exist, has no plug-in, or takes a name that is in use.
+    """
+
+    def __init__(self, files: Iterable[Path] = ()) -> None:
+        self._found: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in FOLDERS}
+        self.skipped: list[str] = []
+        for kind, folder in FOLDERS.items():
+            for path in sorted(folder.glob("*.py")):
+                self._take(_scan(path, kind))
+        for entry in entry_points(group="contentbench"):
+            try:
+                self._take(_scan(_module_file(entry.module)))
+            except UserError as error:
+                package = f" of package {entry.dist.name}" if entry.dist else ""
+                self.skipped.append(f"entry point {entry.name}{package}: {error}")
+        for path in files:
+            if not path.is_file():
+                raise UserError(f"no plug-in file {path}")
+            plugins = _scan(path.resolve())
+            if not plugins:
+                raise UserError(
+                    f"{path} holds no plug-in: expected a class with a literal `name` that derives "
+                    f"from {' or '.join(BASES.values())}"
+                )
+            self._take(plugins)
+
+    def _take(self, plugins: list[Plugin]) -> None:
+        for plugin in plugins:
+            _check_name(plugin, plugin.kind, plugin.name)
+            if plugin.kind == "method" and plugin.name in RESERVED:
+                raise UserError(f"{plugin.path}: the name '{plugin.name}' is the suite's own")
+            if plugin.kind == "metric":
+                self._check_metric(plugin)
+            known = self._found[plugin.kind].setdefault(plugin.name, plugin)
+            if known.path != plugin.path:
+                raise UserError(
+                    f"two plug-ins are named '{plugin.name}': {known.path} and {plugin.path}"
+                )
+
+    def _check_metric(self, plugin: Plugin) -> None:
+        """Refuse a metric without numbers, or with one that another family gives."""
+        numbers = plugin.facts.get("numbers")
+        if not isinstance(numbers, dict):
+            raise UserError(f"{plugin.path}: metric '{plugin.name}' has no literal `numbers`")
+        for name, facts in numbers.items():
+            _check_name(plugin, "number", name)
+            where = f"{plugin.path}: number '{name}' of metric '{plugin.name}'"
+            if not isinstance(facts, dict) or not set(SAID_OF_NUMBERS) <= set(facts):
+                raise UserError(f"{where} must say its {', '.join(SAID_OF_NUMBERS)}")
+            if facts["better"] not in get_args(Better):
+                raise UserError(
+                    f"{where}: better is {facts['better']!r}, expected "
+                    f"{', '.join(map(repr, get_args(Better)))}"
+                )
+        for other in self._found["metric"].values():
+            both = set(numbers) & set(other.facts["numbers"])
+            if both and other.path != plugin.path:
+                raise UserError(f"{plugin.path}: {other.path} gives {min(both)} already")
+
+    def all(self, kind: Kind) -> list[Plugin]:
+        """Return the plug-ins of a kind by name."""
+        return [plugin for _, plugin in sorted(self._found[kind].items())]
+
+    def find(self, kind: Kind, name: str) -> Plugin:
+        """Return a plug-in; that of a task by the word before the colon of the task's own name.
+
+        Raises:
+            UserError: there is none of this name.
+        """
+        if kind == "task":
+            name = name.partition(":")[0]
+        if name not in self._found[kind]:
+            raise unknown(kind, name, self._found[kind])
+        return self._found[kind][name]
+
+
+def _check_name(plugin: Plugin, what: str, name: Any) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise UserError(
+            f"{plugin.path}: a {what} is named {name!r}, expected a word of at most 60 ASCII "
+            "letters, digits, '-', '_' or '+' that begins with a letter or digit: rename it"
+        )
+
+
+def _module_file(name: str) -> Path:
+    """Return the file of an installed module, which is not imported for that.
+
+    Raises:
+        UserError: there is no such module.
+    """
+    try:
+        spec = importlib.util.find_spec(name)
+    except Exception as error:  # a package on the way to it is imported, and may do anything
+        raise UserError(f"cannot find module {name}: {error}") from error
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        raise UserError(f"there is no module {name}")
+    return Path(spec.origin)
+
+
+def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
+    """Return the plug-ins of a file: its classes with a literal name that derive from a contract.
+
+    A class may derive from another one of the file.
+    """
+    tree = parsed(path)
+    kinds: dict[str, Kind] = {base: kind for kind, base in BASES.items()}
+    facts_of: dict[str, dict[str, Any]] = {}
+    plugins = []
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        bases = [ast.unparse(base).rsplit(".", 1)[-1] for base in node.bases]
+        base = next((base for base in bases if base in kinds), None)
+        if base is None:
+            continue
+        kind = kinds[node.name] = kinds[base]
+        facts = facts_of[node.name] = facts_of.get(base, {}) | _literals(node)
+        if "name" in _literals(node) and only in (None, kind):
+            plugins.append(Plugin(kind, facts["name"], node.name, path, facts))
+    return plugins
+
+
+def _literals(node: ast.ClassDef) -> dict[str, Any]:
+    found = {}
+    for statement in node.body:
+        if isinstance(statement, ast.Assign):
+            target, value = statement.targets[0], statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            target, value = statement.target, statement.value
+        else:
+            continue
+        if isinstance(target, ast.Name):
+            with contextlib.suppress(ValueError):
+                found[target.id] = ast.literal_eval(value)
+    return found
+
+
+@cache
+def _module(kind: Kind, path: Path) -> ModuleType:
+    if path.parent == FOLDERS[kind]:
+        name = f"bench.{kind}s.{path.stem}"
+        return _guarded(path, lambda: importlib.import_module(name))
+    digest = hashlib.blake2b(os.fsencode(path), digest_size=4).hexdigest()
+    name = f"_contentbench_{path.stem}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # its helpers; at the end, so that they shadow nothing
+    _check_helpers(path)
+    return _execute(name, path)
+
+
+def _check_helpers(path: Path) -> None:
+    """Make sure that what a plug-in imports by name, now or later, is what lies beside it.
+
+    Raises:
+        UserError: a module of that name lies elsewhere too, and would be taken instead.
+    """
+    names = {helper.relative_to(path.parent).parts[0] for helper in files_beside(path)[1:]}
+    for name in sorted(names - {WEIGHTS}):
+        own = path.parent / name
+        for place in _places_of(name.removesuffix(".py")):
+            if own not in (place, *place.parents):
+                raise UserError(
+                    f"{path} imports '{own.stem}', of which there are two: {own} and {place}; "
+                    "rename one of them"
+                )
+
+
+def _places_of(name: str) -> list[Path]:
+    """Return where a module that is imported by a name lies: several places for some packages."""
+    module = sys.modules.get(name)
+    spec = module.__spec__ if module else importlib.machinery.PathFinder.find_spec(name)
+    if spec is None:
+        return []
+    places = spec.submodule_search_locations or [spec.origin or name]
+    return [Path(place).resolve() for place in places]
+
+
+def _execute(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"cannot import plug-in {path}: not a Python file")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    run = spec.loader.exec_module
+    try:
+        _guarded(path, lambda: run(module))
+    except UserError:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _guarded(path: Path, run: Callable[[], T]) -> T:
+    """Return what a call gives that runs the file of a plug-in.
+
+    Raises:
+        UserError: the file raises, or ends the interpreter.
+    """
+    try:
+        return run()
+    except (Exception, SystemExit) as error:
+        raise UserError(f"cannot import plug-in {path}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,1 @@
+"""The results folder: records, their form, merging and cleaning."""

@@ -1,0 +1,342 @@
+"""Unites results folders: what several machines have made of one plan becomes one folder.
+
+What is to be done is decided first and for all records, and then done record by record: files
+first, the record last, so that a merge that was interrupted can be run again. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.records.read import Damaged, read_record
+from bench.records.store import Store
+from bench.utils.errors import Exit, UserError
+from bench.utils.files.disk import Need, files_in, require_space, size_of
+from bench.utils.files.sealed import write_atomically, write_sealed
+from bench.utils.hashing import hash_of
+from bench.utils.output.console import print_table, say
+
+CLOCKED = "cost"
+"""The family of metrics whose values depend on the clock: two runs never agree on them."""
+COMPARED = ("value", "lo", "hi", "n")
+FACTS = ("pixel_hash", "steps", "losses")
+"""What of a training must be the same too, so that a record is one of the same training."""
+Record = dict[str, Any]
+
+
+class Action(StrEnum):
+    """What is done with a record of a source."""
+
+    ADD = "add"
+    REPLACE = "replace"
+    UNITE = "unite"
+    SKIP = "skip"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A number on which two good records of one cell disagree."""
+
+    what: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is done with a record, why, and what it becomes where it is not simply copied."""
+
+    action: Action
+    reason: str = ""
+    differences: tuple[Difference, ...] = ()
+    united: Record | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One record of a source: where it lies, the name it gets, and what is done with it.
+
+    against: the folder of the record that it was held against.
+    """
+
+    source: Store
+    stem: str
+    name: str
+    against: Path
+    verdict: Verdict
+
+    @property
+    def record(self) -> Path:
+        """The file of the record in the source."""
+        return self.source.root / "records" / f"{self.stem}.json"
+
+
+@dataclass
+class Merge:
+    """What is to be done, and the records that cannot be read."""
+
+    steps: list[Step] = field(default_factory=list)
+    damaged: list[Damaged] = field(default_factory=list)
+
+
+def merge(console: Console, sources: Sequence[Path], into: Path, dry_run: bool = False) -> int:
+    """Unite results folders, write the leaderboard, and return the exit code.
+
+    Two good records of a cell with different numbers are listed, and neither is changed: exit code
+    4. Records that cannot be read are left out: exit code 3.
+
+    Raises:
+        UserError: a source is not there or has no records, or files cannot be copied.
+    """
+    target = Store(into)
+    stores = [_source(path, target) for path in dict.fromkeys(sources)]
+    found = plan_merge(target, stores)
+    for damaged in found.damaged:
+        say(console, str(damaged))
+    for step in found.steps:
+        _tell(console, step, dry_run)
+    if not dry_run:
+        _check_space(found.steps, target)
+        target.open_for_writing()
+        for step in found.steps:
+            _apply(step, target)
+    _print_summary(console, stores, found, target, dry_run)
+    if any(step.verdict.action is Action.CONFLICT for step in found.steps):
+        return int(Exit.CANNOT_COMPARE)
+    return int(Exit.CELL_FAILED if found.damaged else Exit.FINE)
+
+
+def plan_merge(target: Store, sources: Sequence[Store]) -> Merge:
+    """Return what is to be done with each record of each source, in their order."""
+    merged = Merge()
+    held = {
+        record["id"]: (stem, record, target.root)
+        for stem, record in _readable(target, damaged=[]).items()
+    }
+    names = {stem: key for key, (stem, _, _) in held.items()}
+    for source in sources:
+        for stem, record in _readable(source, merged.damaged).items():
+            key = record["id"]
+            if key not in held and stem in names:
+                path = source.root / "records" / f"{stem}.json"
+                merged.damaged.append(Damaged(path, "another cell has a record of this name"))
+                continue
+            name, ours, against = held.get(key, (stem, None, target.root))
+            verdict = decide(ours, record)
+            merged.steps.append(Step(source, stem, name, against, verdict))
+            if verdict.action in (Action.ADD, Action.REPLACE):
+                held[key] = (name, record, source.root)
+                names[name] = key
+            elif verdict.united is not None:
+                held[key] = (name, verdict.united, source.root)
+    return merged
+
+
+def decide(ours: Record | None, theirs: Record) -> Verdict:
+    """Return what becomes of a record, held against the one of the same cell that is there."""
+    if ours is None:
+        return Verdict(Action.ADD)
+    good, better = ours["status"] == "ok", theirs["status"] == "ok"
+    if better and not good:
+        return Verdict(Action.REPLACE, f"the one there is {ours['status']}")
+    if not better:
+        return Verdict(Action.SKIP)
+    if apart := differences(ours, theirs):
+        return Verdict(Action.CONFLICT, differences=tuple(apart))
+    gained, lost = _gained(ours, theirs), _gained(theirs, ours)
+    if not gained:
+        return Verdict(Action.SKIP)
+    reason = f"more or newer metrics: {', '.join(sorted(gained))}"
+    if not lost:
+        return Verdict(Action.REPLACE, reason)
+    method = ours["identity"]["method"]
+    sources = ours["sources"].get(method), theirs["sources"].get(method)
+    if sources[0] != sources[1]:  # numbers of two codes would become one record
+        apart = [Difference(f"the source of {method}", *map(str, sources))]
+        return Verdict(Action.CONFLICT, differences=tuple(apart))
+    return Verdict(Action.UNITE, reason, united=_united(ours, theirs, gained))
+
+
+def differences(ours: Record, theirs: Record) -> list[Difference]:
+    """Return where two good records of a cell disagree; what depends on the clock is left out."""
+    found = []
+    for name in sorted(ours["metrics"].keys() & theirs["metrics"].keys()):
+        pair = ours["metrics"][name], theirs["metrics"][name]
+        comparable = (
+            all(entry["status"] == "ok" and entry.get("family") != CLOCKED for entry in pair)
+            and pair[0]["version"] == pair[1]["version"]
+            and pair[0]["extractor"] == pair[1]["extractor"]
+        )
+        if comparable and any(pair[0][key] != pair[1][key] for key in COMPARED):
+            found.append(Difference(name, *map(_number, pair)))
+    for name in FACTS:
+        facts = ours["facts"].get(name), theirs["facts"].get(name)
+        if None not in facts and facts[0] != facts[1]:
+            found.append(Difference(name, *map(str, facts)))
+    return found
+
+
+def _number(entry: Mapping[str, Any]) -> str:
+    """Return a value in full: two that differ must look different."""
+    return f"{entry['value']} ({entry['lo']} to {entry['hi']}, n {entry['n']})"
+
+
+def _gained(ours: Record, theirs: Record) -> dict[str, Any]:
+    """Return the entries of metrics that are better in theirs: newer, or there at all."""
+    return {
+        name: entry
+        for name, entry in theirs["metrics"].items()
+        if _rank(entry) > _rank(ours["metrics"].get(name))
+    }
+
+
+def _rank(entry: Mapping[str, Any] | None) -> tuple[bool, int, bool]:
+    if entry is None:
+        return (False, -1, False)
+    return (entry["status"] != "failed", entry["version"], entry["status"] == "ok")
+
+
+def _united(ours: Record, theirs: Record, gained: Mapping[str, Any]) -> Record:
+    """Return a record with the better entry of each metric, and what is known of their making."""
+    families = {entry.get("family") for entry in gained.values()}
+    timings = {f"score:{family}" for family in families}
+    return ours | {
+        "metrics": ours["metrics"] | gained,
+        "sources": ours["sources"] | _only(theirs["sources"], families),
+        "timings": ours["timings"] | _only(theirs["timings"], timings),
+    }
+
+
+def _only(values: Mapping[str, Any], names: set[Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _source(path: Path, target: Store) -> Store:
+    store = Store(path.resolve())
+    if not path.is_dir():
+        raise UserError(f"cannot merge {path}: no such folder")
+    if store.root == target.root:
+        raise UserError(f"cannot merge {path} into itself: name another folder with --into")
+    if not any((path / "records").glob("*.json")):
+        raise UserError(f"cannot merge {path}: it has no records")
+    return store
+
+
+def _readable(store: Store, damaged: list[Damaged]) -> dict[str, Record]:
+    """Return the records of a folder by the names of their files; adds the damaged to the list."""
+    records = {}
+    for path in sorted((store.root / "records").glob("*.json")):
+        record = read_record(path)
+        if isinstance(record, dict) and record["id"] != hash_of(record["identity"]):
+            record = Damaged(path, "its id is not that of its identity")
+        if isinstance(record, Damaged):
+            damaged.append(record)
+        else:
+            records[path.stem] = record
+    return records
+
+
+def _files(step: Step, target: Store) -> list[tuple[Path, Path]]:
+    """Return what is copied beside a record, from where to where."""
+    if step.verdict.action is Action.CONFLICT:
+        return []
+    pairs = [
+        (step.source.root / kind / f"{step.stem}{end}", target.root / kind / f"{step.name}{end}")
+        for kind, end in (("runs", ""), ("grids", ".png"))
+    ]
+    anew = step.verdict.action in (Action.ADD, Action.REPLACE)
+    return [
+        (here, there) for here, there in pairs if here.exists() and (anew or not there.exists())
+    ]
+
+
+def _apply(step: Step, target: Store) -> None:
+    """Do a step; what is there of it already does no harm."""
+    record = target.root / "records" / f"{step.name}.json"
+    try:
+        for here, there in _files(step, target):
+            _copy(here, there)
+        if step.verdict.united is not None:
+            write_sealed(record, step.verdict.united)
+        elif step.verdict.action in (Action.ADD, Action.REPLACE):
+            write_atomically(record, step.record.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"cannot copy {step.stem} from {step.source.root} to {target.root} "
+            f"({error.strerror or error}): what is merged stays, the same command does the rest"
+        ) from error
+
+
+def _copy(here: Path, there: Path) -> None:
+    """Copy a file or folder so that it is there whole or not at all."""
+    there.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (
+        there.with_name(f"{there.name}.{os.getpid()}.{what}.tmp") for what in ("new", "old")
+    )
+    try:
+        if here.is_dir():
+            new.mkdir()
+        for file in files_in(here):  # contents alone: modes are those of who merges
+            if file.suffix not in (".tmp", ".lock"):
+                copy = new / file.relative_to(here)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+        if there.is_dir():
+            there.rename(old)
+        os.replace(new, there)
+    finally:
+        for left in (new, old):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _check_space(steps: Sequence[Step], target: Store) -> None:
+    megabytes = sum(size_of(here) for step in steps for here, _ in _files(step, target)) / 1e6
+    need = Need(target.root, megabytes, f"files of the records {megabytes:.0f} MB")
+    require_space([need], "make room (`python -m bench clean`) or name another folder with --into")
+
+
+def _tell(console: Console, step: Step, dry_run: bool) -> None:
+    """Say what is done where it is not obvious, and everything where nothing is done yet."""
+    verdict, theirs = step.verdict, step.source.root
+    for apart in verdict.differences:
+        say(
+            console,
+            f"conflict: {step.name}: {apart.what} is {apart.ours} in {step.against} "
+            f"and {apart.theirs} in {theirs}",
+        )
+    if verdict.reason or (dry_run and verdict.action is Action.ADD):
+        why = f" ({verdict.reason})" if verdict.reason else ""
+        say(console, f"{'would ' * dry_run}{verdict.action} {step.name} from {theirs}{why}")
+
+
+def _print_summary(
+    console: Console, stores: Sequence[Store], found: Merge, target: Store, dry_run: bool
+) -> None:
+    rows = []
+    for store in stores:
+        count = Counter(step.verdict.action for step in found.steps if step.source is store)
+        harmed = sum(damaged.path.parent.parent == store.root for damaged in found.damaged)
+        rows.append((str(store.root), *(str(count[action]) for action in Action), str(harmed)))
+    heads = ("folder", "added", "replaced", "united", "there already", "conflicts", "left out")
+    print_table(console, heads, rows)
+    conflicts = sum(step.verdict.action is Action.CONFLICT for step in found.steps)
+    if conflicts:
+        say(
+            console,
+            f"conflicts: {conflicts} of {len(found.steps)} records; nothing of theirs was changed: "
+            "find out which is right, and remove the other's record",
+        )
+    say(console, f"{'would merge' if dry_run else 'merged'} into {target.root}")

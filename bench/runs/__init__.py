@@ -1,0 +1,1 @@
+"""Carries out a plan: runs cells, scores again, shows progress."""

@@ -1,0 +1,148 @@
+"""How a run shows itself: live bars in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+from bench.utils.output.console import say
+from bench.utils.output.escape import one_line
+
+if TYPE_CHECKING:
+    from bench.cell.job import Job, Report
+    from bench.contracts.task import Progress as Counter
+
+SECONDS_BETWEEN_LINES = 20.0
+
+
+def describe(job: Job) -> str:
+    """Return the name of a cell as people read it."""
+    cell = job.cell
+    return f"{cell.label} on {cell.task}, {cell.profile}, seed {cell.seed}"
+
+
+def progress_line(stage: str, report: Report | None) -> str:
+    """Return stage, speed, time left and losses in a few words."""
+    if report is None:
+        return stage
+    losses = " ".join(f"{name} {value:.3g}" for name, value in list(report.losses.items())[:3])
+    left = f"{int(report.seconds_left // 60)}:{int(report.seconds_left % 60):02d} left"
+    speed = f"{report.images_per_s:.0f} images/s"
+    return f"{report.step}/{report.steps} steps, {speed}, {left}, {losses}"
+
+
+class Bars:
+    """A bar for each running cell, a line for each that ended."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._done = 0
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[line]}", markup=False),
+            console=console,
+        )
+        self._ids: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def started(self, job: Job) -> None:
+        """Add a bar."""
+        name = one_line(f"{job.cell.label} s{job.cell.seed}")
+        self._ids[job.cell.id] = self._bars.add_task(name, total=None, line="loading")
+
+    def progressed(self, job: Job, stage: str, report: Report | None) -> None:
+        """Move a bar."""
+        at = self._ids[job.cell.id]
+        self._bars.update(at, line=one_line(progress_line(stage, report)))
+        if report:
+            self._bars.update(at, total=report.steps, completed=report.step)
+
+    def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
+        """Replace a bar by a line."""
+        self._bars.remove_task(self._ids.pop(job.cell.id))
+        self._done += 1
+        say(self._console, ended_line(job, status, reason, seconds, self._done, self._total))
+
+
+class Lines:
+    """A line when a cell starts, now and then while it trains, and when it ends."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._done = 0
+        self._last: dict[str, float] = {}
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def started(self, job: Job) -> None:
+        """Print that a cell has begun."""
+        say(self._console, f"start  {describe(job)}")
+        self._last[job.cell.id] = time.monotonic()
+
+    def progressed(self, job: Job, stage: str, report: Report | None) -> None:
+        """Print how it goes, not too often."""
+        now = time.monotonic()
+        if now - self._last[job.cell.id] >= SECONDS_BETWEEN_LINES:
+            self._last[job.cell.id] = now
+            say(self._console, f"  ...  {describe(job)}: {progress_line(stage, report)}")
+
+    def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
+        """Print how a cell ended."""
+        self._done += 1
+        say(self._console, ended_line(job, status, reason, seconds, self._done, self._total))
+
+
+def ended_line(job: Job, status: str, reason: str, seconds: float, done: int, total: int) -> str:
+    """Return the line of a cell that ended."""
+    line = f"[{done}/{total}] {status:6} {describe(job)} ({seconds:.0f} s)"
+    return f"{line}: {reason}" if reason else line
+
+
+def display(console: Console, total: int) -> Bars | Lines:
+    """Return the display that suits the console."""
+    return Bars(console, total) if console.is_terminal else Lines(console, total)
+
+
+@contextmanager
+def preparing(console: Console, name: str) -> Iterator[Counter]:
+    """Show how the images of a task are made; gives what to call with (done, total)."""
+    if console.is_terminal:
+        name_of_task = TextColumn("{task.description}", markup=False)
+        columns = (name_of_task, BarColumn(), TaskProgressColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            at = bar.add_task(f"preparing {name}", total=None)
+            yield lambda done, total: bar.update(at, completed=done, total=total)
+        return
+    announced = False
+
+    def announce(done: int, total: int) -> None:
+        nonlocal announced
+        if not announced:
+            announced = True
+            say(console, f"making {total} images of {name}, once for this machine")
+
+    yield announce

@@ -1,0 +1,1 @@
+"""Engines that run jobs: one process a cell, this process, or Ray."""

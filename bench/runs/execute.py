@@ -1,0 +1,154 @@
+"""A run from its plan to its leaderboard, as the console sees it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.board.publish import write_leaderboard
+from bench.cell.job import Job
+from bench.cell.run_folder import RunFolder
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.cell import Cell
+from bench.contracts.task import DataSizes, Task, TaskData
+from bench.plan.forecast import forecast, known_records
+from bench.plan.plan import Plan, default_workers, stale
+from bench.records.read import Damaged
+from bench.records.store import Existing, Store
+from bench.runs.display import display, preparing
+from bench.runs.engines.choose import ENGINES
+from bench.runs.overview import _write_overview
+from bench.tasks.cache import checked, fingerprint, prepare
+from bench.utils.errors import Exit, UserError
+from bench.utils.output.console import say
+
+OPTIONS_AGAIN = "give --a, --b, --data-root and so on as in the run that made them"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where and how cells are scored: what the verbs that train nothing share."""
+
+    console: Console
+    store: Store
+    cache: Path
+    existing: Existing
+    engine: str
+    workers: int | None
+
+
+def execute(
+    console: Console,
+    plan: Plan,
+    jobs: Sequence[Job],
+    store: Store,
+    engine: str,
+    workers: int | None,
+    forget: Iterable[Cell] = (),
+) -> int:
+    """Do what is left of a plan and print the leaderboard; return the exit code.
+
+    What is to be forgotten is kept until it is certain that its successor can be made.
+    """
+    to_do = [job for job in jobs if job.todo != "nothing"]
+    if len(to_do) < len(jobs):
+        console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have their record already")
+    for label in stale(plan, store):
+        say(
+            console,
+            f"stale: the source of {label} has changed since its record was made "
+            "(`python -m bench run --existing fresh` runs it again)",
+        )
+    facts: dict[str, Mapping[str, Any]] = {}
+    for cell in {(job.cell.task, job.cell.fingerprint): job.cell for job in to_do}.values():
+        task = plan.tasks.get(cell.task)
+        if task is None or fingerprint(task, cell.sizes) != cell.fingerprint:
+            checked(cell.task, cell.sizes, cell.fingerprint, to_do[0].cache, OPTIONS_AGAIN)
+        else:
+            facts[cell.fingerprint] = make_ready(console, task, cell.sizes, to_do[0].cache).facts
+    to_do = [replace(job, facts=facts.get(job.cell.fingerprint, {})) for job in to_do]
+    for cell in forget:
+        store.forget(cell)
+    unscored: set[str] = set()
+    if to_do:
+        to_do = longest_first(to_do)
+        trained = any(job.may_train for job in to_do)
+        workers = workers or default_workers(to_do[0].cell.device if trained else "cpu")
+        with display(console, len(to_do)) as shown:
+            statuses = ENGINES[engine](to_do, workers, shown)
+        ended = zip(to_do, statuses, strict=True)
+        unscored = {job.cell.id for job, status in ended if status != "ok"}
+    views_written = _write_views(console, plan, to_do, store)
+    code = _exit_code(console, plan, store, unscored)
+    return code if views_written else int(Exit.CELL_FAILED)
+
+
+def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store) -> bool:
+    """Write leaderboard and overviews; where the disk has no room for them, say so and go on."""
+    try:
+        write_leaderboard(console, store, {(c.profile, c.task) for c in plan.cells})
+        for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
+            _write_overview(plan, task, store, done[0].cache)
+    except (UserError, OSError) as error:
+        say(console, f"error: {error}")
+        return False
+    return True
+
+
+def make_ready(console: Console, task: Task, sizes: DataSizes, cache: Path) -> TaskData:
+    """Return a task, rendered first where the cache has it not; the console shows how it goes.
+
+    What the task has to say of its images is printed.
+    """
+    with preparing(console, task.name) as progress:
+        data = prepare(task, sizes, cache, lambda line: say(console, line), progress)
+    for note in data.facts.get("notes", ()):
+        say(console, f"{task.name}: {note}")
+    return data
+
+
+def longest_first(jobs: Sequence[Job]) -> list[Job]:
+    """Return jobs in the order that ends soonest: by earlier records, unknown ones in front."""
+    records = known_records(jobs[0].results)
+
+    def seconds(job: Job) -> float:
+        if job.cell.method in ANCHORS:
+            return 0.0
+        known = forecast(job, records).seconds
+        return math.inf if known is None else known
+
+    return sorted(jobs, key=seconds, reverse=True)
+
+
+def _exit_code(console: Console, plan: Plan, store: Store, unscored: Collection[str]) -> int:
+    """Return 3 when any cell of the plan has no good record, and say which.
+
+    unscored: the ids of cells that failed now; the record of one may stand from before.
+    """
+    failed = 0
+    for cell in plan.cells:
+        record = store.record(store.record_path(cell))
+        reason = _failure(record, plan.versions)
+        if not reason and cell.id in unscored:
+            reason = f"no new numbers (log: {RunFolder(store.run_path(cell)).log})"
+        if reason:
+            failed += 1
+            say(console, f"failed: {cell.label} seed {cell.seed}: {reason}")
+    if failed:
+        console.print(f"{failed} of {len(plan.cells)} cells failed; --existing retry tries again")
+    return int(Exit.CELL_FAILED if failed else Exit.FINE)
+
+
+def _failure(record: dict[str, Any] | Damaged, wanted: Collection[str]) -> str:
+    """Return why a record does not count as good, or ''."""
+    if isinstance(record, Damaged):
+        return str(record)
+    if record["status"] != "ok":
+        return str(record["reason"])
+    entries = (record["metrics"][name] for name in wanted if name in record["metrics"])
+    return next((str(e["reason"]) for e in entries if e["status"] == "failed"), "")

@@ -1,0 +1,42 @@
+"""The table that `--dry-run` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from bench.cell.job import Job
+from bench.plan.forecast import forecast, known_records
+from bench.plan.plan import default_workers
+from bench.utils.output.console import print_table, say
+
+
+def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) -> None:
+    """Print what would be done, and what it will take going by earlier records."""
+    records = known_records(jobs[0].results)
+    said = {"nothing": "has its record", "score": "score only", "run": "train and score"}
+    guesses = [forecast(job, records) for job in jobs]
+    rows = [
+        (
+            job.cell.label,
+            job.cell.task,
+            str(job.cell.seed),
+            said[job.todo],
+            "?" if guess.seconds is None else f"{guess.seconds:.0f} s",
+            "?" if guess.megabytes is None else f"{guess.megabytes:.0f} MB",
+        )
+        for job, guess in zip(jobs, guesses, strict=True)
+    ]
+    print_table(console, ("method", "task", "seed", "to do", "time", "disk"), rows)
+    at_a_time = workers or default_workers(jobs[0].cell.device)
+    seconds = [guess.seconds or 0 for guess in guesses]
+    minutes = max(sum(seconds) / at_a_time, *seconds) / 60
+    megabytes = sum(guess.megabytes or 0 for guess in guesses)
+    line = f"{len(jobs)} cells, {at_a_time} at a time"
+    unknown = sum(guess.seconds is None for guess in guesses)
+    if unknown < len(jobs):
+        line += f": about {minutes:.1f} minutes and {megabytes:.0f} MB"
+    if unknown:
+        line += f"; no earlier record tells of {unknown} of them"
+    say(console, line)

@@ -1,0 +1,57 @@
+"""One picture with the results of all methods side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from bench.cell.run_folder import RunFolder
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.cell import stem_of
+from bench.contracts.metric import Artefacts
+from bench.contracts.task import TaskData
+from bench.plan.plan import Plan
+from bench.records.store import Store
+from bench.tasks.cache import read
+from bench.utils.drawing import OVERVIEW_ROWS, Column, save_columns
+from bench.utils.hashing import safe
+
+
+def _write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
+    """Put the results of all methods of a plan side by side, the first seed of each.
+
+    Results that an earlier version of the suite took though they fit no pair are left out.
+    """
+    of_task = [cell for cell in plan.cells if cell.task == task]
+    data = read(task, of_task[0].sizes, of_task[0].fingerprint, cache)
+    shape = data.test_pairs[0].shape
+    made: dict[str, Artefacts] = {}
+    for cell in of_task:
+        if cell.method in ANCHORS or cell.label in made:
+            continue
+        artefacts = RunFolder(store.run_path(cell)).artefacts()
+        if artefacts is not None and all(
+            artefacts.tensors[name].shape == shape for name in ("add", "remove")
+        ):
+            made[cell.label] = artefacts
+    if made:
+        profile = of_task[0].profile
+        title = f"{task}, profile {profile}: adding on the left, removing on the right"
+        file = f"overview-{safe(task)}-{stem_of(profile)}.png"
+        draw_overview(store.root / file, title, made, data)
+
+
+def draw_overview(path: Path, title: str, made: Mapping[str, Artefacts], data: TaskData) -> None:
+    """Write one picture with a column for each method: adding on the left, removing right."""
+    a, b = (images[:OVERVIEW_ROWS] for images in data.test_pairs)
+    left: list[Column] = [("a", a), ("guide", b)]
+    right: list[Column] = [("", torch.full_like(a, 255)), ("b", b)]
+    if data.truth is not None:
+        left.append(("truth", data.truth.add[:OVERVIEW_ROWS]))
+        right.append(("truth", data.truth.remove[:OVERVIEW_ROWS]))
+    for label, artefacts in made.items():
+        left.append((label, artefacts.tensors["add"][:OVERVIEW_ROWS]))
+        right.append((label, artefacts.tensors["remove"][:OVERVIEW_ROWS]))
+    save_columns(path, title, left + right)

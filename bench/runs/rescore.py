@@ -1,0 +1,120 @@
+"""Scores finished cells again from the artefacts that they left. Nothing is ever trained here."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+from bench.cell.job import Job
+from bench.cell.run import ARTEFACTS_GONE, can_score
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.registry import Registry
+from bench.contracts.task import Task
+from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
+from bench.plan.settings import settings_of
+from bench.records.read import cell_of
+from bench.records.select import Choice
+from bench.records.store import Store
+from bench.runs.display import describe
+from bench.runs.execute import Setup, execute
+from bench.tasks.cache import fingerprint, is_cached
+from bench.tasks.options import OPTIONS, from_json, given, task_of, words
+from bench.utils.errors import Exit, UserError
+from bench.utils.output.console import say
+
+
+def score_records(setup: Setup, request: Request) -> int:
+    """Compute what the finished cells of a results folder lack; return the exit code.
+
+    What of a request is empty chooses every record. A cell that cannot be scored from what is here
+    is named, the others are scored, and the exit code is 3.
+
+    Raises:
+        UserError: the request names what does not exist, or no record fits it.
+    """
+    console, store = setup.console, setup.store
+    registry = Registry(request.plugins)
+    versions = chosen_metrics(registry, request)
+    store.require_records()
+    records, damaged = store.records()
+    choice = Choice(request.methods, request.tasks, request.profile, request.seeds)
+    chosen = choice.of(records)
+    finished = [record for record in chosen if record["status"] == "ok"]
+    if len(finished) < len(chosen):
+        say(
+            console,
+            f"{len(chosen) - len(finished)} of {len(chosen)} cells failed and left nothing to "
+            "score; `python -m bench run --existing retry` tries again",
+        )
+    store.open_for_writing()
+    plugins = full_paths(request)
+    cells = {record["id"]: cell_of(record, plugins) for record in finished}
+    tasks: dict[str, Task] = {}
+    plan = Plan(tuple(cells.values()), versions, tasks, registry, request.inception)
+    said = {record["id"]: record["environment"].get(OPTIONS, {}) for record in finished}
+    jobs, refused = [], 0
+    planned = jobs_for(plan, store, setup.cache, setup.existing, may_train=False)
+    for key, job in zip(cells, planned, strict=True):
+        job = replace(job, options=said[key] | given(request.options))
+        reason = "" if job.todo == "nothing" else _why_not(job, key, registry, tasks, store)
+        if reason:
+            refused += 1
+            say(console, f"not scored: {describe(job)}: {reason}")
+        else:
+            jobs.append(job)
+    plan = replace(plan, cells=tuple(job.cell for job in jobs))
+    code = execute(console, plan, jobs, store, setup.engine, setup.workers)
+    if refused:
+        say(console, f"{refused} of {len(cells)} cells cannot be scored from what is here")
+    return int(Exit.CELL_FAILED) if refused or damaged else code
+
+
+def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], store: Store) -> str:
+    """Return why a job cannot be done without training, and what to do instead, or ''.
+
+    tasks: gets the job's task, unless that is in the cache and could not be made without options.
+    """
+    cell = job.cell
+    instead = f"`{command_for(job, store, registry)}` makes the cell again"
+    if cell.imported:
+        instead = (
+            f"give its images with `python -m bench score --name {cell.method} --images ...`, made "
+            "from the test pairs that `python -m bench score --dry-run` writes"
+        )
+    if cell.id != key or not store.record_path(cell).exists():
+        return f"its record was written by another version of the suite or renamed; {instead}"
+    kinds = {plugin.name: plugin for plugin in registry.all("task")}
+    kind = kinds.get(cell.task.partition(":")[0])
+    if kind is None:
+        return f"task '{cell.task}' is unknown here: give its file with --plugin"
+    methods = {plugin.name for plugin in registry.all("method")}
+    if not (cell.imported or cell.method in ANCHORS or cell.method in methods):
+        return f"method '{cell.method}' is unknown here: give its file with --plugin"
+    kept = is_cached(cell.task, cell.sizes, cell.fingerprint, job.cache)
+    if not (kept and kind.facts.get("needs")):
+        try:
+            task = task_of(registry, cell.task, from_json(job.options, job.cache))
+            if fingerprint(task, cell.sizes) == cell.fingerprint:
+                tasks[cell.task] = task
+            elif not kept:
+                return f"the images of task {cell.task} are others now; {instead}"
+        except UserError as error:
+            return f"its images are not in the cache: {error}"
+    if not can_score(cell, store):
+        return f"{ARTEFACTS_GONE}; {instead}"
+    return ""
+
+
+def command_for(job: Job, store: Store, registry: Registry) -> str:
+    """Return the command that makes a cell of the identity that is asked for."""
+    cell = job.cell
+    options: dict[str, object] = {"methods": cell.method, "tasks": cell.task}
+    options["profile"] = cell.profile.partition("[")[0]
+    if cell.method not in ANCHORS:
+        options |= {"seeds": cell.seed, "device": cell.device, "precision": cell.precision}
+    options |= {"results": store.root} | ({"existing": "fresh"} if job.again else {})
+    said = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
+    said += words(job.options)
+    said += [f"--set {shlex.quote(setting)}" for setting in settings_of(cell.identity, registry)]
+    said += [f"--plugin {shlex.quote(path)}" for path in cell.plugins]
+    return " ".join(["python -m bench run", *said])

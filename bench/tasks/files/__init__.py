@@ -1,0 +1,1 @@
+"""The user's image files: finding, decoding and splitting them."""

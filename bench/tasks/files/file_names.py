@@ -1,0 +1,71 @@
+"""What the names of files and folders mean: which are the same, and in which order they come."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
+from operator import itemgetter
+
+from bench.tasks.files.decode import shown
+from bench.utils.errors import UserError
+
+Words = tuple[str | int, ...]
+"""A name as text and numbers by turns: text comes first, if only an empty one."""
+
+
+def normal(name: str) -> str:
+    """Return a name as it is compared: an accent is one letter with what it stands on (NFC).
+
+    Systems store such a name in one way or the other, and people see no difference.
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def in_order(names: Sequence[str], what: str) -> list[str]:
+    """Return names in the one order that they can mean.
+
+    Names that differ in a single number that counts up without a gap come in the order of that
+    number. All others come in the order of their text, which must be that of their numbers too.
+
+    Raises:
+        UserError: there is more than one such order; `what` begins the line.
+    """
+    words = {name: _words(name) for name in names}
+    by_number = sorted(names, key=words.__getitem__)
+    if _is_counted([words[name] for name in by_number]):
+        return by_number
+    for one, other in pairwise(by_number):
+        if words[one] == words[other]:
+            raise UserError(
+                f"{what}: {shown(one)} and {shown(other)} have the same place in the order of the "
+                "names: rename one of them"
+            )
+    for form in ("NFC", "NFD"):  # accents come elsewhere where they are stored as letters
+        by_text = sorted(names, key=lambda name: unicodedata.normalize(form, name))
+        for one, other in zip(by_number, by_text, strict=True):
+            if one != other:
+                raise UserError(
+                    f"{what}: the order of the names is not clear, {shown(other)} comes before "
+                    f"{shown(one)} by text and after it by numbers or accents: write the numbers "
+                    "with leading zeros, as in 00002.png"
+                )
+    return by_number
+
+
+def _words(name: str) -> Words:
+    found = re.split(r"(\d+)", normal(name))
+    return tuple(int(word) if at % 2 else word for at, word in enumerate(found))
+
+
+def _is_counted(ordered: Sequence[Words]) -> bool:
+    """Return whether names in their order differ in one number that counts up by 1."""
+    if len({len(words) for words in ordered}) != 1:
+        return False
+    columns = [set(map(itemgetter(at), ordered)) for at in range(len(ordered[0]))]
+    varying = [at for at, values in enumerate(columns) if len(values) > 1]
+    if len(varying) != 1 or not varying[0] % 2:
+        return False
+    numbers = [int(words[varying[0]]) for words in ordered]
+    return all(after == before + 1 for before, after in pairwise(numbers))

@@ -1,0 +1,191 @@
+"""Decodes the pictures that a task has chosen from files, on all cores, a little at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from bench.contracts.task import PARTS, Options, Progress, Resize, Streamed
+from bench.tasks.files.decode import BadImageError, pixels, read_rgb, shown, square
+from bench.tasks.files.index import Seen
+from bench.tasks.files.split import Picture
+from bench.utils.errors import UserError
+from bench.utils.files.atomic import written_whole
+from bench.utils.hashing import hash_of
+from bench.utils.parallel import cut, in_order
+
+if TYPE_CHECKING:
+    import torch
+
+CHUNK = 32  # pictures decoded by one call of a worker
+NAMED = 5
+"""So many of the files that were left out are named in a record."""
+ENOUGH_FOR_INTERVAL = 128
+"""Test pairs below which the Frechet distances of the shipped extractor have no interval."""
+Chosen = Mapping[str, Sequence[Sequence[Picture]]]
+"""For each part the pictures of each domain."""
+Choose = Callable[[Collection[str]], Chosen]
+"""Chooses the pictures of a task, without those of some files."""
+Find = Callable[[Mapping[str, str]], Sequence[Seen]]
+"""Returns which of some files are broken; they are given with the digests of their content."""
+BROKEN = "broken"
+"""The fact that says what is broken inside: the reason for each digest. It is kept with the images,
+and becomes the files of this run where it is said."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a picture becomes square: side in pixels, what happens to its shape, and the filter."""
+
+    size: int
+    resize: Resize
+    resample: Image.Resampling = Image.Resampling.LANCZOS
+
+    def words(self) -> str:
+        """Return it as records say it."""
+        return f"{self.resize}, {self.resample.name.lower()}, antialiased"
+
+
+def streamed(
+    choose: Choose, policy: Policy, progress: Progress, skip_bad: bool, **more: Any
+) -> Streamed:
+    """Return the pictures of a task, to be decoded while they are stored.
+
+    skip_bad: whether what turns out to be broken is left out: pictures are then decoded twice,
+    first to find it; else it is an error. more: further facts that hold of these images in any run.
+    """
+    broken = _sift(choose, _broken) if skip_bad else {}
+    chosen = choose(broken)
+    chunks = {part: [cut(pictures, CHUNK) for pictures in chosen[part]] for part in PARTS}
+    in_a_row = [chunk for part in PARTS for of_domain in chunks[part] for chunk in of_domain]
+    blocks = in_order(_decode, in_a_row, policy)
+    total, done = len(_all(chosen)), 0
+
+    def images(count: int) -> Iterator[torch.Tensor]:
+        import torch
+
+        nonlocal done
+        try:
+            for block in islice(blocks, count):
+                done += len(block)
+                progress(done, total)
+                yield torch.from_numpy(block)
+        except BadImageError as error:
+            raise refusal([Seen("", "", str(error))]) from error
+
+    facts = {
+        "images": {part: [len(pictures) for pictures in chosen[part]] for part in PARTS},
+        BROKEN: {s.digest: s.reason.removeprefix(f"{shown(s.path)}: ") for s in broken.values()},
+        "resize": policy.words(),
+    }
+    domains = {part: [images(len(of)) for of in chunks[part]] for part in PARTS}
+    return Streamed(domains, facts | more)
+
+
+def facts_now(
+    choose: Choose,
+    made: Mapping[str, Any],
+    bad: Callable[[], Sequence[Seen]],
+    options: Options,
+) -> dict[str, Any]:
+    """Return what this run has to say of the pictures that were chosen, when they were made or now.
+
+    made: the facts of `streamed`. bad: returns the files that nobody needs to decode to see that
+    they cannot be used; it is called when all others are known.
+
+    Raises:
+        UserError: files were left out when they were made, and are not to be left out now.
+    """
+    reasons: dict[str, str] = made[BROKEN]
+
+    def known(digests: Mapping[str, str]) -> list[Seen]:
+        found = ((path, digest) for path, digest in digests.items() if digest in reasons)
+        return [Seen(path, of, f"{shown(path)}: {reasons[of]}") for path, of in found]
+
+    broken = _sift(choose, known) if reasons else {}
+    if broken and not options.skip_bad:
+        raise refusal(list(broken.values()))
+    facts = {key: value for key, value in made.items() if key != BROKEN}
+    counts = facts["images"]
+    train, probe, test = (" + ".join(map(str, counts[part])) for part in PARTS)
+    notes = [f"{train} images of A + B to train, {probe} to probe, {test} to test"]
+    if (pairs := counts["test"][0]) < ENOUGH_FOR_INTERVAL:
+        notes.append(
+            f"{pairs} test pairs are too few for an interval of a Frechet distance: it needs "
+            f"{ENOUGH_FOR_INTERVAL}, and twice its features with another extractor"
+        )
+    left_out = {seen.path: seen.reason for seen in (*bad(), *broken.values())}
+    if left_out:
+        facts["skipped"], note = _skipped([left_out[path] for path in sorted(left_out)], options)
+        notes.append(note)
+    return facts | {"notes": notes}
+
+
+def _skipped(reasons: Sequence[str], options: Options) -> tuple[dict[str, Any], str]:
+    """Return what a record says of files that were left out, and the line for the console."""
+    skipped: dict[str, Any] = {"count": len(reasons), "first": reasons[:NAMED]}
+    note = f"left out {len(reasons)}: {'; '.join(reasons[:NAMED])}"
+    if options.cache is not None:
+        full = options.cache / f"skipped-{hash_of(reasons)}.txt"
+        try:
+            with written_whole(full) as temporary:
+                temporary.write_text("".join(f"{reason}\n" for reason in reasons), "utf-8")
+        except OSError:  # the first are named all the same
+            return skipped, note
+        skipped["list"] = str(full)
+        note += f"; all: {full}"
+    return skipped, note
+
+
+def _sift(choose: Choose, find: Find) -> dict[str, Seen]:
+    """Return the broken files, until none of the pictures that are chosen instead is broken."""
+    broken: dict[str, Seen] = {}
+    sound: set[str] = set()
+    while True:
+        digests = {p.path: p.digest for p in _all(choose(broken)) if p.path not in sound}
+        found = {seen.path: seen for seen in find(digests)}
+        if not found:
+            return broken
+        sound |= digests.keys() - found.keys()
+        broken |= found
+
+
+def refusal(bad: Sequence[Seen]) -> UserError:
+    """Return the error for files that cannot be used: the first in one line, and how many more."""
+    more = f"and {len(bad) - 1} more; " if len(bad) > 1 else ""
+    return UserError(f"{bad[0].reason} ({more}--skip-bad goes on without)")
+
+
+def _all(chosen: Chosen) -> list[Picture]:
+    return [picture for part in PARTS for pictures in chosen[part] for picture in pictures]
+
+
+def _broken(digests: Mapping[str, str]) -> list[Seen]:
+    """Return the files whose pixels cannot be decoded, and why."""
+    chunks = in_order(_check, cut(sorted(digests), CHUNK))
+    return [Seen(path, digests[path], reason) for found in chunks for path, reason in found.items()]
+
+
+def _check(paths: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for path in paths:
+        try:
+            read_rgb(path)
+        except BadImageError as error:
+            found[path] = str(error)
+    return found
+
+
+def _decode(pictures: Sequence[Picture], policy: Policy) -> np.ndarray:
+    """Return pictures, uint8 (n, 3, S, S)."""
+    return np.stack([_picture(picture, policy) for picture in pictures])
+
+
+def _picture(picture: Picture, policy: Policy) -> np.ndarray:
+    made = square(read_rgb(picture.path), policy.size, policy.resize, policy.resample)
+    return pixels(ImageOps.mirror(made) if picture.mirrored else made)

@@ -1,0 +1,179 @@
+"""The user's own images: a folder for each domain."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from bench.contracts.task import PARTS, DataSizes, Options, Progress, Streamed, Task
+from bench.tasks.files.decode import SUFFIXES, shown
+from bench.tasks.files.file_names import normal
+from bench.tasks.files.index import Found, Seen, image_files, look
+from bench.tasks.files.split import FEWEST, Item, Picture, Shared, by_hash, by_sub_folder, cut_to
+from bench.tasks.files.stream import NAMED, Chosen, Policy, facts_now, refusal, streamed
+from bench.utils.errors import UserError
+from bench.utils.hashing import hash_of
+
+RECIPE_VERSION = 1
+
+
+class Folder(Task):
+    """A: the images below one folder. B: those below another, with the extra content."""
+
+    name = "folder"
+    summary = "your own images: --a DIR without and --b DIR with the extra content"
+    takes = ("a", "b", "split", "resize", "skip_bad")
+    needs = ("a", "b")
+    splits = ("hash", "folder")
+
+    def __init__(self, options: Options = Options()) -> None:
+        super().__init__(options)
+        given = (options.a, options.b)
+        self.folders = [Path(os.path.abspath(folder)) for folder in given if folder is not None]
+        if len({os.path.realpath(folder) for folder in self.folders}) < len(self.folders):
+            raise UserError(f"--a and --b are the same folder: {shown(self.folders[0])}")
+        self.name = f"folder:{'+'.join(map(_word, self.folders))}"
+        self.split = options.split or self.splits[0]
+        self.resize = options.resize or "crop"
+
+    def recipe(self, sizes: DataSizes) -> dict[str, Any]:
+        """Return the hashes of the usable files' bytes, and what is made of them.
+
+        Raises:
+            UserError: the files are not what they must be, or cannot be shared out.
+        """
+        self._shared(sizes)
+        return {
+            "task": "folder",
+            "recipe": RECIPE_VERSION,
+            "split": self.split,
+            "resize": Policy(sizes.size, self.resize).words(),
+            "content": [
+                hash_of(sorted([item.digest, item.group] for item in items))
+                for items in self._everything
+            ],
+            "sizes": vars(sizes),
+        }
+
+    def available(self, sizes: DataSizes) -> DataSizes:
+        """Return the numbers of the larger domain."""
+        shared = self._shared(sizes)
+        return replace(sizes, **{part: max(map(len, shared[part])) for part in PARTS})
+
+    def load(self, sizes: DataSizes, progress: Progress) -> Streamed:
+        """Decode the images on all cores."""
+        policy = Policy(sizes.size, self.resize)
+        choose = partial(self._chosen, sizes)
+        return streamed(choose, policy, progress, self.options.skip_bad, split=self.split)
+
+    def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the images are, and what else is in the folders now."""
+        facts = facts_now(partial(self._chosen, sizes), made, lambda: self._bad, self.options)
+        twice = sum(map(len, self._usable)) - sum(map(len, self._everything))
+        notes = list(facts["notes"])
+        if twice:
+            notes.append(f"{twice} images are there more than once and count once")
+        if others := sum((found.others for found in self._found), Counter()):
+            kinds = ", ".join(f"{n} .{shown(kind)}" for kind, n in sorted(others.items()))
+            notes.append(f"no images, going by the ends of their names: {kinds}")
+        if kept := [shown(path) for found in self._found for path in found.kept]:
+            more = f" and {len(kept) - NAMED} more" if len(kept) > NAMED else ""
+            notes.append(f"folders that systems keep, left out: {', '.join(kept[:NAMED])}{more}")
+        return facts | {"duplicates": twice, "notes": notes}
+
+    def _chosen(self, sizes: DataSizes, left_out: Collection[str]) -> Chosen:
+        shared = self._shared(sizes, left_out)
+        return {
+            part: [[Picture(i.path, i.digest) for i in of] for of in shared[part]] for part in PARTS
+        }
+
+    @cached_property
+    def _found(self) -> list[Found]:
+        found = [image_files(folder) for folder in self.folders]
+        for at, folder in enumerate(self.folders):
+            root = os.stat(folder)
+            if (root.st_dev, root.st_ino) in found[1 - at].folders:
+                inner, outer = (f"--{'ab'[i]} {shown(self.folders[i])}" for i in (at, 1 - at))
+                raise UserError(
+                    f"{inner} is inside {outer}, so its images would be in both domains: give two "
+                    "folders of which none is in the other, by a link either"
+                )
+        return found
+
+    @cached_property
+    def _seen(self) -> list[list[Seen]]:
+        """What is in the files of each domain; what is in both domains is of no use in either."""
+        seen = [
+            look(found.paths, self.options.cache, str(folder))
+            for folder, found in zip(self.folders, self._found, strict=True)
+        ]
+        by_digest = [{s.digest: s for s in reversed(of) if not s.reason} for of in seen]
+        return [
+            [s if s.reason or s.digest not in other else _twin(s, other[s.digest]) for s in of]
+            for of, other in zip(seen, reversed(by_digest), strict=True)
+        ]
+
+    @property
+    def _usable(self) -> list[list[Seen]]:
+        return [[seen for seen in of if not seen.reason] for of in self._seen]
+
+    @property
+    def _bad(self) -> list[Seen]:
+        unread = [seen for found in self._found for seen in found.bad]
+        return unread + [seen for of in self._seen for seen in of if seen.reason]
+
+    @cached_property
+    def _everything(self) -> list[list[Item]]:
+        return self._items(())
+
+    def _items(self, left_out: Collection[str]) -> list[list[Item]]:
+        """Return what each domain can use, each image once: the first in the order of paths.
+
+        Raises:
+            UserError: a file is bad and is not to be skipped, or a domain has too few images.
+        """
+        if self._bad and not self.options.skip_bad:
+            raise refusal(self._bad)
+        domains = []
+        for folder, usable in zip(self.folders, self._usable, strict=True):
+            first = {s.digest: s for s in reversed(usable) if s.path not in left_out}
+            if len(first) < FEWEST:
+                many = "1 usable image" if len(first) == 1 else f"{len(first)} usable images"
+                raise UserError(
+                    f"{shown(folder)}: {many}, expected at least {FEWEST} that differ "
+                    f"({', '.join(SUFFIXES)})"
+                )
+            items = [Item(s.path, s.digest, self._group(s.path, folder)) for s in first.values()]
+            domains.append(items)
+        return domains
+
+    def _group(self, path: str, folder: Path) -> str:
+        """Return the first sub-folder of an image, where that decides its part."""
+        if self.split != "folder":
+            return ""
+        first, *rest = Path(path).relative_to(folder).parts
+        if not rest:
+            raise UserError(f"{shown(path)}: in no sub-folder, as --split folder needs")
+        name = normal(first)
+        return name.casefold() if name.casefold() in PARTS else name
+
+    def _shared(self, sizes: DataSizes, left_out: Collection[str] = ()) -> Shared:
+        domains = self._items(left_out) if left_out else self._everything
+        if self.split == "hash":
+            return cut_to(by_hash(domains, sizes), sizes, "--split hash")
+        return cut_to(by_sub_folder(domains), sizes, "--split folder")
+
+
+def _word(folder: Path) -> str:
+    """Return the name of a folder as a part of a task's: without blanks, commas and the like."""
+    return re.sub(r"[^\w.-]+", "_", normal(shown(folder.name)))[:40] or "root"
+
+
+def _twin(seen: Seen, other: Seen) -> Seen:
+    return replace(seen, reason=f"{shown(seen.path)}: the same image as {shown(other.path)}")

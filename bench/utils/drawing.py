@@ -1,0 +1,56 @@
+"""Draws labelled columns of pictures into one PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from bench.utils import compat
+from bench.utils.files.atomic import written_whole
+
+ROWS, OVERVIEW_ROWS = 8, 6
+CELL = 96  # pixels a picture takes at least: small ones are enlarged by whole factors
+GAP = 4
+TITLE, HEAD = 30, 22
+INK, PAPER = "#1c1c1c", "#ffffff"
+MISSING = torch.full((1,), 235, dtype=torch.uint8)
+Column = tuple[str, Tensor | None]
+"""A label and its uint8 (n, 3, S, S) pictures, or None where there are none."""
+
+
+def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
+    """Write labelled columns of pictures as a PNG; a missing column is gray."""
+    save(path, drawn_columns(title, columns))
+
+
+def save(path: Path, picture: Image.Image) -> None:
+    """Write a picture as PNG, whole or not at all."""
+    with written_whole(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=True)
+
+
+def drawn_columns(title: str, columns: Sequence[Column]) -> Image.Image:
+    """Return labelled columns of pictures; a missing column is gray."""
+    first = next(images for _, images in columns if images is not None)
+    filled = [images if images is not None else MISSING.expand_as(first) for _, images in columns]
+    zoom = max(1, -(-CELL // first.shape[-1]))
+    pictures = torch.stack(filled, 1).flatten(0, 1)
+    pictures = pictures.repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
+    make_grid = compat.torchvision().utils.make_grid
+    grid = make_grid(pictures, nrow=len(columns), padding=GAP, pad_value=255)
+
+    side = pictures.shape[-1] + GAP
+    sheet = Image.new("RGB", (grid.shape[2], grid.shape[1] + TITLE + HEAD), PAPER)
+    sheet.paste(Image.fromarray(grid.permute(1, 2, 0).numpy()), (0, TITLE + HEAD))
+    pen = ImageDraw.Draw(sheet)
+    pen.text((GAP, 7), title, fill=INK, font=ImageFont.load_default(16))
+    font = ImageFont.load_default(12)
+    for at, (label, _) in enumerate(columns):
+        while font.getlength(label) > side and len(label) > 4:
+            label = label[:-2].rstrip(".") + "."
+        pen.text((GAP + at * side, TITLE + 3), label, fill=INK, font=font)
+    return sheet

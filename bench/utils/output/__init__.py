@@ -1,0 +1,1 @@
+"""Text for people: the console, escaping, the terminal."""
