@@ -15,6 +15,8 @@ from .documents import DOCUMENTS, NUMBER, TABLE, filled
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]
+MANUAL = [path for path in PAGES if path.parent.name != "notes"]  # a note may name what is gone
 
 
 def test_ci_runs_the_readmes_test_command():
@@ -45,7 +47,7 @@ def anchors_of(path):
     }
 
 
-@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(path):
     links = re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8"))
     for link in links:
@@ -56,6 +58,18 @@ def test_links_between_documents_lead_somewhere(path):
         assert target.exists(), link
         if anchor:
             assert anchor in anchors_of(target), link
+
+
+@pytest.mark.parametrize("path", MANUAL, ids=lambda path: path.name)
+def test_files_and_modules_that_documents_name_exist(path):
+    text = path.read_text("utf-8")
+    for name in re.findall(
+        r"\b(?:bench|tests|methods|metrics|docs)/[\w./-]+\.(?:py|toml|md|json)", text
+    ):
+        assert (ROOT / name).is_file(), name
+    for module in re.findall(r"python -m (tests[.\w]+)", text):
+        place = ROOT / module.replace(".", "/")
+        assert place.is_dir() or place.with_suffix(".py").is_file(), module
 
 
 def test_every_page_is_listed():
