@@ -29,6 +29,8 @@ def check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, An
     """
     import torch
 
+    from bench.contracts.method import make_config
+
     method = plugin.load()
     spec = Spec(profile.size, domains=task.domains, kinds=kinds_of_content(task.factors))
     if method.supervision == "kind" and not spec.kinds:
@@ -40,7 +42,7 @@ def check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, An
     for device in ("meta", "cpu"):
         try:
             with torch.device(device):
-                made = method(pair, method.Config(**config))
+                made = method(pair, make_config(method.Config, config))
             break
         except (Exception, SystemExit) as error:
             if device == "cpu" or isinstance(error, ValueError):
@@ -51,7 +53,7 @@ def check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, An
             f"{plugin.name} has no parameters that can be trained, expected at least one: keep its "
             "networks as attributes of the method, so that parameters() finds them"
         )
-    settings = method.Config(**config)
+    settings = make_config(method.Config, config)
     if spec != pair and not _works(method, spec, settings) and _works(method, pair, settings):
         raise DomainsError(
             f"{plugin.name} takes two domains, task {task.name} has {spec.domains}: "
