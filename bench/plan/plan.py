@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from bench.tasks.cache import fingerprint
 from bench.tasks.options import given, tasks_of
 from bench.utils.errors import UserError, unknown
 from bench.utils.seeds import parse_seeds
+from bench.utils.threads import available_cores
 
 
 @dataclass(frozen=True)
@@ -192,9 +192,7 @@ def default_workers(device: str, cells_per_gpu: int = 1) -> int:
         import torch
 
         return cells_per_gpu * max(1, torch.cuda.device_count())
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return available_cores()
 
 
 def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from bench.records.read import Damaged, read_record
@@ -172,11 +173,11 @@ def _is_held(lock: Path) -> bool:
 
 
 def _open_files() -> set[Path]:
-    """Return the files that processes of this machine have open, where the system tells."""
+    """Return the files that processes have open, as far as this user may see them."""
     found = set()
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):
-            found.add(descriptor.readlink())
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            found |= {Path(file.path) for file in process.open_files()}
     return found
 
 
