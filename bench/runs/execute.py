@@ -22,7 +22,7 @@ from bench.records.read import Damaged
 from bench.records.store import Existing, Store
 from bench.runs.display import display, preparing
 from bench.runs.engines.choose import ENGINES
-from bench.runs.overview import _write_overview
+from bench.runs.overview import write_overview
 from bench.tasks.cache import checked, fingerprint, prepare
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import say
@@ -93,7 +93,7 @@ def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store
     try:
         write_leaderboard(console, store, {(c.profile, c.task) for c in plan.cells})
         for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
-            _write_overview(plan, task, store, done[0].cache)
+            write_overview(plan, task, store, done[0].cache)
     except (UserError, OSError) as error:
         say(console, f"error: {error}")
         return False

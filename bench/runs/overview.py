@@ -19,7 +19,7 @@ from bench.utils.drawing import OVERVIEW_ROWS, Column, save_columns
 from bench.utils.hashing import safe
 
 
-def _write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
+def write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
     """Put the results of all methods of a plan side by side, the first seed of each.
 
     Results that an earlier version of the suite took though they fit no pair are left out.
