@@ -492,7 +492,7 @@ def test_dry_run_does_nothing(inside, finished, tmp_path):
         tmp_path / "new",
     )
     assert done.returncode == 0
-    assert "no earlier record tells" in done.stdout
+    assert "no earlier record is like them" in done.stdout
     assert not (tmp_path / "new").exists()
     known = inside("run", "--methods", "all", *TINY, "--dry-run", "--results", finished,
                   "--existing", "fresh")  # fmt: skip
