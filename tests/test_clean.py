@@ -119,9 +119,9 @@ def test_sizes_add_up(inside, results, tasks):
     big.write_bytes(b"x" * 3_000_000)
     age(results)
     arguments = ("clean", "--results", results, "--cache-dir", tasks)
-    assert "total to go: 0.0 MB" in inside(*arguments).stdout
+    assert "total to remove: 0.0 MB" in inside(*arguments).stdout
     assert "stays without --weights" in inside(*arguments).stdout
-    assert "total to go: 3.0 MB" in inside(*arguments, "--weights").stdout
+    assert "total to remove: 3.0 MB" in inside(*arguments, "--weights").stdout
 
 
 ALL = ("--weights", "--artefacts", "--unfinished", "--cache", "--yes")
@@ -197,5 +197,5 @@ def test_a_folder_that_holds_no_results_is_refused(inside, tmp_path):
     (tmp_path / "precious.tmp").write_text("")
     done = inside("clean", "--results", tmp_path, "--yes")
     assert done.returncode == 2
-    assert "is no results folder" in done.stderr
+    assert "is not a results folder" in done.stderr
     assert (tmp_path / "precious.tmp").exists()

@@ -89,7 +89,7 @@ def test_second_run_trains_nothing(finished, inside, cache):
     before = {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()}
     done = inside("run", "--methods", "all", *TINY, "--metrics", FAMILIES, "--results", finished)
     assert done.returncode == 0
-    assert " cells have their record already" in done.stdout
+    assert " cells have a record already" in done.stdout
     assert "start" not in done.stdout
     assert {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()} == before
 
@@ -354,7 +354,7 @@ def test_an_interrupt_says_how_to_go_on(inside, tmp_path, monkeypatch):
     monkeypatch.setattr(bench.runs.execute, "prepare", lambda *_, **__: SimpleNamespace(facts={}))
     done = inside(*arguments)
     assert done.returncode == 130
-    assert done.stderr.startswith("interrupted: the same command keeps what is finished")
+    assert done.stderr.startswith("interrupted: repeat the command to continue")
 
 
 WRONG = {
