@@ -96,7 +96,7 @@ def test_what_is_chosen_goes_and_nothing_else(options, inside, results, tasks):
     arguments = ("clean", "--results", results, "--cache-dir", tasks, *options)
     said = inside(*arguments)
     assert said.returncode == 0
-    assert "give --yes" in said.stdout
+    assert "with --yes" in said.stdout
     assert tree(results) == before
     assert tree(tasks) == cached
     done = inside(*arguments, "--yes")

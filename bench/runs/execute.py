@@ -121,7 +121,7 @@ def make_ready(console: Console, task: Task, sizes: DataSizes, cache: Path) -> T
 
 
 def longest_first(jobs: Sequence[Job]) -> list[Job]:
-    """Return jobs by descending forecast, which ends soonest; jobs without a forecast come first."""
+    """Return jobs by descending forecast, so that the run ends sooner; unknown ones come first."""
     records = known_records(jobs[0].results)
 
     def seconds(job: Job) -> float:

@@ -70,7 +70,7 @@ def reason_of(job: Job) -> str:
 def seldom(
     show: Callable[[str, Report | None], object],
 ) -> Callable[[str, Report | None], None]:
-    """Return a function that shows every stage, and a report only each `SECONDS_BETWEEN_REPORTS`."""
+    """Return a function that shows every stage, and a report each `SECONDS_BETWEEN_REPORTS`."""
     last = 0.0
 
     def shown(stage: str, report: Report | None) -> None:

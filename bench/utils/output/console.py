@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
