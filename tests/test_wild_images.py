@@ -69,9 +69,10 @@ def test_copied_sources_do_no_harm_whatever_their_names(case, inside, faces, tmp
     """Case 1: the sources themselves, named as tools name them."""
     a, b = (domain.images for domain in faces.domains["test"])
     name = COUNTED[case].format
-    done = inside("score", "--name", "copied", "--images", f"add={save(tmp_path / 'a', a, name)}",
-                  "--images", f"remove={save(tmp_path / 'b', b, name)}", *TINY, "--results",
-                  tmp_path / "r", "--metrics", "counterfactual")  # fmt: skip
+    done = inside("score-images", "--name", "copied", "--images",
+                  f"add={save(tmp_path / 'a', a, name)}", "--images",
+                  f"remove={save(tmp_path / 'b', b, name)}", *TINY, "--results", tmp_path / "r",
+                  "--metrics", "counterfactual")  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = rows(tmp_path / "r")
     for of in ("harm_out_add", "skill_in_add", "harm_out_remove", "skill_in_remove"):
@@ -694,14 +695,14 @@ def test_only_images_count_among_ready_made_ones(inside, faces, tmp_path):
     for name in ("Thumbs.db", ".DS_Store", "desktop.ini", "pairs.csv", "._00001.png"):
         (truth / name).write_text("")
     (truth / "@eaDir").mkdir()
-    arguments = ("score", "--name", "mine", "--images", f"add={truth}", *TINY, "--results",
+    arguments = ("score-images", "--name", "mine", "--images", f"add={truth}", *TINY, "--results",
                  tmp_path / "r", "--metrics", "cf_skill_in_add")  # fmt: skip
     assert inside(*arguments).returncode == 0
     assert float(rows(tmp_path / "r")["mine", "cf_skill_in_add"]["value"]) == 1
     (truth / "00007.png").rename(truth / "00007.npy")
     refused = inside(*arguments)
     assert refused.returncode == 2
-    assert "31 images (no images: 00007.npy, Thumbs.db, desktop.ini, ...), expected 32" in (
+    assert "31 images (not images: 00007.npy, Thumbs.db, desktop.ini, ...), expected 32" in (
         refused.stderr
     )
 

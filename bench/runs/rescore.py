@@ -78,8 +78,8 @@ def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], sto
     instead = f"`{command_for(job, store, registry)}` makes the cell again"
     if cell.imported:
         instead = (
-            f"give its images with `python -m bench score --name {cell.method} --images ...`, made "
-            "from the test pairs that `python -m bench score --dry-run` writes"
+            f"give its images with `python -m bench score-images --name {cell.method} --images "
+            "KEY=DIR`, made from the test pairs that `python -m bench pairs` writes"
         )
     if cell.id != key or not store.record_path(cell).exists():
         return f"its record was written by another version of the suite or renamed; {instead}"

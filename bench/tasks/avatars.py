@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from itertools import count
-from string import ascii_uppercase
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bench.contracts.task import (
     HIDDEN,
+    LETTERS,
     PARTS,
     DataSizes,
     Domain,
@@ -267,7 +267,7 @@ class AvatarTask(Task):
             replace(f, values=(NONE, *f.values)) if f.name in self.may_lack else f
             for f in self.own(domain)
         ]
-        role = (self.name, part, ascii_uppercase[domain], index)
+        role = (self.name, part, LETTERS[domain], index)
         for attempt in count():
             values = sample(factors, *role, *([attempt] if attempt else []))
             avatar = self.fixed[domain] | values

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from string import ascii_uppercase
 
 from PIL import Image
 
-from bench.contracts.task import TaskData
+from bench.contracts.task import LETTERS, TaskData
 from bench.utils.drawing import PAPER, ROWS, Column, drawn_columns, save, save_columns
 
 MORE = 2
@@ -47,7 +46,7 @@ def _columns(data: TaskData, rows: int) -> list[Column]:
         columns += [("a", a), ("guide b", b), ("added", truth["add"])]
         columns += [("other guide", truth["other"]), ("b", b), ("removed", truth["remove"])]
         first = rows
-    for letter, images in zip(ascii_uppercase, test, strict=False):
+    for letter, images in zip(LETTERS, test, strict=False):
         parts = images[first : first + MORE * rows].split(rows)
         columns += [(letter, part) for part in parts if len(part) == rows]
     return columns
