@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from bench import __version__
 from bench.cli import check as cli_check
 from bench.cli import data as cli_data
 from bench.cli import results as cli_results
@@ -16,6 +15,7 @@ from bench.cli import score as cli_score
 from bench.cli.verbs import Verbs, plain_words
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.escape import printable
+from bench.utils.version import __version__
 
 app = typer.Typer(
     name="bench",

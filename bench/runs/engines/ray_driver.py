@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from bench import __version__
 from bench.contracts.source_files import files_beside
 from bench.records.store import Store
 from bench.runs.engines.base import (
@@ -39,6 +38,7 @@ from bench.runs.engines.base import (
 from bench.runs.engines.ray_worker import BEGUN, IMAGES, files_in, names_in, work, work_folder
 from bench.utils.errors import UserError
 from bench.utils.files.atomic import written_whole
+from bench.utils.version import __version__
 
 if TYPE_CHECKING:
     from bench.cell.job import Job

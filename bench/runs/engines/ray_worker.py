@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import __version__
 from bench.records.read import why_unwritten
 from bench.records.store import Store
 from bench.runs.engines.base import seldom
@@ -21,6 +20,7 @@ from bench.utils.errors import UserError
 from bench.utils.files.atomic import written_whole
 from bench.utils.files.sealed import read_sealed, write_sealed
 from bench.utils.output.terminal import send_output_to
+from bench.utils.version import __version__
 
 if TYPE_CHECKING:
     from bench.cell.job import Job
