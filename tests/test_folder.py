@@ -18,7 +18,7 @@ from bench.cell.job import Job
 from bench.contracts.task import PARTS, DataSizes, Options
 from bench.plan.plan import Request, make_plan
 from bench.tasks.cache import fingerprint, prepare, read
-from bench.tasks.files.decode import as_rgb, opened, square
+from bench.tasks.files.decode import as_rgb, open_image, to_square
 from bench.tasks.user_folders import Folder
 from bench.utils.errors import UserError
 from bench.utils.files.tensor_files import read_checked
@@ -306,17 +306,17 @@ def test_every_kind_of_file_is_read(place):
              "10.png": red.convert("1"), "11.jpg": red.convert("CMYK")}  # fmt: skip
     for name, image in kinds.items():
         image.save(place / name)
-        with opened(place / name) as again:
+        with open_image(place / name) as again:
             assert as_rgb(again).size == (20, 20)
     Image.new("RGBA", (20, 20), (0, 0, 0, 51)).save(place / "alpha.webp", lossless=True)
-    with opened(place / "alpha.webp") as image:
+    with open_image(place / "alpha.webp") as image:
         assert as_rgb(image).getpixel((0, 0)) == (204, 204, 204)
     lying = Image.new("RGB", (20, 10), "white")
     lying.paste("black", (0, 0, 10, 10))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter to the right
     lying.save(place / "turned.png", exif=exif)
-    with opened(place / "turned.png") as image:
+    with open_image(place / "turned.png") as image:
         upright = as_rgb(image)
     assert upright.size == (10, 20)
     assert [upright.getpixel((5, y))[0] for y in (2, 17)] == [0, 255]
@@ -325,7 +325,9 @@ def test_every_kind_of_file_is_read(place):
 def test_how_an_image_becomes_square():
     wide = Image.new("RGB", (40, 20), "red")
     wide.paste("blue", (10, 0, 30, 20))
-    crop, pad, stretch = (np.asarray(square(wide, 16, how)) for how in ("crop", "pad", "stretch"))
+    crop, pad, stretch = (
+        np.asarray(to_square(wide, 16, how)) for how in ("crop", "pad", "stretch")
+    )
     assert crop.shape == pad.shape == stretch.shape == (16, 16, 3)
     assert (crop == (0, 0, 255)).all()
     assert (pad[:4] == 255).all()
@@ -386,7 +388,7 @@ def test_sub_folders_named_after_parts_are_the_parts(tmp_path):
 def test_unchanged_files_are_read_once(place, monkeypatch):
     cache = place / "cache"
     before = fingerprint(folder(place, cache=cache), SIZES)
-    monkeypatch.setattr("bench.tasks.files.index.opened", None)
+    monkeypatch.setattr("bench.tasks.files.index.open_image", None)
     assert fingerprint(folder(place, cache=cache), SIZES) == before
     monkeypatch.undo()
     picture(50).save(place / "a" / "000.png")

@@ -19,9 +19,9 @@ from PIL import Image, ImageCms
 from bench.contracts.task import PARTS, DataSizes, Options
 from bench.tasks.cache import fingerprint, prepare
 from bench.tasks.celeba import CelebaGlasses
-from bench.tasks.files.decode import opened, read_rgb, treatment
+from bench.tasks.files.decode import open_image, read_rgb, treatment
 from bench.tasks.files.file_names import in_order
-from bench.tasks.files.index import image_files, look
+from bench.tasks.files.index import image_files, inspect_files
 from bench.tasks.user_folders import Folder
 from bench.utils.errors import UserError
 
@@ -330,7 +330,7 @@ def test_a_refusal_does_not_outlive_what_refused(place, monkeypatch):
         return "a kind that this Pillow cannot read"
 
     def seen():
-        return look([path], place / "cache", "a")[0].reason
+        return inspect_files([path], place / "cache", "a")[0].reason
 
     with monkeypatch.context() as patch:
         patch.setattr("bench.tasks.files.decode._why_not", refuse)
@@ -386,7 +386,7 @@ def test_bitmaps_are_read_as_viewers_show_them(case, tmp_path):
     """Case 9."""
     write, expected = BITMAPS[case]
     path = write(tmp_path / "x.bmp")
-    assert look([str(path)], None, "")[0].reason == ""
+    assert inspect_files([str(path)], None, "")[0].reason == ""
     assert read_rgb(path).getcolors() == [(384, expected)]
 
 
@@ -472,7 +472,7 @@ def test_no_profile_and_that_of_srgb_leave_every_pixel_as_it_is(case, kind, tmp_
     path, image = tmp_path / f"x.{kind}", noise()
     image.save(path, icc_profile=SAME[case], **({"lossless": True} if kind == "webp" else {}))
     assert np.array_equal(np.asarray(read_rgb(path)), np.asarray(image))
-    with opened(path) as again:
+    with open_image(path) as again:
         assert treatment(again) == ""
 
 
@@ -493,7 +493,7 @@ def test_colours_are_those_that_the_profile_says(kind, icc, tmp_path):
     image.save(tmp_path / f"x.{kind}", icc_profile=icc, quality=100)
     shown = read_rgb(tmp_path / f"x.{kind}").getpixel((9, 9))
     assert max(abs(a - b) for a, b in zip(shown, COLOUR, strict=True)) <= 3
-    with opened(tmp_path / f"x.{kind}") as again:
+    with open_image(tmp_path / f"x.{kind}") as again:
         assert treatment(again) == "srgb"
 
 
@@ -544,11 +544,11 @@ def test_the_inks_of_a_printer_are_those_that_its_profile_says(tmp_path):
 
 def test_files_that_are_read_otherwise_now_make_another_task(place):
     """Case 9: a cache or record of the old pixels is not taken for one of the new."""
-    plain = look([str(place / "a" / "000.png")], None, "")[0].digest
+    plain = inspect_files([str(place / "a" / "000.png")], None, "")[0].digest
     assert len(plain) == 32
     picture(3).save(place / "a" / "p3.png", icc_profile=profile(P3, 2.2))
     with_alpha(124, 0)(place / "a" / "clear.bmp")
-    seen = look([str(place / "a" / name) for name in ("p3.png", "clear.bmp")], None, "")
+    seen = inspect_files([str(place / "a" / name) for name in ("p3.png", "clear.bmp")], None, "")
     assert [s.digest[32:] for s in seen] == ["srgb", "opaque"]
 
 

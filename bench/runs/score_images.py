@@ -21,7 +21,7 @@ from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.runs.execute import Setup, execute, make_ready
 from bench.tasks.cache import fingerprint, prepare
-from bench.tasks.files.decode import SUFFIXES, as_rgb, opened, pixels, shown
+from bench.tasks.files.decode import SUFFIXES, as_rgb, open_image, path_text, to_array
 from bench.tasks.files.file_names import in_order
 from bench.tasks.files.index import is_image
 from bench.tasks.options import tasks_of
@@ -152,7 +152,9 @@ def _files(key: str, folder: Path, pairs: int) -> list[Path]:
     images = [name for name in found if is_image(name)]
     if len(images) != pairs:
         others = sorted(set(found) - set(images))
-        named = f" (not images: {', '.join(map(shown, others[:3]))}{', ...' * (len(others) > 3)})"
+        named = (
+            f" (not images: {', '.join(map(path_text, others[:3]))}{', ...' * (len(others) > 3)})"
+        )
         raise UserError(
             f"{where}: {len(images)} images{named if others else ''}, expected {pairs}, one for "
             f"each test pair (`python -m bench pairs` writes them); the names of images end with "
@@ -167,12 +169,12 @@ def _read(path: Path, size: int) -> Tensor:
     Raises:
         UserError: it cannot be read, or has another size.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         rgb = as_rgb(image)
     if rgb.size != (size, size):
         width, height = rgb.size
         raise UserError(f"{path}: {width} x {height} pixels, expected {size} x {size}")
-    return torch.from_numpy(pixels(rgb))
+    return torch.from_numpy(to_array(rgb))
 
 
 def _read_all(

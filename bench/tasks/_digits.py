@@ -15,17 +15,17 @@ Pictures = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
 
-def shuffled(items: Iterable[int], *role: object) -> list[int]:
+def shuffle(items: Iterable[int], *role: object) -> list[int]:
     """Return indices in an order that a hash of (role, index) fixes."""
     return sorted(items, key=lambda item: derive(*role, item))
 
 
-def even(count: int) -> int:
+def make_even(count: int) -> int:
     """Return a number of test images: the guides of test pairs are lent to a neighbour."""
     return count // 2 * 2
 
 
-def resized(pictures: Pictures, size: int) -> Pictures:
+def resize_all(pictures: Pictures, size: int) -> Pictures:
     """Return grey (n, H, W) or colour (n, H, W, 3) pictures as uint8 (n, 3, size, size)."""
     from PIL import Image
 

@@ -31,7 +31,7 @@ def style_of(avatar: Mapping[str, str]) -> Style:
     return STYLES[avatar.get("style", "avataaars")]
 
 
-def hidden(avatar: Mapping[str, str]) -> set[str]:
+def hidden_factors(avatar: Mapping[str, str]) -> set[str]:
     """Return the factors that do not show in an avatar, whatever their value."""
     hat = avatar.get("hat", NONE) != NONE
     found = {"hair_color"} if avatar["hair"] in HATS else set() if hat else {"hat_color"}
@@ -78,7 +78,7 @@ def _draw_many(avatars: list[Avatar], size: int) -> np.ndarray:
     return np.stack([draw(avatar, size) for avatar in avatars])
 
 
-def drawn(avatars: list[Avatar], size: int, progress: Progress) -> Iterator[np.ndarray]:
+def draw_all(avatars: list[Avatar], size: int, progress: Progress) -> Iterator[np.ndarray]:
     """Yield the pictures of avatars in order, (<= CHUNK, 3, size, size) at a time."""
     done = 0
     for pictures in in_order(_draw_many, cut(avatars, CHUNK), size):

@@ -34,7 +34,7 @@ from bench.contracts.task import (
 )
 from bench.utils.seeds import uniform
 
-from ._drawing import HATS, Avatar, drawn, hidden, style_of
+from ._drawing import HATS, Avatar, draw_all, hidden_factors, style_of
 from ._styles import FABRIC, GLASSES_COLOR, HAIR_COLOR, NONE, PALETTES, SKIN
 
 SAMPLING = 1
@@ -162,9 +162,9 @@ def sample(factors: Iterable[Factor], *role: object) -> Avatar:
     return avatar
 
 
-def shows(factor: Factor, avatar: Avatar) -> bool:
+def is_visible(factor: Factor, avatar: Avatar) -> bool:
     """Return whether a factor shows in an avatar: it is not hidden, nor content that is absent."""
-    return avatar[factor.name] in factor.values and factor.name not in hidden(avatar)
+    return avatar[factor.name] in factor.values and factor.name not in hidden_factors(avatar)
 
 
 def _part_of(share: float) -> str:
@@ -197,13 +197,13 @@ class AvatarTask(Task):
     """
 
     shared: ClassVar[tuple[Factor, ...]] = FACE
-    extra: ClassVar[tuple[Factor, ...]] = ()
+    separate: ClassVar[tuple[Factor, ...]] = ()
     fixed: ClassVar[tuple[Avatar, ...]] = ({}, {})
     may_lack: ClassVar[tuple[str, ...]] = ()
     recipe_version: ClassVar[int] = 2
 
     def __init_subclass__(cls) -> None:
-        cls.factors = cls.shared + cls.extra
+        cls.factors = cls.shared + cls.separate
         cls.domains = len(cls.fixed)
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
@@ -245,7 +245,7 @@ class AvatarTask(Task):
 
         plan = self._plan(sizes)
         wanted = [avatar for avatars in plan.lists() for avatar in avatars]
-        pixels = torch.from_numpy(np.concatenate(list(drawn(wanted, sizes.size, progress))))
+        pixels = torch.from_numpy(np.concatenate(list(draw_all(wanted, sizes.size, progress))))
         pictures = iter(pixels.split([len(avatars) for avatars in plan.lists()]))
         domains = {
             part: [
@@ -277,10 +277,10 @@ class AvatarTask(Task):
 
     def _fits(self, avatar: Avatar, part: str, domain: int) -> bool:
         """Return whether an avatar may stand in a part and, in B, has extra content."""
-        if domain == 1 and not any(shows(factor, avatar) for factor in self.extra):
+        if domain == 1 and not any(is_visible(factor, avatar) for factor in self.separate):
             return False
         face = self._face(avatar)
-        unseen = set().union(*(hidden(fixed | face) for fixed in self.fixed))
+        unseen = set().union(*(hidden_factors(fixed | face) for fixed in self.fixed))
         person = [value for name, value in face.items() if name not in unseen]
         at = uniform(SAMPLING, self.name, "person", *person)
         return _part_of(at) == part
@@ -290,7 +290,7 @@ class AvatarTask(Task):
 
     def added(self, a: Avatar, guide: Avatar) -> Avatar:
         """Return the true result of ``add``: the face of a, all else of the guide."""
-        return self.fixed[1] | self._face(a) | {f.name: guide[f.name] for f in self.extra}
+        return self.fixed[1] | self._face(a) | {f.name: guide[f.name] for f in self.separate}
 
     def removed(self, b: Avatar) -> Avatar:
         """Return the true result of ``remove``: the face of b, all else as in A."""
@@ -318,7 +318,7 @@ class AvatarTask(Task):
         rows = np.full((len(avatars), len(self.factors)), HIDDEN, dtype=np.int64)
         for row, avatar in zip(rows, avatars, strict=True):
             for column, factor in enumerate(own):
-                if shows(factor, avatar):
+                if is_visible(factor, avatar):
                     row[column] = factor.values.index(avatar[factor.name])
         return rows
 
@@ -328,7 +328,7 @@ class AvatarsGlasses(AvatarTask):
 
     name = "avatars-glasses"
     summary = "drawn faces without and with glasses (5 kinds, 5 colours); true results known"
-    extra = GLASSES
+    separate = GLASSES
     recipe_version = 1
 
 
@@ -338,7 +338,7 @@ class AvatarsBeard(AvatarTask):
     name = "avatars-beard"
     summary = "drawn faces without and with a beard (4 kinds, 6 colours); true results known"
     shared = _without(FACE, "beard", "beard_color")
-    extra = BEARD
+    separate = BEARD
 
 
 class AvatarsSmile(AvatarTask):
@@ -350,7 +350,7 @@ class AvatarsSmile(AvatarTask):
     name = "avatars-smile"
     summary = "drawn faces with a straight mouth and with 7 expressions; true results known"
     shared = _without(FACE, "mouth", "beard", "beard_color")
-    extra = EXPRESSION
+    separate = EXPRESSION
     fixed = ({"mouth": "serious"}, {})
 
 
@@ -363,7 +363,7 @@ class AvatarsHat(AvatarTask):
     name = "avatars-hat"
     summary = "drawn faces without and with a hat (4 kinds, 5 colours); true results known"
     shared = _without(FACE, "hair", "hair_color", "hat_color")
-    extra = HAT
+    separate = HAT
     fixed = (BARE, BARE)
 
 
@@ -373,7 +373,7 @@ class AvatarsTwo(AvatarTask):
     name = "avatars-two"
     summary = "drawn faces without and with glasses, a beard, or both; true results known"
     shared = _without(FACE, "beard", "beard_color")
-    extra = GLASSES + BEARD
+    separate = GLASSES + BEARD
     may_lack = ("glasses", "beard")
 
 
@@ -383,7 +383,7 @@ class AvatarsStyle(AvatarTask):
     name = "avatars-style"
     summary = "the same faces in two drawing styles, B in varied colours; true results known"
     shared = STYLED_FACE
-    extra = APPEARANCE
+    separate = APPEARANCE
     fixed = (NEUTRAL | {"style": "avataaars"}, {"style": "toon-head", "clothes": "plain"})
 
 
@@ -393,5 +393,5 @@ class AvatarsStyles3(AvatarTask):
     name = "avatars-styles3"
     summary = "the same faces in three drawing styles, B in varied colours; true results known"
     shared = STYLED_FACE
-    extra = APPEARANCE
+    separate = APPEARANCE
     fixed = (*AvatarsStyle.fixed, NEUTRAL | {"style": "personas"})

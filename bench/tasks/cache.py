@@ -29,14 +29,14 @@ from bench.utils.errors import UserError
 from bench.utils.files.tensor_files import Streams, Tensors, keep, load
 from bench.utils.hashing import safe
 
-FORMAT = 1
-FILE = 3
+RECIPE_FORMAT = 1
+FILE_FORMAT = 3
 """The form of the files; unlike that of the recipe it is part of no cell's identity."""
 
 
 def fingerprint(task: Task, sizes: DataSizes) -> str:
     """Return the 16 hex digits that name a task at these sizes; nothing is rendered for it."""
-    recipe = json.dumps({"format": FORMAT} | task.recipe(sizes), sort_keys=True)
+    recipe = json.dumps({"format": RECIPE_FORMAT} | task.recipe(sizes), sort_keys=True)
     return hashlib.blake2b(recipe.encode(), digest_size=8).hexdigest()
 
 
@@ -62,8 +62,8 @@ def prepare(
         if made.facts:
             facts["facts"] = json.dumps(made.facts)
         if isinstance(made, Streamed):
-            return _streams(made, task.name, sizes)
-        return _tensors(checked_task(made, sizes))
+            return _streams_of(made, task.name, sizes)
+        return _tensors_of(checked_task(made, sizes))
 
     path = path_of(task.name, sizes, name, cache)
     keep(path, make, say, lambda pixels: facts | {"pixels": pixels})
@@ -71,7 +71,9 @@ def prepare(
     return replace(data, facts=task.facts_now(sizes, data.facts))
 
 
-def checked(name: str, sizes: DataSizes, fingerprint: str, cache: Path, instead: str) -> TaskData:
+def require_cached(
+    name: str, sizes: DataSizes, fingerprint: str, cache: Path, instead: str
+) -> TaskData:
     """Return a cached task, of which there is nothing to make it anew.
 
     Raises:
@@ -127,10 +129,10 @@ def is_cached(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> boo
 
 def path_of(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
     """Return where a task is, or will be, in a cache."""
-    return cache / f"{safe(name)}-{sizes.size}px-{fingerprint}-{FILE}.safetensors"
+    return cache / f"{safe(name)}-{sizes.size}px-{fingerprint}-{FILE_FORMAT}.safetensors"
 
 
-def _streams(made: Streamed, name: str, sizes: DataSizes) -> Streams:
+def _streams_of(made: Streamed, name: str, sizes: DataSizes) -> Streams:
     return Streams(
         {
             f"{part}/{at}/images": checked_pieces(name, pieces, sizes.size)
@@ -140,7 +142,7 @@ def _streams(made: Streamed, name: str, sizes: DataSizes) -> Streams:
     )
 
 
-def _tensors(data: TaskData) -> dict[str, torch.Tensor]:
+def _tensors_of(data: TaskData) -> dict[str, torch.Tensor]:
     tensors = {}
     for part, domains in data.domains.items():
         for at, domain in enumerate(domains):

@@ -22,7 +22,7 @@ import numpy as np
 from bench.contracts.task import HIDDEN, PARTS, DataSizes, Domain, Factor, Progress, Task, TaskData
 from bench.utils.seeds import uniform
 
-from ._digits import DIGIT, Numbers, Pictures, even, resized, shuffled
+from ._digits import DIGIT, Numbers, Pictures, make_even, resize_all, shuffle
 
 RECIPE_VERSION = 1
 CANVAS = 128  # pixels of the side on which digits are drawn, at least
@@ -58,12 +58,12 @@ def parts() -> dict[str, list[int]]:
     _, digits = real_digits()
     found: dict[str, list[int]] = {part: [] for part in PARTS}
     for digit in range(10):
-        mine = shuffled(np.flatnonzero(digits == digit).tolist(), RECIPE_VERSION, "part")
+        mine = shuffle(np.flatnonzero(digits == digit).tolist(), RECIPE_VERSION, "part")
         quarter = len(mine) // 4
         found["test"] += mine[:quarter]
         found["probe"] += mine[quarter : 2 * quarter]
         found["train"] += mine[2 * quarter :]
-    return {part: shuffled(items, RECIPE_VERSION, "order") for part, items in found.items()}
+    return {part: shuffle(items, RECIPE_VERSION, "order") for part, items in found.items()}
 
 
 class Digits(Task):
@@ -78,7 +78,7 @@ class Digits(Task):
         """Return the sizes with at most the real images that *probe* and *test* may hold."""
         held = parts()
         probe, test = (min(sizes.of(part), len(held[part])) for part in ("probe", "test"))
-        return replace(sizes, probe=probe, test=even(test))
+        return replace(sizes, probe=probe, test=make_even(test))
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
         """Return the version of what draws, how far images are moved, and the sizes."""
@@ -117,7 +117,7 @@ def _real(part: str, count: int, size: int) -> tuple[Pictures, Numbers]:
     inner = round(FILLED * size)
     found = np.zeros((count, 3, size, size), dtype=np.uint8)
     inside = slice((size - inner) // 2, (size - inner) // 2 + inner)
-    found[:, :, inside, inside] = resized(pictures[wanted], inner)
+    found[:, :, inside, inside] = resize_all(pictures[wanted], inner)
     for at in range(len(mine), count):
         found[at] = _moved(found[at], JITTER, part, "A", at)
     return found, np.stack([digits[wanted], np.full(count, HIDDEN)], 1)

@@ -25,7 +25,7 @@ from bench.utils import compat
 from bench.utils.errors import UserError
 from bench.utils.files.paths import default_data_root
 
-from ._digits import DIGIT, Numbers, Pictures, even, resized, shuffled
+from ._digits import DIGIT, Numbers, Pictures, make_even, resize_all, shuffle
 
 RECIPE_VERSION = 1
 PATIENCE = 20.0
@@ -114,7 +114,9 @@ class DigitPair(Task):
         train, test = (min(COUNTS[of][at] for of in self.sources) for at in (0, 1))
         probe = min(sizes.probe, train // 4)
         most = max(COUNTS[of][0] for of in self.sources) - probe
-        return DataSizes(sizes.size, min(sizes.train, most), probe, even(min(sizes.test, test)))
+        return DataSizes(
+            sizes.size, min(sizes.train, most), probe, make_even(min(sizes.test, test))
+        )
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
         """Return the files, whose content is known by their checksums, and the sizes."""
@@ -143,12 +145,12 @@ class DigitPair(Task):
             with _root_for_loaders(source, self.home) as root:
                 official.append([_read(source, root, train) for train in (True, False)])
         probe = min(sizes.probe, *(len(train[1]) // 4 for train, _ in official))
-        test = even(min(sizes.test, *(len(test[1]) for _, test in official)))
+        test = make_even(min(sizes.test, *(len(test[1]) for _, test in official)))
         taken: dict[str, list[Domain]] = {part: [] for part in PARTS}
         for at, source in enumerate(self.sources):
             train_set, test_set = official[at]
-            order = shuffled(range(len(train_set[1])), RECIPE_VERSION, source, "train")
-            first = shuffled(range(len(test_set[1])), RECIPE_VERSION, source, "test")[:test]
+            order = shuffle(range(len(train_set[1])), RECIPE_VERSION, source, "train")
+            first = shuffle(range(len(test_set[1])), RECIPE_VERSION, source, "test")[:test]
             taken["train"].append(_domain(train_set, order[probe:][: sizes.train], sizes.size))
             taken["probe"].append(_domain(train_set, order[:probe], sizes.size))
             taken["test"].append(_domain(test_set, first, sizes.size))
@@ -207,7 +209,7 @@ def _domain(official: tuple[Pictures, Numbers], chosen: list[int], size: int) ->
     import torch
 
     pictures, digits = official
-    images = torch.from_numpy(resized(np.ascontiguousarray(pictures[chosen]), size))
+    images = torch.from_numpy(resize_all(np.ascontiguousarray(pictures[chosen]), size))
     return Domain(images, torch.from_numpy(digits[chosen].reshape(-1, 1)))
 
 

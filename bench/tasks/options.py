@@ -14,9 +14,9 @@ from bench.utils.errors import UserError, unknown
 
 OPTIONS = "options"
 """Where the environment of a record, and the row of a baseline, hold what the user said."""
-OWN = tuple(field.name for field in fields(Options) if field.name != "cache")
+IMAGE_OPTIONS = tuple(field.name for field in fields(Options) if field.name != "cache")
 """The options that say something of images."""
-WHY = {
+FOLDERS = {
     "a": "the folder of images without the extra content",
     "b": "the folder of images with it",
     "data_root": "the folder that holds the data set",
@@ -40,7 +40,7 @@ def check_taken(registry: Registry, tasks: Sequence[Task], options: Options) -> 
     Raises:
         UserError: one is taken by none.
     """
-    for option in given(options):
+    for option in to_json(options):
         if not any(option in task.takes for task in tasks):
             takers = [p.name for p in registry.all("task") if option in p.facts.get("takes", ())]
             raise UserError(
@@ -59,10 +59,10 @@ def task_of(registry: Registry, name: str, options: Options) -> Task:
     kind: type[Task] = plugin.load()
     for option in kind.needs:
         if getattr(options, option) is None:
-            raise UserError(f"--task {plugin.name} needs {flag(option)} DIR: {WHY[option]}")
+            raise UserError(f"--task {plugin.name} needs {flag(option)} DIR: {FOLDERS[option]}")
     if "split" in kind.takes and options.split not in (None, *kind.splits):
         raise unknown(f"--split of task {plugin.name}", str(options.split), kind.splits)
-    left = [option for option in OWN if option not in kind.takes]
+    left = [option for option in IMAGE_OPTIONS if option not in kind.takes]
     plain = Options()
     task = kind(replace(options, **{option: getattr(plain, option) for option in left}))
     if name not in (plugin.name, task.name):
@@ -75,10 +75,10 @@ def flag(option: str) -> str:
     return "--" + option.replace("_", "-")
 
 
-def given(options: Options) -> dict[str, Any]:
+def to_json(options: Options) -> dict[str, Any]:
     """Return the options that differ from their defaults, as JSON; paths in full."""
     plain = Options()
-    chosen = {name: getattr(options, name) for name in OWN}
+    chosen = {name: getattr(options, name) for name in IMAGE_OPTIONS}
     return {
         name: str(value.resolve()) if isinstance(value, Path) else value
         for name, value in chosen.items()
@@ -89,12 +89,14 @@ def given(options: Options) -> dict[str, Any]:
 def from_json(said: Mapping[str, Any], cache: Path | None) -> Options:
     """Return the options that `given` has said."""
     typed: dict[str, Any] = {
-        name: Path(value) if name in WHY else value for name, value in said.items() if name in OWN
+        name: Path(value) if name in FOLDERS else value
+        for name, value in said.items()
+        if name in IMAGE_OPTIONS
     }
     return Options(**typed, cache=cache)
 
 
-def words(said: Mapping[str, Any]) -> list[str]:
+def as_typed(said: Mapping[str, Any]) -> list[str]:
     """Return the options that `given` has said as they are typed."""
     return [
         flag(name) if value is True else f"{flag(name)} {shlex.quote(value)}"

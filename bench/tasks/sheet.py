@@ -10,7 +10,7 @@ from PIL import Image
 from bench.contracts.task import LETTERS, TaskData
 from bench.utils.drawing import PAPER, ROWS, Column, drawn_columns, save, save_columns
 
-MORE = 2
+MORE_COLUMNS = 2
 """Columns of further test images of each domain."""
 
 
@@ -47,6 +47,6 @@ def _columns(data: TaskData, rows: int) -> list[Column]:
         columns += [("other guide", truth["other"]), ("b", b), ("removed", truth["remove"])]
         first = rows
     for letter, images in zip(LETTERS, test, strict=False):
-        parts = images[first : first + MORE * rows].split(rows)
+        parts = images[first : first + MORE_COLUMNS * rows].split(rows)
         columns += [(letter, part) for part in parts if len(part) == rows]
     return columns

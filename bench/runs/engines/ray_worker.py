@@ -119,7 +119,7 @@ def _prepare(cell: Cell, cache: Path, sent: Path) -> None:
         UserError: it comes out as another one here.
     """
     from bench.contracts.registry import Registry
-    from bench.tasks.cache import checked, fingerprint, path_of, prepare
+    from bench.tasks.cache import fingerprint, path_of, prepare, require_cached
 
     kind = Registry(map(Path, cell.plugins)).find("task", cell.task)
     if kind.facts.get("needs"):
@@ -128,7 +128,7 @@ def _prepare(cell: Cell, cache: Path, sent: Path) -> None:
             with written_whole(path) as temporary:
                 shutil.copyfile(sent, temporary)
         instead = "remove its file there, the next run sends it again"
-        checked(cell.task, cell.sizes, cell.fingerprint, cache, instead)
+        require_cached(cell.task, cell.sizes, cell.fingerprint, cache, instead)
         return
     task = kind.load()()
     if fingerprint(task, cell.sizes) != cell.fingerprint:

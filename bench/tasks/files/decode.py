@@ -25,9 +25,9 @@ SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "pgm", "ppm", "tif", "tiff", "g
 """What an image file's name ends with; a gif must be a still one."""
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000")
 """What such a file may be inside. Pillow goes by the content, and some formats run programs."""
-SMALLEST = 8
+MIN_SIDE = 8
 """Pixels that each side of an image must have."""
-MEGAPIXELS = 100
+MAX_MEGAPIXELS = 100
 """More than so many are refused without decoding."""
 REDUCING_GAP = 3.0
 """Large images are first reduced by whole factors, to no less than so many times the final size."""
@@ -51,7 +51,7 @@ class BadImageError(UserError):
     """A file that cannot be used: the message is its path and the reason."""
 
 
-def shown(path: str | Path) -> str:
+def path_text(path: str | Path) -> str:
     """Return a path as it can be printed, whatever bytes its name is made of."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
@@ -65,7 +65,7 @@ def reader() -> list[str]:
 
 
 @contextmanager
-def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Image]:
+def open_image(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Image]:
     """Give an image whose header is as it must be; its pixels are not decoded yet.
 
     file: its content, where it is open already.
@@ -79,17 +79,17 @@ def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Ima
             warnings.simplefilter("ignore")  # of odd metadata
             with Image.open(file or path, formats=_formats()) as image:
                 if reason := _why_not(image):
-                    raise BadImageError(f"{shown(path)}: {reason}")
+                    raise BadImageError(f"{path_text(path)}: {reason}")
                 yield image
     except UserError:
         raise
     except UnidentifiedImageError as error:
         content = "an empty file" if _is_empty(path) else "no image of a known format"
-        raise BadImageError(f"{shown(path)}: no image that can be read ({content})") from error
+        raise BadImageError(f"{path_text(path)}: no image that can be read ({content})") from error
     except Exception as error:  # decoders raise whatever they like at broken files
         said = next(iter(str(getattr(error, "strerror", "") or error).splitlines()), "")
         reason = said or type(error).__name__
-        raise BadImageError(f"{shown(path)}: no image that can be read ({reason})") from error
+        raise BadImageError(f"{path_text(path)}: no image that can be read ({reason})") from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
@@ -108,16 +108,16 @@ def _is_empty(path: str | Path) -> bool:
 def _why_not(image: Image.Image) -> str:
     """Return why an image cannot be used, going by its header, or ''."""
     width, height = image.size
-    if width * height > MEGAPIXELS * 1e6:
-        return f"{width} x {height} pixels, expected at most {MEGAPIXELS} megapixels"
+    if width * height > MAX_MEGAPIXELS * 1e6:
+        return f"{width} x {height} pixels, expected at most {MAX_MEGAPIXELS} megapixels"
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a photo and its preview
         return f"{image.n_frames} pictures, expected a single one"  # type: ignore[attr-defined]
-    if image.mode in ("I", "F") or image.mode.startswith("I;") or _is_deep(image):
+    if image.mode in ("I", "F") or image.mode.startswith("I;") or _has_16_bits(image):
         return f"mode {image.mode} of 16 bits or more, expected 8 bits a channel"
     return ""
 
 
-def _is_deep(image: Image.Image) -> bool:
+def _has_16_bits(image: Image.Image) -> bool:
     """Return whether Pillow would silently reduce 16 bits a channel to 8."""
     tiles = getattr(image, "tile", ())
     words = [word for tile in tiles for word in np.atleast_1d(np.array(tile[3], dtype=object))]
@@ -135,7 +135,7 @@ def read_rgb(path: str | Path) -> Image.Image:
     Raises:
         BadImageError: it cannot be used.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         require_size(image, path)
         return as_rgb(image)
 
@@ -192,13 +192,13 @@ def require_size(image: Image.Image, path: str | Path) -> None:
         BadImageError: it is not.
     """
     width, height = image.size
-    if min(image.size) < SMALLEST:
+    if min(image.size) < MIN_SIDE:
         raise BadImageError(
-            f"{shown(path)}: {width} x {height} pixels, expected at least {SMALLEST} x {SMALLEST}"
+            f"{path_text(path)}: {width} x {height} pixels, expected at least {MIN_SIDE} x {MIN_SIDE}"
         )
 
 
-def square(
+def to_square(
     image: Image.Image,
     size: int,
     how: Resize,
@@ -224,6 +224,6 @@ def square(
     return sheet
 
 
-def pixels(image: Image.Image) -> np.ndarray:
+def to_array(image: Image.Image) -> np.ndarray:
     """Return an RGB image as uint8 (3, H, W)."""
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))

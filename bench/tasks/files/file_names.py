@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from operator import itemgetter
 
-from bench.tasks.files.decode import shown
+from bench.tasks.files.decode import path_text
 from bench.utils.errors import UserError
 
 Words = tuple[str | int, ...]
@@ -39,7 +39,7 @@ def in_order(names: Sequence[str], what: str) -> list[str]:
     for one, other in pairwise(by_number):
         if words[one] == words[other]:
             raise UserError(
-                f"{what}: {shown(one)} and {shown(other)} have the same place in the order of the "
+                f"{what}: {path_text(one)} and {path_text(other)} have the same place in the order of the "
                 "names: rename one of them"
             )
     for form in ("NFC", "NFD"):  # accents come elsewhere where they are stored as letters
@@ -47,8 +47,8 @@ def in_order(names: Sequence[str], what: str) -> list[str]:
         for one, other in zip(by_number, by_text, strict=True):
             if one != other:
                 raise UserError(
-                    f"{what}: the order of the names is not clear, {shown(other)} comes before "
-                    f"{shown(one)} by text and after it by numbers or accents: write the numbers "
+                    f"{what}: the order of the names is not clear, {path_text(other)} comes before "
+                    f"{path_text(one)} by text and after it by numbers or accents: write the numbers "
                     "with leading zeros, as in 00002.png"
                 )
     return by_number

@@ -21,10 +21,10 @@ from pathlib import Path
 from bench.tasks.files.decode import (
     SUFFIXES,
     BadImageError,
-    opened,
+    open_image,
+    path_text,
     reader,
     require_size,
-    shown,
     treatment,
 )
 from bench.utils.errors import UserError
@@ -42,7 +42,7 @@ KEPT_BY_SYSTEMS = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class ImageFile:
     """What a file holds: a digest of what is read from it, and why it cannot be used, or ''.
 
     digest: the hash of its bytes, and a word where these are read in a later way (`treatment`).
@@ -54,7 +54,7 @@ class Seen:
 
 
 @dataclass
-class Found:
+class FolderListing:
     """The image files below a folder, in the order of their paths.
 
     bad: what cannot even be read. others: how many files of other kinds there are. kept: folders
@@ -62,7 +62,7 @@ class Found:
     """
 
     paths: list[str] = field(default_factory=list)
-    bad: list[Seen] = field(default_factory=list)
+    bad: list[ImageFile] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     kept: list[str] = field(default_factory=list)
     folders: set[tuple[int, int]] = field(default_factory=set)
@@ -73,7 +73,7 @@ def is_image(name: str) -> bool:
     return not name.startswith(".") and _suffix(name) in SUFFIXES
 
 
-def image_files(folder: Path) -> Found:
+def image_files(folder: Path) -> FolderListing:
     """Return the image files below a folder; links are followed.
 
     Hidden files and what systems keep for themselves are left out.
@@ -83,14 +83,14 @@ def image_files(folder: Path) -> Found:
     """
     if not folder.is_dir():
         what = "a file, expected a folder of images" if folder.exists() else "no such folder"
-        raise UserError(f"{shown(folder)}: {what}")
-    found = Found()
+        raise UserError(f"{path_text(folder)}: {what}")
+    found = FolderListing()
     _walk(str(folder), (), found)
     found.paths.sort()
     return found
 
 
-def _walk(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None:
+def _walk(folder: str, above: tuple[tuple[int, int], ...], found: FolderListing) -> None:
     """Add what is below a folder; above: the folders that it is in."""
     try:
         at = os.stat(folder)
@@ -143,27 +143,27 @@ def _why(error: OSError) -> str:
     return "a link in a circle" if circle else f"cannot be read ({error.strerror})"
 
 
-def _bad(path: str, reason: str) -> Seen:
-    return Seen(path, "", f"{shown(path)}: {reason}")
+def _bad(path: str, reason: str) -> ImageFile:
+    return ImageFile(path, "", f"{path_text(path)}: {reason}")
 
 
-def look(paths: Sequence[str], cache: Path | None, of: str) -> list[Seen]:
+def inspect_files(paths: Sequence[str], cache: Path | None, of: str) -> list[ImageFile]:
     """Return what is in each file; only files that have changed since are read, on all cores.
 
     cache: where to keep what was found, None for nowhere. of: what the files belong to.
     """
     index = cache and cache / f"files-{hash_of([FORMAT, of])}.json"
     known = _read_index(index)
-    marks = [_mark(path) for path in paths]
+    marks = [_state_mark(path) for path in paths]
     unread = [p for p, mark in zip(paths, marks, strict=True) if known.get(p, [0])[0] != mark]
-    for chunk in in_order(_look_at, cut(unread, CHUNK)):
+    for chunk in in_order(_inspect_chunk, cut(unread, CHUNK)):
         known |= {seen.path: ["", seen.digest, seen.reason] for seen in chunk}
     if index is not None and unread:
         fresh = {p: [mark, *known[p][1:]] for p, mark in zip(paths, marks, strict=True)}
         fresh = {p: entry for p, entry in fresh.items() if entry[1]}  # who may read it can change
         with suppress(OSError):  # a folder that cannot be written is said when images are stored
             write_sealed(index, {"reader": reader(), "files": known | fresh})
-    return [Seen(path, *known[path][1:]) for path in paths]
+    return [ImageFile(path, *known[path][1:]) for path in paths]
 
 
 def _read_index(index: Path | None) -> dict[str, list[str]]:
@@ -174,7 +174,7 @@ def _read_index(index: Path | None) -> dict[str, list[str]]:
     return {}
 
 
-def _mark(path: str) -> str:
+def _state_mark(path: str) -> str:
     """Return what tells one state of a file from another."""
     try:
         at = os.stat(path)
@@ -183,23 +183,23 @@ def _mark(path: str) -> str:
     return f"{at.st_size} {at.st_mtime_ns}"
 
 
-def _look_at(paths: Sequence[str]) -> list[Seen]:
-    return list(_each(paths))
+def _inspect_chunk(paths: Sequence[str]) -> list[ImageFile]:
+    return list(_inspect(paths))
 
 
-def _each(paths: Sequence[str]) -> Iterator[Seen]:
+def _inspect(paths: Sequence[str]) -> Iterator[ImageFile]:
     for path in paths:
         digest = ""
         try:
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, _hash).hexdigest()
                 file.seek(0)
-                with opened(path, file) as image:
+                with open_image(path, file) as image:
                     require_size(image, path)
                     digest += treatment(image)
-            yield Seen(path, digest)
+            yield ImageFile(path, digest)
         except BadImageError as error:
-            yield Seen(path, digest, str(error))
+            yield ImageFile(path, digest, str(error))
         except OSError as error:
             yield _bad(path, _why(error))
         except ValueError as error:

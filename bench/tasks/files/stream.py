@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from bench.contracts.task import PARTS, Options, Progress, Resize, Streamed
-from bench.tasks.files.decode import BadImageError, pixels, read_rgb, shown, square
-from bench.tasks.files.index import Seen
+from bench.tasks.files.decode import BadImageError, path_text, read_rgb, to_array, to_square
+from bench.tasks.files.index import ImageFile
 from bench.tasks.files.split import Picture
 from bench.utils.errors import UserError
 from bench.utils.files.atomic import written_whole
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     import torch
 
 CHUNK = 32  # pictures decoded by one call of a worker
-NAMED = 5
+MAX_NAMED = 5
 """So many of the files that were left out are named in a record."""
-ENOUGH_FOR_INTERVAL = 128
+MIN_FOR_INTERVAL = 128
 """Test pairs below which the Frechet distances of the shipped extractor have no interval."""
-Chosen = Mapping[str, Sequence[Sequence[Picture]]]
+Selection = Mapping[str, Sequence[Sequence[Picture]]]
 """For each part the pictures of each domain."""
-Choose = Callable[[Collection[str]], Chosen]
+Select = Callable[[Collection[str]], Selection]
 """Chooses the pictures of a task, without those of some files."""
-Find = Callable[[Mapping[str, str]], Sequence[Seen]]
+Find = Callable[[Mapping[str, str]], Sequence[ImageFile]]
 """Returns which of some files are broken; they are given with the digests of their content."""
 BROKEN = "broken"
 """The fact that says what is broken inside: the reason for each digest. It is kept with the images,
@@ -51,15 +51,15 @@ class Policy:
         return f"{self.resize}, {self.resample.name.lower()}, antialiased"
 
 
-def streamed(
-    choose: Choose, policy: Policy, progress: Progress, skip_bad: bool, **more: Any
+def stream_images(
+    choose: Select, policy: Policy, progress: Progress, skip_bad: bool, **more: Any
 ) -> Streamed:
     """Return the pictures of a task, to be decoded while they are stored.
 
     skip_bad: whether what turns out to be broken is left out: pictures are then decoded twice,
     first to find it; else it is an error. more: further facts that hold of these images in any run.
     """
-    broken = _sift(choose, _broken) if skip_bad else {}
+    broken = _find_broken(choose, _undecodable) if skip_bad else {}
     chosen = choose(broken)
     chunks = {part: [cut(pictures, CHUNK) for pictures in chosen[part]] for part in PARTS}
     in_a_row = [chunk for part in PARTS for of_domain in chunks[part] for chunk in of_domain]
@@ -76,21 +76,23 @@ def streamed(
                 progress(done, total)
                 yield torch.from_numpy(block)
         except BadImageError as error:
-            raise refusal([Seen("", "", str(error))]) from error
+            raise refusal([ImageFile("", "", str(error))]) from error
 
     facts = {
         "images": {part: [len(pictures) for pictures in chosen[part]] for part in PARTS},
-        BROKEN: {s.digest: s.reason.removeprefix(f"{shown(s.path)}: ") for s in broken.values()},
+        BROKEN: {
+            s.digest: s.reason.removeprefix(f"{path_text(s.path)}: ") for s in broken.values()
+        },
         "resize": policy.words(),
     }
     domains = {part: [images(len(of)) for of in chunks[part]] for part in PARTS}
     return Streamed(domains, facts | more)
 
 
-def facts_now(
-    choose: Choose,
+def facts_of_run(
+    choose: Select,
     made: Mapping[str, Any],
-    bad: Callable[[], Sequence[Seen]],
+    bad: Callable[[], Sequence[ImageFile]],
     options: Options,
 ) -> dict[str, Any]:
     """Return what this run has to say of the pictures that were chosen, when they were made or now.
@@ -103,21 +105,21 @@ def facts_now(
     """
     reasons: dict[str, str] = made[BROKEN]
 
-    def known(digests: Mapping[str, str]) -> list[Seen]:
+    def known(digests: Mapping[str, str]) -> list[ImageFile]:
         found = ((path, digest) for path, digest in digests.items() if digest in reasons)
-        return [Seen(path, of, f"{shown(path)}: {reasons[of]}") for path, of in found]
+        return [ImageFile(path, of, f"{path_text(path)}: {reasons[of]}") for path, of in found]
 
-    broken = _sift(choose, known) if reasons else {}
+    broken = _find_broken(choose, known) if reasons else {}
     if broken and not options.skip_bad:
         raise refusal(list(broken.values()))
     facts = {key: value for key, value in made.items() if key != BROKEN}
     counts = facts["images"]
     train, probe, test = (" + ".join(map(str, counts[part])) for part in PARTS)
     notes = [f"{train} images of A + B to train, {probe} to probe, {test} to test"]
-    if (pairs := counts["test"][0]) < ENOUGH_FOR_INTERVAL:
+    if (pairs := counts["test"][0]) < MIN_FOR_INTERVAL:
         notes.append(
             f"{pairs} test pairs are too few for an interval of a Frechet distance: it needs "
-            f"{ENOUGH_FOR_INTERVAL}, and twice its features with another extractor"
+            f"{MIN_FOR_INTERVAL}, and twice its features with another extractor"
         )
     left_out = {seen.path: seen.reason for seen in (*bad(), *broken.values())}
     if left_out:
@@ -128,8 +130,8 @@ def facts_now(
 
 def _skipped(reasons: Sequence[str], options: Options) -> tuple[dict[str, Any], str]:
     """Return what a record says of files that were left out, and the line for the console."""
-    skipped: dict[str, Any] = {"count": len(reasons), "first": reasons[:NAMED]}
-    note = f"left out {len(reasons)}: {'; '.join(reasons[:NAMED])}"
+    skipped: dict[str, Any] = {"count": len(reasons), "first": reasons[:MAX_NAMED]}
+    note = f"left out {len(reasons)}: {'; '.join(reasons[:MAX_NAMED])}"
     if options.cache is not None:
         full = options.cache / f"skipped-{hash_of(reasons)}.txt"
         try:
@@ -142,9 +144,9 @@ def _skipped(reasons: Sequence[str], options: Options) -> tuple[dict[str, Any], 
     return skipped, note
 
 
-def _sift(choose: Choose, find: Find) -> dict[str, Seen]:
+def _find_broken(choose: Select, find: Find) -> dict[str, ImageFile]:
     """Return the broken files, until none of the pictures that are chosen instead is broken."""
-    broken: dict[str, Seen] = {}
+    broken: dict[str, ImageFile] = {}
     sound: set[str] = set()
     while True:
         digests = {p.path: p.digest for p in _all(choose(broken)) if p.path not in sound}
@@ -155,23 +157,25 @@ def _sift(choose: Choose, find: Find) -> dict[str, Seen]:
         broken |= found
 
 
-def refusal(bad: Sequence[Seen]) -> UserError:
+def refusal(bad: Sequence[ImageFile]) -> UserError:
     """Return the error for files that cannot be used: the first in one line, and how many more."""
     more = f"and {len(bad) - 1} more; " if len(bad) > 1 else ""
     return UserError(f"{bad[0].reason} ({more}--skip-bad goes on without)")
 
 
-def _all(chosen: Chosen) -> list[Picture]:
+def _all(chosen: Selection) -> list[Picture]:
     return [picture for part in PARTS for pictures in chosen[part] for picture in pictures]
 
 
-def _broken(digests: Mapping[str, str]) -> list[Seen]:
+def _undecodable(digests: Mapping[str, str]) -> list[ImageFile]:
     """Return the files whose pixels cannot be decoded, and why."""
-    chunks = in_order(_check, cut(sorted(digests), CHUNK))
-    return [Seen(path, digests[path], reason) for found in chunks for path, reason in found.items()]
+    chunks = in_order(_decoding_errors, cut(sorted(digests), CHUNK))
+    return [
+        ImageFile(path, digests[path], reason) for found in chunks for path, reason in found.items()
+    ]
 
 
-def _check(paths: Sequence[str]) -> dict[str, str]:
+def _decoding_errors(paths: Sequence[str]) -> dict[str, str]:
     found = {}
     for path in paths:
         try:
@@ -183,9 +187,9 @@ def _check(paths: Sequence[str]) -> dict[str, str]:
 
 def _decode(pictures: Sequence[Picture], policy: Policy) -> np.ndarray:
     """Return pictures, uint8 (n, 3, S, S)."""
-    return np.stack([_picture(picture, policy) for picture in pictures])
+    return np.stack([_decode_one(picture, policy) for picture in pictures])
 
 
-def _picture(picture: Picture, policy: Policy) -> np.ndarray:
-    made = square(read_rgb(picture.path), policy.size, policy.resize, policy.resample)
-    return pixels(ImageOps.mirror(made) if picture.mirrored else made)
+def _decode_one(picture: Picture, policy: Policy) -> np.ndarray:
+    made = to_square(read_rgb(picture.path), policy.size, policy.resize, policy.resample)
+    return to_array(ImageOps.mirror(made) if picture.mirrored else made)
