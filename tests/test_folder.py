@@ -243,15 +243,16 @@ def test_what_is_in_both_domains_can_be_left_out_of_both(place):
 WRONG = {
     "a alone": (("--task", "folder", "--a", "x"), "--task folder needs --b DIR"),
     "nothing": (("--task", "folder"), "--task folder needs --a DIR"),
-    "no folder": (("--a", "x", "--b", "y"), "--a: task avatars-glasses takes no such option; it is "
-                  "for --task folder"),
+    "no folder": (("--a", "x", "--b", "y"), "--a: task avatars-glasses does not take this option; "
+                  "it is for --task folder"),
     "same": (("--task", "folder", "--a", "x", "--b", "./x"), "--a and --b are the same folder"),
     "split": (("--task", "folder", "--a", "x", "--b", "y", "--split", "identity"),
               "unknown --split of task folder 'identity' (known: folder, hash)"),
     "resize": (("--task", "folder", "--a", "x", "--b", "y", "--resize", "zoom"), "'zoom' is not"),
     "root": (("--task", "celeba-smile",), "--task celeba-smile needs --data-root DIR"),
-    "skip": (("--skip-bad",), "--skip-bad: task avatars-glasses takes no such option"),
-    "name": (("--task", "folder:x+z", "--a", "x", "--b", "y"), "given folders make it folder:x+y"),
+    "skip": (("--skip-bad",), "--skip-bad: task avatars-glasses does not take this option"),
+    "name": (("--task", "folder:x+z", "--a", "x", "--b", "y"),
+             "with these folders the task is folder:x+y"),
 }  # fmt: skip
 
 
@@ -353,7 +354,7 @@ def test_parts_go_by_content_and_not_by_names(place):
     again = prepare(task, SIZES, place / "other")
     assert again.pixel_hash == before.pixel_hash
     assert again.facts["duplicates"] == 1
-    assert "no images, going by the ends of their names: 1 .txt" in again.facts["notes"]
+    assert "files that are not images, by the ends of their names: 1 .txt" in again.facts["notes"]
     picture(77).save(place / "a" / "new.png")
     assert fingerprint(folder(place), SIZES) != before.fingerprint
 
@@ -381,7 +382,7 @@ def test_sub_folders_named_after_parts_are_the_parts(tmp_path):
     with pytest.raises(UserError, match="sub-folders test, train: expected train, probe, test and"):
         fingerprint(folder(tmp_path, split="folder"), SIZES)
     picture(3).save(tmp_path / "a" / "x.png")
-    with pytest.raises(UserError, match=r"x.png: in no sub-folder, as --split folder needs"):
+    with pytest.raises(UserError, match=r"x.png: in no sub-folder, but --split folder needs one"):
         fingerprint(folder(tmp_path, split="folder"), SIZES)
 
 

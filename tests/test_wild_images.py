@@ -219,7 +219,7 @@ def test_an_angstrom_is_a_letter(tmp_path):
     """Case 6: a third way to write the same name."""
     make_folder(tmp_path / "a", 24, 0, sub=lambda at: ["\u212bsa", "b", "c", "d"][at // 6])
     make_folder(tmp_path / "b", 24, 1, sub=lambda at: ["\u00c5sa", "b", "c", "d"][at // 6])
-    groups = {item.group for of in folder(tmp_path, split="folder")._everything for item in of}
+    groups = {item.group for of in folder(tmp_path, split="folder")._unique_items for item in of}
     assert groups == {"\u00c5sa", "b", "c", "d"}
 
 
@@ -261,7 +261,7 @@ def test_a_run_names_the_files_that_it_left_out_itself(inside, place):
         str(place / "b" / name) for name in ("p.png", "q.png", "r.png")
     ]
     assert facts["duplicates"] == 1
-    assert "no images, going by the ends of their names: 1 .txt" in facts["notes"]
+    assert "files that are not images, by the ends of their names: 1 .txt" in facts["notes"]
     for results, left_out in (("first", 1), ("second", 3)):  # a record speaks of what made it
         done = inside("score", "--metrics", "cf_harm_out_add", "--results", place / results,
                       "--cache-dir", place / "c")  # fmt: skip
@@ -676,7 +676,7 @@ def test_one_folder_inside_the_other_is_said(make, turned, place, inside):
     assert done.returncode == 2
     assert done.stderr == (
         f"error: {which[0]} {inner} is inside {which[1]} {outer}, so its images would be in both "
-        "domains: give two folders of which none is in the other, by a link either\n"
+        "domains: give two folders of which neither contains the other, not even by a link\n"
     )
 
 
@@ -719,7 +719,7 @@ def test_what_systems_keep_in_folders_is_left_out(name, place):
     task = folder(place)
     data = prepare(task, SIZES, place / "cache")
     assert data.fingerprint == before
-    said = [note for note in data.facts["notes"] if "that systems keep" in note]
+    said = [note for note in data.facts["notes"] if "folders of the system" in note]
     assert len(said) == (name[0] != ".")
     assert all(f"a/deep/{name}" in note for note in said)
 

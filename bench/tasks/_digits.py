@@ -1,4 +1,4 @@
-"""What all tasks of digits share: the factor, the order of images, and their size."""
+"""Helpers of all digit tasks: the factor, the order of images, and resizing."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Numbers = NDArray[np.int64]
 
 
 def shuffle(items: Iterable[int], *role: object) -> list[int]:
-    """Return indices in an order that a hash of (role, index) fixes."""
+    """Return indices in the order of the hash of (role, index)."""
     return sorted(items, key=lambda item: derive(*role, item))
 
 
 def make_even(count: int) -> int:
-    """Return a number of test images: the guides of test pairs are lent to a neighbour."""
+    """Return the largest even number up to a count, as test images come in pairs of neighbours."""
     return count // 2 * 2
 
 

@@ -1,8 +1,8 @@
-"""CelebA, from a folder that the user has, by the attribute rules of Press et al., ICLR 2019.
+"""CelebA from the user's folder, with the attribute rules of Press et al., ICLR 2019.
 
-The aligned photographs are cropped to the square in the middle and resized bilinearly, as there.
-The reference mirrors images at random while it trains; here every training image is there twice,
-as it is and mirrored, so that images are fixed and all methods see the same.
+As in the paper, the aligned photographs are cropped to the square in the middle and resized
+bilinearly. The paper's code mirrors images at random during training. Here the training part holds
+each image and its mirror image, so that all methods see the same images.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ RECIPE_VERSION = 1
 FOLDER, IMAGES = "celeba", "img_align_celeba"
 ATTRIBUTES = "list_attr_celeba.txt"
 SPLIT_FILES = {"official": "list_eval_partition.txt", "identity": "identity_CelebA.txt"}
-"""For each split the file that it goes by."""
+"""The file that each split is read from."""
 Attributes = Mapping[str, "pd.Series[bool]"]
-"""For each attribute which images have it."""
+"""For each attribute, which images have it."""
 
 
 def checksums() -> dict[str, str]:
-    """Return the MD5 checksum of each file of CelebA, as torchvision knows them."""
+    """Return the MD5 checksum of each file of CelebA, as torchvision states it."""
     from bench.utils.compat import torchvision
 
     return {name: digest for _, digest, name in torchvision().datasets.CelebA.file_list}
 
 
 class Celeba(Task):
-    """Faces without (A) and with (B) what a rule on their attributes says."""
+    """Two domains of faces, divided by a rule on their attributes."""
 
     takes = ("data_root", "split", "skip_bad")
     needs = ("data_root",)
@@ -60,11 +60,11 @@ class Celeba(Task):
 
     @property
     def home(self) -> Path:
-        """The folder of CelebA's files."""
+        """The folder with the files of CelebA."""
         return self.folder
 
     def missing(self) -> str:
-        """Return which file is not there or is another one."""
+        """Return which file is missing or wrong, or ''."""
         try:
             self._require_files()
         except UserError as error:
@@ -74,10 +74,10 @@ class Celeba(Task):
     @staticmethod
     @abstractmethod
     def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
-        """Return which images are in A and which are in B."""
+        """Return which images are in A, and which are in B."""
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
-        """Return the hashes of the chosen images' bytes, in order, and what is made of them."""
+        """Return the hashes of the image files in order, how they are resized, and the sizes."""
         return {
             "task": self.name,
             "recipe": RECIPE_VERSION,
@@ -91,7 +91,7 @@ class Celeba(Task):
         }
 
     def available(self, sizes: DataSizes) -> DataSizes:
-        """Return the numbers of the larger domain."""
+        """Return the sizes with the images of the larger domain, where these are fewer."""
         shared = self._shared(sizes)
         counts = {part: max(map(len, shared[part])) for part in PARTS}
         return replace(sizes, **(counts | {"train": 2 * counts["train"]}))
@@ -103,7 +103,7 @@ class Celeba(Task):
         return stream_images(choose, _policy(sizes), progress, skip_bad, **own)
 
     def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what the images are, and which are left out now."""
+        """Return the facts of this run, such as the images that it leaves out."""
         bad = self._bad.values
         return facts_of_run(partial(self._chosen, sizes), made, lambda: [*bad()], self.options)
 
@@ -121,10 +121,10 @@ class Celeba(Task):
         }
 
     def _shared(self, sizes: DataSizes, left_out: Collection[str] = ()) -> Parts:
-        """Return what each part is made of, with the hashes of the files' content.
+        """Return the images of each part, with the hashes of their files.
 
         Raises:
-            UserError: a file of CelebA is missing or another one, or an image cannot be used.
+            UserError: a file of CelebA is missing or wrong, or an image cannot be used.
         """
         halved = replace(sizes, train=max(MIN_IN_PART, sizes.train // 2))
         while True:
@@ -146,7 +146,7 @@ class Celeba(Task):
 
     @cached_property
     def _items(self) -> list[list[Item]]:
-        """The images of each domain; until they are chosen, their names stand for their content."""
+        """The images of each domain. Their digests are their names until `_shared` reads them."""
         self._require_files()
         images = self.folder / IMAGES
         with _parsing(self.folder / ATTRIBUTES) as path:
@@ -158,7 +158,7 @@ class Celeba(Task):
             if self.split == "official":
                 groups = groups.map(dict(enumerate(PARTS)))
             if groups.hasnans:
-                raise ValueError(f"nothing of {groups.index[groups.isna()][0]}")
+                raise ValueError(f"no entry for {groups.index[groups.isna()][0]}")
         return [
             [
                 Item(str(images / name), name, group)
@@ -168,10 +168,10 @@ class Celeba(Task):
         ]
 
     def _require_files(self) -> None:
-        """Make sure that CelebA's files are there and are what they must be.
+        """Make sure that CelebA's files are there and have the right checksums.
 
         Raises:
-            UserError: one is not.
+            UserError: a file is missing or wrong.
         """
         right = checksums()
         if not (self.folder / IMAGES).is_dir():
@@ -183,13 +183,14 @@ class Celeba(Task):
             path = self.folder / name
             if not path.is_file():
                 raise UserError(
-                    f"{path_text(path)}: no such file; CelebA's has the MD5 {right[name]}"
+                    f"{path_text(path)}: no such file; put CelebA's there (MD5 {right[name]})"
                 )
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "md5").hexdigest()
             if found != right[name]:
                 raise UserError(
-                    f"{path_text(path)}: its MD5 is {found}, that of CelebA's file is {right[name]}"
+                    f"{path_text(path)}: its MD5 is {found}, expected {right[name]}: get it from "
+                    "CelebA again"
                 )
 
 
@@ -225,7 +226,10 @@ class CelebaBeard(Celeba):
 
     @staticmethod
     def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
-        """B: men with a moustache, a goatee or a beard. A: other men; neither with a shadow."""
+        """B: men with a moustache, a goatee or a beard. A: all other men.
+
+        Men with a five o'clock shadow are in neither.
+        """
         men = has["Male"] & ~has["5_o_Clock_Shadow"]
         hair = has["Mustache"] | has["Goatee"] | ~has["No_Beard"]
         return men & ~hair, men & hair
@@ -249,10 +253,10 @@ def _policy(sizes: DataSizes) -> Policy:
 
 @contextmanager
 def _parsing(path: Path) -> Iterator[Path]:
-    """Give a file of CelebA; where it is not laid out like one, the block may raise what it likes.
+    """Turn the errors of a block that parses a file of CelebA into one line.
 
     Raises:
-        UserError: it is not.
+        UserError: the file does not have the layout of CelebA's.
     """
     try:
         yield path
@@ -262,7 +266,7 @@ def _parsing(path: Path) -> Iterator[Path]:
 
 
 def _read(path: Path, names: list[str], skip: int = 0) -> pd.DataFrame:
-    """Return a table of CelebA by the names of images."""
+    """Return a table of CelebA; its index is the names of images."""
     import pandas as pd
 
     table = pd.read_csv(

@@ -39,10 +39,10 @@ RECIPE_VERSION = 1
 
 
 class Folder(Task):
-    """A: the images below one folder. B: those below another, with the extra content."""
+    """A: the images below one folder. B: those below another, with the separate content."""
 
     name = "folder"
-    summary = "your own images: --a DIR without and --b DIR with the extra content"
+    summary = "your own images: --a DIR without and --b DIR with the separate content"
     takes = ("a", "b", "split", "resize", "skip_bad")
     needs = ("a", "b")
     splits = ("hash", "folder")
@@ -58,10 +58,10 @@ class Folder(Task):
         self.resize = options.resize or "crop"
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
-        """Return the hashes of the usable files' bytes, and what is made of them.
+        """Return the hashes of the usable files, the way they are split and resized, and the sizes.
 
         Raises:
-            UserError: the files are not what they must be, or cannot be shared out.
+            UserError: a file cannot be used, or there are too few files for a part.
         """
         self._shared(sizes)
         return {
@@ -77,7 +77,7 @@ class Folder(Task):
         }
 
     def available(self, sizes: DataSizes) -> DataSizes:
-        """Return the numbers of the larger domain."""
+        """Return the sizes with the images of the larger domain, where these are fewer."""
         shared = self._shared(sizes)
         return replace(sizes, **{part: max(map(len, shared[part])) for part in PARTS})
 
@@ -88,20 +88,18 @@ class Folder(Task):
         return stream_images(choose, policy, progress, self.options.skip_bad, split=self.split)
 
     def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what the images are, and what else is in the folders now."""
+        """Return the facts of this run, such as what else is in the folders."""
         facts = facts_of_run(partial(self._chosen, sizes), made, lambda: self._bad, self.options)
         twice = sum(map(len, self._usable)) - sum(map(len, self._unique_items))
         notes = list(facts["notes"])
         if twice:
-            notes.append(f"{twice} images are there more than once and count once")
+            notes.append(f"{twice} images are copies of others and do not count")
         if others := sum((found.others for found in self._found), Counter()):
             kinds = ", ".join(f"{n} .{path_text(kind)}" for kind, n in sorted(others.items()))
-            notes.append(f"no images, going by the ends of their names: {kinds}")
+            notes.append(f"files that are not images, by the ends of their names: {kinds}")
         if kept := [path_text(path) for found in self._found for path in found.kept]:
             more = f" and {len(kept) - MAX_NAMED} more" if len(kept) > MAX_NAMED else ""
-            notes.append(
-                f"folders that systems keep, left out: {', '.join(kept[:MAX_NAMED])}{more}"
-            )
+            notes.append(f"folders of the system, left out: {', '.join(kept[:MAX_NAMED])}{more}")
         return facts | {"duplicates": twice, "notes": notes}
 
     def _chosen(self, sizes: DataSizes, left_out: Collection[str]) -> Selection:
@@ -119,13 +117,13 @@ class Folder(Task):
                 inner, outer = (f"--{'ab'[i]} {path_text(self.folders[i])}" for i in (at, 1 - at))
                 raise UserError(
                     f"{inner} is inside {outer}, so its images would be in both domains: give two "
-                    "folders of which none is in the other, by a link either"
+                    "folders of which neither contains the other, not even by a link"
                 )
         return found
 
     @cached_property
     def _seen(self) -> list[list[ImageFile]]:
-        """What is in the files of each domain; what is in both domains is of no use in either."""
+        """The files of each domain. An image that is in both domains is unusable in both."""
         seen = [
             inspect_files(found.paths, self.options.cache, str(folder))
             for folder, found in zip(self.folders, self._found, strict=True)
@@ -153,10 +151,10 @@ class Folder(Task):
         return self._items(())
 
     def _items(self, left_out: Collection[str]) -> list[list[Item]]:
-        """Return what each domain can use, each image once: the first in the order of paths.
+        """Return the usable images of each domain; of equal images, the first in order of paths.
 
         Raises:
-            UserError: a file is bad and is not to be skipped, or a domain has too few images.
+            UserError: a file is bad and `skip_bad` is off, or a domain has too few images.
         """
         if self._bad and not self.options.skip_bad:
             raise refusal(self._bad)
@@ -174,12 +172,12 @@ class Folder(Task):
         return domains
 
     def _group(self, path: str, folder: Path) -> str:
-        """Return the first sub-folder of an image, where that decides its part."""
+        """Return the first sub-folder of an image if that decides its part, else ''."""
         if self.split != "folder":
             return ""
         first, *rest = Path(path).relative_to(folder).parts
         if not rest:
-            raise UserError(f"{path_text(path)}: in no sub-folder, as --split folder needs")
+            raise UserError(f"{path_text(path)}: in no sub-folder, but --split folder needs one")
         name = normal(first)
         return name.casefold() if name.casefold() in PARTS else name
 
@@ -191,7 +189,7 @@ class Folder(Task):
 
 
 def _name_part(folder: Path) -> str:
-    """Return the name of a folder as a part of a task's: without blanks, commas and the like."""
+    """Return the name of a folder for the name of a task: without blanks, commas and the like."""
     return re.sub(r"[^\w.-]+", "_", normal(path_text(folder.name)))[:40] or "root"
 
 

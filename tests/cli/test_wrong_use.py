@@ -26,7 +26,7 @@ CASES = {
     "whole number": (("run", "--jobs", "x"), "--jobs: expected a whole number"),
     "too small": (("run", "--jobs", "0"), "--jobs: expected at least 1"),
     "number": (("run", "--timeout", "x"), "--timeout: expected a number"),
-    "choice": (("run", "--engine", "x"), "--engine: 'x', expected one of 'process', 'inline'"),
+    "choice": (("run", "--engine", "x"), "--engine: 'x' is not one of 'process', 'inline'"),
     "option": (("run", "--foo"), "there is no option --foo"),
     "verb": (("foo",), "there is no command foo"),
     "words": (("run", "extra"), "unexpected words: extra"),

@@ -1,9 +1,8 @@
-"""Which image files a folder holds, and what is in them: hashes, and why one cannot be used.
+"""Finds the image files of a folder and inspects them: their hashes, and why one cannot be used.
 
-What was found out about a file is kept in the cache folder under its path, size and time of change:
-to plan a run on 100,000 files, none is read a second time. A file that was changed so that neither
-size nor time tells is taken for what it was. All is read again when what reads it is another one,
-as another Pillow may take what this one refuses.
+The cache folder keeps an index of the results by path, size and time of change. So planning a run
+on 100,000 files reads each file only once. A change that keeps both size and time is not noticed.
+All files are read again with another version of Pillow or of our rules, which may accept others.
 """
 
 from __future__ import annotations
@@ -33,19 +32,22 @@ from bench.utils.hashing import hash_of
 from bench.utils.parallel import cut, in_order
 
 FORMAT = 1
-CHUNK = 128  # files read by one call of a worker
+CHUNK = 128  # files that a worker reads in one call
 KEPT_BY_SYSTEMS = {
     *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),
     *("__macosx", "lost+found", "$recycle.bin", "recycler", "system volume information"),
 }
-"""Folders of thumbnails, copies and deleted files that systems keep; in lower case."""
+"""Folders of the system with thumbnails, copies or deleted files; in lower case."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """What a file holds: a digest of what is read from it, and why it cannot be used, or ''.
+    """What is known of an image file.
 
-    digest: the hash of its bytes, and a word where these are read in a later way (`treatment`).
+    Attributes:
+        path: the file.
+        digest: the hash of its bytes, followed by the word of `treatment`.
+        reason: why it cannot be used, or ''.
     """
 
     path: str
@@ -55,10 +57,14 @@ class ImageFile:
 
 @dataclass
 class FolderListing:
-    """The image files below a folder, in the order of their paths.
+    """The files below a folder.
 
-    bad: what cannot even be read. others: how many files of other kinds there are. kept: folders
-    that a system keeps there. folders: the device and number of all that were looked into.
+    Attributes:
+        paths: the image files, in order.
+        bad: files and folders that cannot be read.
+        others: for each other ending, the number of files.
+        kept: the folders of the system, which are left out.
+        folders: the device and inode of each folder that was searched.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -69,17 +75,17 @@ class FolderListing:
 
 
 def is_image(name: str) -> bool:
-    """Return whether a file is an image, going by its name; hidden ones are none."""
+    """Return whether a name is that of an image. Hidden files do not count."""
     return not name.startswith(".") and _suffix(name) in SUFFIXES
 
 
 def image_files(folder: Path) -> FolderListing:
-    """Return the image files below a folder; links are followed.
+    """Return the files below a folder. Links are followed.
 
-    Hidden files and what systems keep for themselves are left out.
+    Hidden files and folders of the system are left out.
 
     Raises:
-        UserError: there is no such folder, or it cannot be read.
+        UserError: there is no such folder.
     """
     if not folder.is_dir():
         what = "a file, expected a folder of images" if folder.exists() else "no such folder"
@@ -91,7 +97,7 @@ def image_files(folder: Path) -> FolderListing:
 
 
 def _walk(folder: str, above: tuple[tuple[int, int], ...], found: FolderListing) -> None:
-    """Add what is below a folder; above: the folders that it is in."""
+    """Add the files below a folder to `found`; `above` are the folders that contain it."""
     try:
         at = os.stat(folder)
         here = (at.st_dev, at.st_ino)
@@ -122,15 +128,15 @@ def _walk(folder: str, above: tuple[tuple[int, int], ...], found: FolderListing)
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself: reading it will say so
+    except OSError:  # a link to itself: reading it gives the message
         return False
 
 
 def _is_special(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a pipe or the like, which reading would wait for without end."""
+    """Return whether an entry is a pipe or the like, which would block whoever reads it."""
     try:
         return not stat.S_ISREG(entry.stat().st_mode)
-    except OSError:  # a dead link, or one that leads to itself: reading it will say so
+    except OSError:  # a broken link, or one to itself: reading it gives the message
         return False
 
 
@@ -148,9 +154,12 @@ def _bad(path: str, reason: str) -> ImageFile:
 
 
 def inspect_files(paths: Sequence[str], cache: Path | None, of: str) -> list[ImageFile]:
-    """Return what is in each file; only files that have changed since are read, on all cores.
+    """Return what is known of each file. Files that are new or have changed are read, on all cores.
 
-    cache: where to keep what was found, None for nowhere. of: what the files belong to.
+    Args:
+        paths: the files.
+        cache: the folder of the index, or None for no index.
+        of: the folder of the files, which names the index.
     """
     index = cache and cache / f"files-{hash_of([FORMAT, of])}.json"
     known = _read_index(index)
@@ -160,8 +169,8 @@ def inspect_files(paths: Sequence[str], cache: Path | None, of: str) -> list[Ima
         known |= {seen.path: ["", seen.digest, seen.reason] for seen in chunk}
     if index is not None and unread:
         fresh = {p: [mark, *known[p][1:]] for p, mark in zip(paths, marks, strict=True)}
-        fresh = {p: entry for p, entry in fresh.items() if entry[1]}  # who may read it can change
-        with suppress(OSError):  # a folder that cannot be written is said when images are stored
+        fresh = {p: entry for p, entry in fresh.items() if entry[1]}  # rights can change unnoticed
+        with suppress(OSError):  # storing the images will report such a folder
             write_sealed(index, {"reader": reader(), "files": known | fresh})
     return [ImageFile(path, *known[path][1:]) for path in paths]
 
@@ -175,10 +184,10 @@ def _read_index(index: Path | None) -> dict[str, list[str]]:
 
 
 def _state_mark(path: str) -> str:
-    """Return what tells one state of a file from another."""
+    """Return the size and time of change of a file, as text."""
     try:
         at = os.stat(path)
-    except (OSError, ValueError):  # no name that a file can have
+    except (OSError, ValueError):  # ValueError: no file can have this name
         return "none"
     return f"{at.st_size} {at.st_mtime_ns}"
 

@@ -1,4 +1,4 @@
-"""Decodes the pictures that a task has chosen from files, on all cores, a little at a time."""
+"""Decodes the pictures that a task selected, on all cores, in small blocks."""
 
 from __future__ import annotations
 
@@ -22,42 +22,47 @@ from bench.utils.parallel import cut, in_order
 if TYPE_CHECKING:
     import torch
 
-CHUNK = 32  # pictures decoded by one call of a worker
+CHUNK = 32  # pictures that a worker decodes in one call
 MAX_NAMED = 5
-"""So many of the files that were left out are named in a record."""
+"""The most files that a record names of those that were left out."""
 MIN_FOR_INTERVAL = 128
-"""Test pairs below which the Frechet distances of the shipped extractor have no interval."""
+"""The least number of test pairs for intervals of Frechet distances with the shipped extractor."""
 Selection = Mapping[str, Sequence[Sequence[Picture]]]
-"""For each part the pictures of each domain."""
+"""For each part, the pictures of each domain."""
 Select = Callable[[Collection[str]], Selection]
-"""Chooses the pictures of a task, without those of some files."""
+"""Selects the pictures of a task, without those of the given files."""
 Find = Callable[[Mapping[str, str]], Sequence[ImageFile]]
-"""Returns which of some files are broken; they are given with the digests of their content."""
+"""Returns the broken ones of some files, which are given by path with their digests."""
 BROKEN = "broken"
-"""The fact that says what is broken inside: the reason for each digest. It is kept with the images,
-and becomes the files of this run where it is said."""
+"""The fact with the reason for each digest whose pixels cannot be decoded. It is stored with the
+images; each run finds the files that have these digests."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How a picture becomes square: side in pixels, what happens to its shape, and the filter."""
+    """How a picture becomes square: its side in pixels, the way of resizing, and the filter."""
 
     size: int
     resize: Resize
     resample: Image.Resampling = Image.Resampling.LANCZOS
 
     def words(self) -> str:
-        """Return it as records say it."""
+        """Return the policy as text for records."""
         return f"{self.resize}, {self.resample.name.lower()}, antialiased"
 
 
 def stream_images(
     choose: Select, policy: Policy, progress: Progress, skip_bad: bool, **more: Any
 ) -> Streamed:
-    """Return the pictures of a task, to be decoded while they are stored.
+    """Return the pictures of a task as a stream: they are decoded while they are stored.
 
-    skip_bad: whether what turns out to be broken is left out: pictures are then decoded twice,
-    first to find it; else it is an error. more: further facts that hold of these images in any run.
+    Args:
+        choose: selects the pictures.
+        policy: how they become square.
+        progress: is called with the numbers of pictures that are done and that there are.
+        skip_bad: whether to leave out files that cannot be decoded, which are an error otherwise.
+            All pictures are then decoded twice: the first time finds these files.
+        more: further facts that hold in every run.
     """
     broken = _find_broken(choose, _undecodable) if skip_bad else {}
     chosen = choose(broken)
@@ -95,13 +100,17 @@ def facts_of_run(
     bad: Callable[[], Sequence[ImageFile]],
     options: Options,
 ) -> dict[str, Any]:
-    """Return what this run has to say of the pictures that were chosen, when they were made or now.
+    """Return the facts of this run on the pictures of a task, with notes for the console.
 
-    made: the facts of `streamed`. bad: returns the files that nobody needs to decode to see that
-    they cannot be used; it is called when all others are known.
+    Args:
+        choose: selects the pictures.
+        made: the facts of `stream_images`, maybe from an earlier run.
+        bad: returns the files that cannot be used, which is known without decoding; it is called
+            last.
+        options: the options of this run.
 
     Raises:
-        UserError: files were left out when they were made, and are not to be left out now.
+        UserError: files were left out when the pictures were made, but `skip_bad` is off now.
     """
     reasons: dict[str, str] = made[BROKEN]
 
@@ -129,7 +138,7 @@ def facts_of_run(
 
 
 def _skipped(reasons: Sequence[str], options: Options) -> tuple[dict[str, Any], str]:
-    """Return what a record says of files that were left out, and the line for the console."""
+    """Return the entry of a record for files that were left out, and the line for the console."""
     skipped: dict[str, Any] = {"count": len(reasons), "first": reasons[:MAX_NAMED]}
     note = f"left out {len(reasons)}: {'; '.join(reasons[:MAX_NAMED])}"
     if options.cache is not None:
@@ -137,7 +146,7 @@ def _skipped(reasons: Sequence[str], options: Options) -> tuple[dict[str, Any], 
         try:
             with written_whole(full) as temporary:
                 temporary.write_text("".join(f"{reason}\n" for reason in reasons), "utf-8")
-        except OSError:  # the first are named all the same
+        except OSError:  # the line names the first files anyway
             return skipped, note
         skipped["list"] = str(full)
         note += f"; all: {full}"
@@ -145,7 +154,7 @@ def _skipped(reasons: Sequence[str], options: Options) -> tuple[dict[str, Any], 
 
 
 def _find_broken(choose: Select, find: Find) -> dict[str, ImageFile]:
-    """Return the broken files, until none of the pictures that are chosen instead is broken."""
+    """Return the broken files; pictures that replace them are checked too, until none is broken."""
     broken: dict[str, ImageFile] = {}
     sound: set[str] = set()
     while True:
@@ -158,7 +167,7 @@ def _find_broken(choose: Select, find: Find) -> dict[str, ImageFile]:
 
 
 def refusal(bad: Sequence[ImageFile]) -> UserError:
-    """Return the error for files that cannot be used: the first in one line, and how many more."""
+    """Return the error for files that cannot be used: the first one, and the number of others."""
     more = f"and {len(bad) - 1} more; " if len(bad) > 1 else ""
     return UserError(f"{bad[0].reason} ({more}--skip-bad goes on without)")
 
@@ -168,7 +177,7 @@ def _all(chosen: Selection) -> list[Picture]:
 
 
 def _undecodable(digests: Mapping[str, str]) -> list[ImageFile]:
-    """Return the files whose pixels cannot be decoded, and why."""
+    """Return the files whose pixels cannot be decoded, with the reasons."""
     chunks = in_order(_decoding_errors, cut(sorted(digests), CHUNK))
     return [
         ImageFile(path, digests[path], reason) for found in chunks for path, reason in found.items()
@@ -186,7 +195,7 @@ def _decoding_errors(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _decode(pictures: Sequence[Picture], policy: Policy) -> np.ndarray:
-    """Return pictures, uint8 (n, 3, S, S)."""
+    """Return decoded pictures, uint8 (n, 3, S, S)."""
     return np.stack([_decode_one(picture, policy) for picture in pictures])
 
 
