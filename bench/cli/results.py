@@ -41,7 +41,9 @@ class Kind(StrEnum):
 
 @app.command("list", epilog=examples("list methods"))
 def list_(
-    kind: Annotated[Kind, typer.Argument(help="methods, tasks, metrics or profiles.")],
+    kind: Annotated[
+        Kind, typer.Argument(help="methods, tasks, metrics or profiles.", metavar="KIND")
+    ],
     plugins: PluginOption = None,
 ) -> None:
     """List methods, tasks, metrics or profiles, without running any of their code."""

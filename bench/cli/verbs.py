@@ -17,7 +17,7 @@ IN_PLAIN_WORDS = (
     (r"(Input should be a valid integer.*|\S* is not a valid int\S*)", "expected a whole number"),
     (r"(Input should be a valid number.*|\S* is not a valid float\S*)", "expected a number"),
     (r"Input should be greater than or equal to (\S+)", r"expected at least \1"),
-    (r"(\S+) is not in the range x>=(\S+?)\.?$", r"\1: expected at least \2"),
+    (r"\S+ is not in the range x>=(\S+?)\.?$", r"expected at least \1"),
     (r"Value error, ('.*?' is not one of .*?)\.?$", r"\1"),
     (r"Missing (argument|parameter|option) '(.*?)'\.( Choose from:)?", r"\2 is missing"),
     (r"is missing (\S.*)", r"is missing: expected one of \1"),

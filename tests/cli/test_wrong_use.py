@@ -33,7 +33,7 @@ CASES = {
     "no value": (("run", "--jobs"), "--jobs needs a value"),
     "a value": (("run", "--keep=1"), "--keep takes no value"),
     "no argument": (("merge",), "DIR... is missing"),
-    "no choice": (("list",), "kind is missing: expected one of methods, tasks, metrics, profiles"),
+    "no choice": (("list",), "KIND is missing: expected one of methods, tasks, metrics, profiles"),
 }
 
 
