@@ -87,19 +87,19 @@ def to_json(options: Options) -> dict[str, Any]:
     }
 
 
-def from_json(said: Mapping[str, Any], cache: Path | None) -> Options:
+def from_json(chosen: Mapping[str, Any], cache: Path | None) -> Options:
     """Return the options of a result of `to_json`."""
     typed: dict[str, Any] = {
         name: Path(value) if name in FOLDERS else value
-        for name, value in said.items()
+        for name, value in chosen.items()
         if name in IMAGE_OPTIONS
     }
     return Options(**typed, cache=cache)
 
 
-def as_typed(said: Mapping[str, Any]) -> list[str]:
+def as_typed(chosen: Mapping[str, Any]) -> list[str]:
     """Return the options of a result of `to_json` as words of a command line."""
     return [
         flag(name) if value is True else f"{flag(name)} {shlex.quote(value)}"
-        for name, value in said.items()
+        for name, value in chosen.items()
     ]
