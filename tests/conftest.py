@@ -109,8 +109,8 @@ def options(tmp_path_factory):
         yield of
 
 
-@pytest.fixture
-def bench(cache, tmp_path):
+@pytest.fixture(scope="session")
+def bench(cache):
     """Run `python -m bench ...` as a user does; return what it printed and its exit code."""
 
     def call(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -27,9 +27,9 @@ def test_every_metric_and_method_is_described():
         [cell.strip() for cell in line.split(" | ")] for line in lines if line.startswith("| `")
     ]
     for plugin in REGISTRY.all("metric"):
-        for name in plugin.facts["numbers"]:
-            (row,) = [cells for cells in rows if f"`{name}`" in cells[0]]
-            assert row[3].startswith(plugin.facts["numbers"][name]["better"]), name
+        for info in plugin.facts["numbers"]:
+            (row,) = [cells for cells in rows if f"`{info.id}`" in cells[0]]
+            assert row[3].startswith(info.better), info.id
             assert len(row) == 8
     for plugin in REGISTRY.all("method"):
         assert f"`{plugin.name}`" in README

@@ -172,7 +172,7 @@ class TestNumbers:
         assert "gives no" in result.reason
 
     def test_listed_as_it_is(self, plugin, name):
-        info = next(info for info in plugin.load().infos() if info.id == name)
+        info = next(info for info in plugin.load().numbers if info.id == name)
         assert info.better in ("higher", "lower", "near 1")
         assert info.meaning
 

@@ -178,12 +178,12 @@ def test_a_changed_source_is_said_and_not_mixed_in(inside, cache, tmp_path):
 
 
 BROKEN_METRIC = """
-from bench.contracts.metric import Metric
+from bench.contracts.metric import Metric, MetricInfo
 class Broken(Metric):
     name = "broken"
     summary = "fails"
     version = 1
-    numbers = {"broken": {"unit": "", "better": "lower", "meaning": "none"}}
+    numbers = (MetricInfo(id="broken", unit="", better="lower", meaning="none"),)
     def compute(self, wanted, artefacts, data, settings):
         raise ArithmeticError("no luck")
 """
@@ -231,8 +231,8 @@ PLUGINS = {
         "from bench.contracts.method import Method\nclass M(Method):\n    name: str = 'm'\n",
         "method 'm' does not define add, decode",
     ),
-    "numbers": (BROKEN_METRIC.replace("numbers = {", "numbers = dict() or {"), "no literal"),
-    "twice": (BROKEN_METRIC.replace('{"broken": {', '{"fd_add": {'), "gives fd_add already"),
+    "numbers": (BROKEN_METRIC.replace("numbers = (", "numbers = tuple() or ("), "no literal"),
+    "twice": (BROKEN_METRIC.replace('id="broken"', 'id="fd_add"'), "gives fd_add already"),
     "reserved": (
         BROKEN_METRIC.replace("Metric", "Method").replace('"broken"', '"copy-source"'),
         "the name 'copy-source' is the suite's own",

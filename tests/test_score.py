@@ -23,15 +23,15 @@ from bench.utils.files.sealed import read_sealed
 from .conftest import OWN_METHOD, TINY, rows
 
 COUNTED = """
-from bench.contracts.metric import Metric, Result
+from bench.contracts.metric import Metric, MetricInfo, Result
 class Counted(Metric):
     name = "counted"
     summary = "says which version computed it"
     version = 1
-    numbers = {
-        "first": {"unit": "", "better": "lower", "meaning": "none", "needs": ("add",)},
-        "second": {"unit": "", "better": "lower", "meaning": "none", "needs": ("add",)},
-    }
+    numbers = (
+        MetricInfo(id="first", unit="", better="lower", meaning="none", needs=("add",)),
+        MetricInfo(id="second", unit="", better="lower", meaning="none", needs=("add",)),
+    )
     def compute(self, wanted, artefacts, data, settings):
         return {info.id: Result(VALUE, n=1) for info in wanted}
 """

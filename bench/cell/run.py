@@ -129,7 +129,7 @@ def _write_gap(job: Job, status: str, reason: str) -> None:
     gaps = {
         name: entry_of(plugin.load(), name, gap)
         for plugin in Registry(map(Path, job.cell.plugins)).all("metric")
-        for name in plugin.load().numbers
+        for name in plugin.load().ids()
         if name in job.metrics
     }
     path = Store(job.results).record_path(job.cell)
@@ -203,7 +203,7 @@ def _stages(job: Job, store: Store, record: dict[str, Any], show: Show) -> list[
         family: Metric = plugin.load()()
         wanted = [
             name
-            for name in family.numbers
+            for name in family.ids()
             if name in job.metrics
             and (job.again or not is_scored(record["metrics"].get(name), family.version))
         ]

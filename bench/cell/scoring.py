@@ -39,7 +39,7 @@ def score_family(
 
 def entry_of(family: Metric | type[Metric], name: str, result: Result) -> dict[str, Any]:
     """Return the entry of a record: a result, and what the family says of its number."""
-    info = next(info for info in family.infos() if info.id == name)
+    info = next(info for info in family.numbers if info.id == name)
     return dataclasses.asdict(result) | {
         "version": family.version,
         "family": family.name,

@@ -109,7 +109,9 @@ def check(
         baseline, apart = run_cells(options, baseline, jobs)
         findings += apart
     if of_records and baseline["rows"]:
-        findings += compare_records(baseline, usable_records(Store(options.results)), layers)
+        records = usable_records(Store(options.results))
+        infos = Registry(options.plugins).infos()
+        findings += compare_records(baseline, records, layers, infos)
     if Layer.GOLDEN in layers:
         findings += golden_now(options, baseline["golden"])
     return _tell(options, findings, str(options.path), lenient, reports)

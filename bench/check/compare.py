@@ -17,12 +17,21 @@ from bench.check.exact import compare_exact, new_here
 from bench.check.findings import Finding, Layer, Verdict, number
 from bench.check.orderings import SHARE, gaps
 from bench.check.statistical import compare_seeds
+from bench.contracts.metric import MetricInfo
+from bench.contracts.registry import shipped_infos
 
 
 def compare_records(
-    baseline: Mapping[str, Any], records: Sequence[Mapping[str, Any]], layers: Sequence[str]
+    baseline: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    layers: Sequence[str],
+    known: Mapping[str, MetricInfo] | None = None,
 ) -> list[Finding]:
-    """Return the verdicts of the layers that need no more than records."""
+    """Return the verdicts of the layers that need only records.
+
+    known: the facts of known metrics; None for those that come with the suite.
+    """
+    infos = shipped_infos() if known is None else known
     current = rows_of(records)
     pairs = [(row, _counterpart(row, current)) for row in baseline["rows"]]
     findings = list(_other_versions(baseline, records))
@@ -32,18 +41,18 @@ def compare_records(
         findings += missing
         if now is not None and not missing:
             alike.append((base, now))
-    known = {(row["label"], row["task"]) for row in baseline["rows"]}
+    names = {(row["label"], row["task"]) for row in baseline["rows"]}
     for row in current:
-        if row["profile"] == baseline["profile"] and (row["label"], row["task"]) not in known:
+        if row["profile"] == baseline["profile"] and (row["label"], row["task"]) not in names:
             findings.append(new_here(name_of(row), "row", "not in the baseline"))
-    exact = [finding for pair in alike for finding in compare_exact(*pair)]
+    exact = [finding for pair in alike for finding in compare_exact(*pair, infos)]
     wanted = Layer.EXACT in layers
     findings += [one for one in exact if wanted or one.verdict is Verdict.FAILED]
     comparable = [pair for pair in alike if pair[1]["seeds"]]
     if Layer.ORDERING in layers:
-        findings += _ordering(baseline, [now for _, now in comparable])
+        findings += _ordering(baseline, [now for _, now in comparable], infos)
     if Layer.STATISTICAL in layers:
-        findings += compare_seeds(comparable)
+        findings += compare_seeds(comparable, infos)
     return findings
 
 
@@ -108,9 +117,11 @@ def _not_alike(base: Row, now: Row | None) -> Iterator[Finding]:
                       said=f"run under other conditions: {shown}")  # fmt: skip
 
 
-def _ordering(baseline: Mapping[str, Any], current: Sequence[Row]) -> Iterator[Finding]:
+def _ordering(
+    baseline: Mapping[str, Any], current: Sequence[Row], infos: Mapping[str, MetricInfo]
+) -> Iterator[Finding]:
     for task, claims in baseline["claims"].items():
-        now = gaps(seed_values([row for row in current if row["task"] == task], None))
+        now = gaps(seed_values([row for row in current if row["task"] == task], None), infos)
         for claim, least in claims.items():
             if claim not in now:
                 said = "the rows that it is about are not there"

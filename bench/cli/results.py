@@ -72,9 +72,9 @@ def list_(
         elif kind is Kind.metrics:
             heads = ("metric", "family", "unit", "better", "what it says")
             rows = [
-                (name, p.name, info["unit"], info["better"], info["meaning"])
+                (info.id, p.name, info.unit, info.better, info.meaning)
                 for p in found
-                for name, info in p.facts["numbers"].items()
+                for info in p.facts["numbers"]
             ]
         else:
             heads = ("task", "what it is")
@@ -83,15 +83,17 @@ def list_(
 
 
 @app.command(epilog=examples("leaderboard --results results/local"))
-def leaderboard(results: ResultsOption = DEFAULT_RESULTS) -> None:
+def leaderboard(results: ResultsOption = DEFAULT_RESULTS, plugins: PluginOption = None) -> None:
     """Write leaderboard.csv and leaderboard.md from the records, and print the main table."""
     from bench.board.publish import write_leaderboard
+    from bench.contracts.registry import Registry
     from bench.records.store import Store
     from bench.utils.output.console import console
 
+    infos = Registry(plugins or ()).infos()
     store = Store(results_folder(results))
     store.require_records()
-    if not write_leaderboard(console(), store, must_write=False):
+    if not write_leaderboard(console(), store, must_write=False, known=infos):
         raise UserError(f"no usable record in {results / 'records'}")
 
 
@@ -119,9 +121,11 @@ def merge(
         ),
     ] = DEFAULT_RESULTS,
     dry_run: DryRunOption = False,
+    plugins: PluginOption = None,
 ) -> None:
     """Merge the results folders of several machines, and list where they disagree."""
     from bench.board.publish import write_leaderboard
+    from bench.contracts.registry import Registry
     from bench.records.merge import merge as merge_folders
     from bench.records.store import Store
     from bench.utils.output.console import console
@@ -129,9 +133,10 @@ def merge(
     for source in sources:
         full_path(source, "DIR")
     target = full_path(into, "--into")
-    code = merge_folders(console(), sources, target, dry_run)
+    infos = Registry(plugins or ()).infos()
+    code = merge_folders(console(), sources, target, dry_run, infos)
     if not dry_run:
-        write_leaderboard(console(), Store(target))
+        write_leaderboard(console(), Store(target), known=infos)
     raise typer.Exit(code)
 
 

@@ -223,7 +223,7 @@ def chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
     All that can be computed with the given settings, or what is named; that must be computable.
     """
     settings = Settings(inception=request.inception)
-    by_family = {plugin.name: list(plugin.facts["numbers"]) for plugin in registry.all("metric")}
+    by_family = {p.name: [info.id for info in p.facts["numbers"]] for p in registry.all("metric")}
     family_of = {name: family for family, ids in by_family.items() for name in ids}
     gaps = {p.name: p.load()().unavailable(settings) for p in registry.all("metric")}
     wanted: list[str] = []

@@ -91,7 +91,8 @@ def execute(
 def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store) -> bool:
     """Write leaderboard and overviews; where the disk has no room for them, say so and go on."""
     try:
-        write_leaderboard(console, store, {(c.profile, c.task) for c in plan.cells})
+        boards = {(cell.profile, cell.task) for cell in plan.cells}
+        write_leaderboard(console, store, boards, known=plan.registry.infos())
         for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
             _write_overview(plan, task, store, done[0].cache)
     except (UserError, OSError) as error:
