@@ -377,7 +377,7 @@ WRONG = {
     "batch": (["--set", "press2019.batch_size=0"], "batch_size is 0"),
     "width": (["--set", "autoencoder.width=0"], "width is 0"),
     "empty range": (["--seeds", "4-0,7"], "a range is empty"),
-    "jobs": (["--jobs", "0"], "greater than or equal to 1"),
+    "jobs": (["--jobs", "0"], "--jobs: expected at least 1"),
     "device": (["--device", "gpu"], "unknown device 'gpu'"),
     "precision": (["--precision", "fp16"], "unknown precision 'fp16'"),
     "option": (["--method", "all"], "--method"),

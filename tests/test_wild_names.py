@@ -250,5 +250,5 @@ def test_an_option_without_a_name_does_not_mean_all(option, nothing, inside):
     done = inside("run", option, nothing, "--dry-run")
     assert done.returncode == 2
     assert done.stderr == (
-        f"error: an option that takes names got '{nothing}': name some, or leave the option out\n"
+        f"error: an option that takes names got '{nothing}': give a name, or leave the option out\n"
     )

@@ -32,7 +32,7 @@ from bench.contracts.task import Options as Said
 from bench.plan.profiles import choose_profile, configure
 from bench.records.select import Choice
 from bench.records.store import Store
-from bench.tasks.options import flag, given
+from bench.tasks.options import flag, to_json
 from bench.utils.errors import Exit, UserError, unknown
 from bench.utils.output.console import print_table, say
 
@@ -98,8 +98,8 @@ def check(
             raise unknown("layer", layer, LAYERS)
     reports.require_writable()
     baseline: Mapping[str, Any] = baselines.read(options.path)
-    if given(options.said) and not run:
-        names = ", ".join(map(flag, given(options.said)))
+    if to_json(options.said) and not run:
+        names = ", ".join(map(flag, to_json(options.said)))
         raise UserError(f"{names}: it is for --run, which makes cells of these images")
     of_records = bool(set(layers) & set(RECORD_LAYERS))
     findings: list[Finding] = []

@@ -25,7 +25,7 @@ from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, usable_de
 from bench.plan.profiles import SETTABLE, Profile, choose_profile
 from bench.plan.settings import _configuration, _profile_name
 from bench.tasks.cache import fingerprint
-from bench.tasks.options import OPTIONS, check_taken, from_json, given, task_of
+from bench.tasks.options import OPTIONS, check_taken, from_json, task_of, to_json
 from bench.utils.errors import UserError
 
 
@@ -80,7 +80,7 @@ def plan_again(
 
 def _task(registry: Registry, name: str, known: Mapping[str, Any], said: Options) -> Task:
     """Return a task of the images that a baseline knows, or that are named instead."""
-    options = from_json(dict(known) | given(said), said.cache)
+    options = from_json(dict(known) | to_json(said), said.cache)
     try:
         return task_of(registry, name, options)
     except UserError as error:

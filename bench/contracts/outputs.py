@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from bench.contracts.method import Codes
-from bench.contracts.task import HIDDEN, PARTS, DataSizes, Domain, Factor, TaskData
+from bench.contracts.task import HIDDEN, LETTERS, PARTS, DataSizes, Domain, Factor, TaskData
 from bench.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
         domains = data.domains[part]
         if len(domains) != len(data.domains[PARTS[0]]) or len(domains) < 2:
             raise UserError(f"{where} {len(domains)} domains in {part}, expected two or more")
-        for letter, domain in zip("ABCDEFGH", domains, strict=False):
+        for letter, domain in zip(LETTERS, domains, strict=False):
             place = f"{where} for domain {letter} of {part}"
             _check_images(place, domain.images, sizes.size)
             _check_factors(place, domain, data.factors)

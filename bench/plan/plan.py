@@ -22,7 +22,7 @@ from bench.records.environment import native_bf16
 from bench.records.select import ALL
 from bench.records.store import Existing, Store
 from bench.tasks.cache import fingerprint
-from bench.tasks.options import given, tasks_of
+from bench.tasks.options import tasks_of, to_json
 from bench.utils.errors import UserError, unknown
 from bench.utils.files.atomic import read_only
 from bench.utils.seeds import parse_seeds
@@ -189,7 +189,7 @@ def jobs_for(
             metrics=tuple(plan.versions),
             inception=plan.inception,
             command=command,
-            options=given(plan.tasks[cell.task].options) if cell.task in plan.tasks else {},
+            options=to_json(plan.tasks[cell.task].options) if cell.task in plan.tasks else {},
             may_train=may_train,
             again=existing == "fresh",
             seen=seen,

@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bench import __version__
 from bench.utils import compat
+from bench.utils.version import __version__
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CPUINFO = Path("/proc/cpuinfo")

@@ -23,7 +23,7 @@ from bench.records.store import Existing, Store
 from bench.runs.display import display, preparing
 from bench.runs.engines.choose import ENGINES
 from bench.runs.overview import write_overview
-from bench.tasks.cache import checked, fingerprint, prepare
+from bench.tasks.cache import fingerprint, prepare, require_cached
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import say
 
@@ -76,7 +76,7 @@ def execute(
     for cell in {(job.cell.task, job.cell.fingerprint): job.cell for job in to_do}.values():
         task = plan.tasks.get(cell.task)
         if task is None or fingerprint(task, cell.sizes) != cell.fingerprint:
-            checked(cell.task, cell.sizes, cell.fingerprint, to_do[0].cache, OPTIONS_AGAIN)
+            require_cached(cell.task, cell.sizes, cell.fingerprint, to_do[0].cache, OPTIONS_AGAIN)
         else:
             facts[cell.fingerprint] = make_ready(console, task, cell.sizes, to_do[0].cache).facts
     to_do = [replace(job, facts=facts.get(job.cell.fingerprint, {})) for job in to_do]

@@ -18,7 +18,7 @@ from bench.records.store import Store
 from bench.runs.display import describe
 from bench.runs.execute import Setup, execute
 from bench.tasks.cache import fingerprint, is_cached
-from bench.tasks.options import OPTIONS, from_json, given, task_of, words
+from bench.tasks.options import OPTIONS, as_typed, from_json, task_of, to_json
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import say
 
@@ -55,7 +55,7 @@ def score_records(setup: Setup, request: Request) -> int:
     jobs, refused = [], 0
     planned = jobs_for(plan, store, setup.cache, setup.existing, may_train=False)
     for key, job in zip(cells, planned, strict=True):
-        job = replace(job, options=said[key] | given(request.options))
+        job = replace(job, options=said[key] | to_json(request.options))
         reason = "" if job.todo == "nothing" else _why_not(job, key, registry, tasks, store)
         if reason:
             refused += 1
@@ -78,8 +78,8 @@ def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], sto
     instead = f"`{command_for(job, store, registry)}` makes the cell again"
     if cell.imported:
         instead = (
-            f"give its images with `python -m bench score --name {cell.method} --images ...`, made "
-            "from the test pairs that `python -m bench score --dry-run` writes"
+            f"give its images with `python -m bench score-images --name {cell.method} --images "
+            "KEY=DIR`, made from the test pairs that `python -m bench pairs` writes"
         )
     if cell.id != key or not store.record_path(cell).exists():
         return f"its record was written by another version of the suite or renamed; {instead}"
@@ -114,7 +114,7 @@ def command_for(job: Job, store: Store, registry: Registry) -> str:
         options |= {"seeds": cell.seed, "device": cell.device, "precision": cell.precision}
     options |= {"results": store.root} | ({"existing": "fresh"} if job.again else {})
     said = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
-    said += words(job.options)
+    said += as_typed(job.options)
     said += [f"--set {shlex.quote(setting)}" for setting in settings_of(cell.identity, registry)]
     said += [f"--plugin {shlex.quote(path)}" for path in cell.plugins]
     return " ".join(["python -m bench run", *said])

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from bench import __version__
 from bench.records.store import Store
 from bench.runs.engines.base import (
     RETRIES,
@@ -37,6 +36,7 @@ from bench.runs.engines.base import (
 from bench.runs.engines.ray_cluster import connected, needs_gpu, num_slots
 from bench.runs.engines.ray_files import cell_files, image_files, shared_files, write_result
 from bench.runs.engines.ray_worker import STARTED, run_task, task_folder
+from bench.utils.version import __version__
 
 if TYPE_CHECKING:
     from bench.cell.job import Job

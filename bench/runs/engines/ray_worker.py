@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import __version__
 from bench.records.read import why_unwritten
 from bench.records.store import Store
 from bench.runs.engines.base import seldom
@@ -22,6 +21,7 @@ from bench.utils.errors import UserError
 from bench.utils.files.atomic import written_whole
 from bench.utils.files.sealed import read_sealed, write_sealed
 from bench.utils.output.terminal import send_output_to
+from bench.utils.version import __version__
 
 if TYPE_CHECKING:
     from bench.cell.job import Job
@@ -134,7 +134,7 @@ def _prepare(cell: Cell, cache: Path, sent: Path) -> None:
         UserError: the images are unlike those of the driver.
     """
     from bench.contracts.registry import Registry
-    from bench.tasks.cache import checked, fingerprint, path_of, prepare
+    from bench.tasks.cache import fingerprint, path_of, prepare, require_cached
 
     kind = Registry(map(Path, cell.plugins)).find("task", cell.task)
     if kind.facts.get("needs"):
@@ -143,7 +143,7 @@ def _prepare(cell: Cell, cache: Path, sent: Path) -> None:
             with written_whole(path) as temporary:
                 shutil.copyfile(sent, temporary)
         instead = "remove its file there, and the next run sends it again"
-        checked(cell.task, cell.sizes, cell.fingerprint, cache, instead)
+        require_cached(cell.task, cell.sizes, cell.fingerprint, cache, instead)
         return
     task = kind.load()()
     if fingerprint(task, cell.sizes) != cell.fingerprint:
