@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.special import stdtrit  # of scipy.stats, but that takes a second to 
 
 from bench.board.columns import LOG_SCALE
 from bench.board.row_labels import row_labels
+from bench.contracts.record import MetricEntry, Record
 
 COLUMNS = (
     "profile",
@@ -33,7 +34,7 @@ COLUMNS = (
 )
 
 
-def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def frame(records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per (profile, task, method, metric, extractor), seeds put together."""
     labels = row_labels(records)
     newest: dict[str, int] = {}
@@ -72,7 +73,7 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 _ENTRY = ("value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better", "detail")
 
 
-def _current(entry: Mapping[str, Any], newest: int) -> dict[str, Any]:
+def _current(entry: MetricEntry, newest: int) -> dict[str, Any]:
     """Return what the frame takes of an entry; a value of an older version of it is a gap."""
     found = {key: entry.get(key, {}) for key in _ENTRY}
     if entry["version"] < newest and entry["status"] == "ok":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,6 @@ import pandas as pd
 
 from bench.board.board import Board, ranked_by
 from bench.board.columns import ARROWS, COST, FACTS, FURTHER, MAIN, QUALITY
-from bench.utils.json_shapes import is_number
 from bench.utils.output.escape import (
     csv_text,
     markdown_code,
@@ -123,7 +123,7 @@ def _factor_table(board: Board) -> str:
             for metric in (f"info_{code}_common", f"leak_{code}_specific",
                            f"info_{code}_specific", f"leak_{code}_common"):  # fmt: skip
                 for factor, facts in _details(board.cell(method, metric)).items():
-                    if isinstance(facts, dict) and is_number(facts.get("value")):
+                    if isinstance(facts, dict) and _is_number(facts.get("value")):
                         cells[factor] = f"{facts['value']:.2f}"
             if cells:
                 found.append((method, code, cells))
@@ -192,13 +192,13 @@ def _references(board: Board) -> list[str]:
     """Return what values are to be held against: chance, and what real images score."""
     said = []
     chance = _detail(board, "z1_domain_acc", "chance")
-    if isinstance(chance, list) and len(chance) == 2 and all(map(is_number, chance)):
+    if isinstance(chance, list) and len(chance) == 2 and all(map(_is_number, chance)):
         said.append(f"Guessing has a `z1_domain_acc` of {chance[0]:.3f} to {chance[1]:.3f} (95 %).")
     floors = {metric: _detail(board, metric, "floor") for metric in ("fd_add", "fd_remove")}
     said += [
         f"Real images have a `{metric}` of {number(metric, floor)}."
         for metric, floor in floors.items()
-        if is_number(floor)
+        if _is_number(floor)
     ]
     return said
 
@@ -220,3 +220,10 @@ def _legend(board: Board) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value of a detail is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max

@@ -60,4 +60,3 @@ def split_names(text: str) -> list[str]:
         else:
             names[-1] += found[0]
     return [name for name in names if name]
-

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.cell.job import Job
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
 from bench.contracts.metric import IMAGES
+from bench.contracts.record import Record
 from bench.contracts.task import DataSizes
 from bench.records.store import Store
 from bench.utils.files.disk import Need, size_of
@@ -29,7 +30,7 @@ class Forecast:
     megabytes: float | None
 
 
-def forecast(job: Job, records: Sequence[dict[str, Any]]) -> Forecast:
+def forecast(job: Job, records: Sequence[Record]) -> Forecast:
     """Return what a job will take, going by the last record of the same method and sizes."""
     if job.todo == "nothing":
         return Forecast(0.0, 0.0)
@@ -41,9 +42,7 @@ def forecast(job: Job, records: Sequence[dict[str, Any]]) -> Forecast:
     return Forecast(seconds, last["facts"].get("disk_mb"))
 
 
-def latest_alike(
-    cell: Cell, records: Sequence[dict[str, Any]], same: Sequence[str]
-) -> dict[str, Any] | None:
+def latest_alike(cell: Cell, records: Sequence[Record], same: Sequence[str]) -> Record | None:
     """Return the last good record that has the same as a cell in these parts of its identity."""
     alike = [
         record
@@ -54,7 +53,7 @@ def latest_alike(
     return max(alike, key=lambda record: record["finished"], default=None)
 
 
-def known_records(results: Path) -> list[dict[str, Any]]:
+def known_records(results: Path) -> list[Record]:
     """Return the records of a results folder and those that come with the suite."""
     return Store(results).records()[0] + Store(COMMITTED).records()[0]
 

@@ -18,6 +18,7 @@ from bench.contracts.registry import Registry, families
 from bench.contracts.task import Options, Task
 from bench.plan.fit import DomainsError, check_fit
 from bench.plan.profiles import Setting, choose_profile, configure
+from bench.plan.settings import method_settings, profile_settings
 from bench.records.environment import native_bf16
 from bench.records.select import ALL
 from bench.records.store import Existing, Store
@@ -107,6 +108,7 @@ def make_plan(request: Request) -> Plan:
                 device="cpu",
                 precision="fp32",
                 plugins=plugins,
+                settings=profile_settings(profile),
             )
             if name in ANCHORS:
                 cells.append(cell)  # nothing random, nothing trained: one cell serves all seeds
@@ -123,6 +125,7 @@ def make_plan(request: Request) -> Plan:
             chosen: dict[str, Any] = {
                 "label": label,
                 "config": config,
+                "settings": cell.settings | method_settings(plugin, profile, config),
                 "device": device,
                 "precision": precision,
             }

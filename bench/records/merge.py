@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.contracts.record import Record
 from bench.records.read import Damaged, read_record
 from bench.records.store import Store
 from bench.utils.errors import Exit, UserError
@@ -30,7 +31,6 @@ CLOCKED = "cost"
 COMPARED = ("value", "lo", "hi", "n")
 FACTS = ("pixel_hash", "steps", "losses")
 """What of a training must be the same too, so that a record is one of the same training."""
-Record = dict[str, Any]
 
 
 class Action(StrEnum):
@@ -237,7 +237,7 @@ def _readable(store: Store, damaged: list[Damaged]) -> dict[str, Record]:
     records = {}
     for path in sorted((store.root / "records").glob("*.json")):
         record = read_record(path)
-        if isinstance(record, dict) and record["id"] != hash_of(record["identity"]):
+        if not isinstance(record, Damaged) and record["id"] != hash_of(record["identity"]):
             record = Damaged(path, "its id is not that of its identity")
         if isinstance(record, Damaged):
             damaged.append(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.labels import without_brackets
 from bench.contracts.record import Record

@@ -212,7 +212,8 @@ def _ask(
     shared: what is in Ray's store already, by the files that it is of. elsewhere: whether it may be
     done on a machine that has none of the user's images.
     """
-    from bench.cell.run import what_is_left, write_gap
+    from bench.cell.build_record import write_gap
+    from bench.cell.run import what_is_left
     from bench.cell.run_folder import RunFolder
 
     job = pending.job
@@ -320,7 +321,7 @@ def _look(running: Sequence[_Task], mailbox: Any, display: Display) -> list[_Tas
 
 def _finish(task: _Task) -> str:
     """Write what came of a task, and give its cell free; return the status."""
-    from bench.cell.run import write_gap
+    from bench.cell.build_record import write_gap
     from bench.cell.run_folder import RunFolder
 
     job = task.job
@@ -365,7 +366,7 @@ def _unpack_result(job: Job, files: Mapping[str, bytes | None]) -> bool:
 
     A content of None is a file that is as it was sent.
     """
-    from bench.cell.run import write_gap
+    from bench.cell.build_record import write_gap
 
     store = Store(job.results)
     record = store.record_path(job.cell)
