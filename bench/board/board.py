@@ -126,7 +126,7 @@ def _facts(here: Iterable[tuple[Record, str]]) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, list[float]]] = {}
     for record, label in here:
         for fact in FACTS:
-            value = record["facts"].get(fact)
+            value: Any = record["facts"].get(fact)
             if fact == "scoring":
                 value = _seconds_of_scoring(record)
             if value is not None:

@@ -43,7 +43,7 @@ class RunFolder:
     def save_training(
         self, weights: Mapping[str, torch.Tensor], training: Training, source: str
     ) -> None:
-        """Write the trained weights, the cost of the training, and the hash of the method's source."""
+        """Write the trained weights, the cost of training, and the hash of the method's code."""
         write_checked(self.path / "weights.safetensors", weights)
         write_sealed(self.path / "training.json", asdict(training) | {"source": source})
 

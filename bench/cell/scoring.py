@@ -22,7 +22,7 @@ def score_family(
     settings: Settings,
     folder: RunFolder,
 ) -> dict[str, Result]:
-    """Return the results of a family. If it crashes, each of its metrics is a failure that says why."""
+    """Return the results of a family. If it crashes, each of its metrics says why it failed."""
     try:
         results = family.score(wanted, artefacts, data, settings)
         for name in wanted:

@@ -201,7 +201,7 @@ def train(
 class _Clock:
     """Cuts a training into blocks of about `SECONDS_A_BLOCK` and keeps the rate of each.
 
-    first: the first step. earlier: the `state` of the clock of the run before, {} if there was none.
+    first: the first step. earlier: the `state` of the clock of the run before, {} for none.
     """
 
     def __init__(

@@ -211,8 +211,8 @@ def _require_whole(rows: Sequence[Row]) -> None:
 
 def _why_not_whole(row: Row, seeds: Sequence[int]) -> str:
     """Return why a row cannot stand in a baseline, or ''."""
-    for seed, reason in row["failed"].items():
-        return f", seed {seed} failed: {reason}"
+    for failed, reason in row["failed"].items():
+        return f", seed {failed} failed: {reason}"
     if row["mixed"]:
         return (
             ": different code made its seeds; `python -m bench run --existing fresh` makes them "
@@ -299,11 +299,12 @@ def changes(old: Baseline, new: Baseline) -> list[tuple[str, str, str, str, str]
     standard deviation over seeds.
     """
     before, after = ({(r["task"], r["label"]): r for r in b["rows"]} for b in (old, new))
-    found = []
+    found: list[tuple[str, str, str, str, str]] = []
     for key in sorted(before.keys() | after.keys()):
         row = f"{key[1]} on {key[0]}"
         if key not in after or key not in before:
-            found.append((row, "", *(("there", "gone") if key in before else ("", "new")), ""))
+            old_text, new_text = ("there", "gone") if key in before else ("", "new")
+            found.append((row, "", old_text, new_text, ""))
             continue
         was, now = before[key], after[key]
         if was["identity"] != now["identity"]:
@@ -314,8 +315,9 @@ def changes(old: Baseline, new: Baseline) -> list[tuple[str, str, str, str, str]
         for name in sorted(was["metrics"].keys() | now["metrics"].keys()):
             pair = mean_was.get(name), mean_now.get(name)
             if pair[0] != pair[1]:
-                texts = ("-" if value is None else f"{value:.4g}" for value in pair)
-                found.append((row, name, *texts, _in_spreads(was["metrics"].get(name), *pair)))
+                old_text, new_text = ("-" if value is None else f"{value:.4g}" for value in pair)
+                distance = _in_spreads(was["metrics"].get(name), *pair)
+                found.append((row, name, old_text, new_text, distance))
     return found
 
 

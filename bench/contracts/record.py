@@ -18,7 +18,7 @@ from bench.contracts.metric import Status
 from bench.contracts.task import Resize, Split
 
 SCHEMA: Final = 2
-"""The version of this contract. 1: labels alone said what `--set` chose. 2: ``settings`` says it."""
+"""The version. In 1, labels alone said what `--set` chose; in 2, ``settings`` holds it."""
 
 _MOST = sys.float_info.max
 _MOST_WHOLE = int(_MOST)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bench.cell.job import Job
 from bench.contracts.anchors import ANCHORS
@@ -42,7 +42,11 @@ def forecast(job: Job, records: Sequence[Record]) -> Forecast:
     return Forecast(seconds, last["facts"].get("disk_mb"))
 
 
-def latest_alike(cell: Cell, records: Sequence[Record], same: Sequence[str]) -> Record | None:
+Part = Literal["method", "task", "numbers", "device"]
+"""A part of an identity."""
+
+
+def latest_alike(cell: Cell, records: Sequence[Record], same: Sequence[Part]) -> Record | None:
     """Return the last good record that has the same as a cell in these parts of its identity."""
     alike = [
         record

@@ -20,6 +20,7 @@ from bench.plan.fit import DomainsError, check_fit
 from bench.plan.profiles import Setting, choose_profile, configure
 from bench.plan.settings import method_settings, profile_settings
 from bench.records.environment import native_bf16
+from bench.records.read import Damaged
 from bench.records.select import ALL
 from bench.records.store import Existing, Store
 from bench.tasks.cache import fingerprint
@@ -182,7 +183,7 @@ def stale(plan: Plan, store: Store) -> list[str]:
     labels = []
     for cell in plan.cells:
         record = store.record(store.record_path(cell))
-        if isinstance(record, dict) and record["id"] == cell.id:
+        if not isinstance(record, Damaged) and record["id"] == cell.id:
             then = record["sources"].get(cell.method)
             if then is not None and then != now.get(cell.method, then):
                 labels.append(cell.label)

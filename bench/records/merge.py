@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from rich.console import Console
 
-from bench.contracts.record import Record
+from bench.contracts.record import MetricEntry, Record
 from bench.records.read import Damaged, read_record
 from bench.records.store import Store
 from bench.utils.errors import Exit, UserError
@@ -28,7 +28,7 @@ from bench.utils.output.console import print_table, say
 
 CLOCKED = "cost"
 """The family of metrics whose values depend on the clock: two runs never agree on them."""
-COMPARED = ("value", "lo", "hi", "n")
+COMPARED: Final[tuple[Literal["value", "lo", "hi", "n"], ...]] = ("value", "lo", "hi", "n")
 FACTS = ("pixel_hash", "steps", "losses")
 """What of a training must be the same too, so that a record is one of the same training."""
 
@@ -186,12 +186,12 @@ def differences(ours: Record, theirs: Record) -> list[Difference]:
     return found
 
 
-def _number(entry: Mapping[str, Any]) -> str:
+def _number(entry: MetricEntry) -> str:
     """Return a value in full: two that differ must look different."""
     return f"{entry['value']} ({entry['lo']} to {entry['hi']}, n {entry['n']})"
 
 
-def _gained(ours: Record, theirs: Record) -> dict[str, Any]:
+def _gained(ours: Record, theirs: Record) -> dict[str, MetricEntry]:
     """Return the entries of metrics that are better in theirs: newer, or there at all."""
     return {
         name: entry
@@ -200,21 +200,21 @@ def _gained(ours: Record, theirs: Record) -> dict[str, Any]:
     }
 
 
-def _rank(entry: Mapping[str, Any] | None) -> tuple[bool, int, bool]:
+def _rank(entry: MetricEntry | None) -> tuple[bool, int, bool]:
     if entry is None:
         return (False, -1, False)
     return (entry["status"] != "failed", entry["version"], entry["status"] == "ok")
 
 
-def _united(ours: Record, theirs: Record, gained: Mapping[str, Any]) -> Record:
+def _united(ours: Record, theirs: Record, gained: dict[str, MetricEntry]) -> Record:
     """Return a record with the better entry of each metric, and what is known of their making."""
     families = {entry.get("family") for entry in gained.values()}
     timings = {f"score:{family}" for family in families}
-    return ours | {
-        "metrics": ours["metrics"] | gained,
-        "sources": ours["sources"] | _only(theirs["sources"], families),
-        "timings": ours["timings"] | _only(theirs["timings"], timings),
-    }
+    united = ours.copy()
+    united["metrics"] = ours["metrics"] | gained
+    united["sources"] = ours["sources"] | _only(theirs["sources"], families)
+    united["timings"] = ours["timings"] | _only(theirs["timings"], timings)
+    return united
 
 
 def _only(values: Mapping[str, Any], names: set[Any]) -> dict[str, Any]:
