@@ -221,8 +221,8 @@ def record(method="mine", seed=0, noise=0.0, **values):
         "precision": "fp32", "threads": 1,
     }  # fmt: skip
     return {
-        "schema": 1, "id": hash_of(identity), "label": method, "status": "ok", "reason": "",
-        "identity": identity,
+        "schema": 2, "id": hash_of(identity), "label": method, "status": "ok", "reason": "",
+        "settings": {}, "identity": identity,
         "metrics": {name: metric(v, name) for name, v in (given | values).items()},
         "facts": {"pixel_hash": "p", "steps": 7, "images": 9, "cpu_seconds": 10 * np.exp(noise)}
         if not anchor else {"pixel_hash": "p"},

@@ -42,7 +42,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
     except RecursionError as error:
-        raise ValueError("lists in lists without end") from error
+        raise ValueError("lists or objects are nested too deep") from error
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     seal = value.pop(SEAL, None)
