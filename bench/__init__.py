@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bench.board.frame import frame as leaderboard
     from bench.contracts.method import BaseConfig, Codes, Method
     from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result
+    from bench.contracts.record import Record
     from bench.contracts.task import Spec, Task, TaskData
     from bench.records.load import load_records
 
@@ -26,6 +27,7 @@ __all__ = [
     "Method",
     "Metric",
     "MetricInfo",
+    "Record",
     "Result",
     "Spec",
     "Task",
@@ -41,6 +43,7 @@ _HOMES = {
     "Method": "bench.contracts.method",
     "Metric": "bench.contracts.metric",
     "MetricInfo": "bench.contracts.metric",
+    "Record": "bench.contracts.record",
     "Result": "bench.contracts.metric",
     "Spec": "bench.contracts.task",
     "Task": "bench.contracts.task",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.cell.artefacts import results_of
-from bench.cell.dependence import parameters_behind
+from bench.cell.parameter_use import parameters_behind
 from bench.cell.training import build
 from bench.contracts.method import Codes
 from bench.contracts.outputs import DivergedError, OutputError, checked_losses

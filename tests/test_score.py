@@ -155,7 +155,9 @@ def test_a_label_with_settings_chooses_its_record(inside, results):
     record = read_sealed(path)
     label = "autoencoder[width=8,learning_rate=0.5]"
     config = record["identity"]["config"] | {"width": 8, "learning_rate": 0.500000001}
+    chosen = {"autoencoder.width": 8, "autoencoder.learning_rate": config["learning_rate"]}
     record |= {"label": label, "identity": record["identity"] | {"config": config}}
+    record["settings"] |= chosen
     cell = cell_of(record)
     store = Store(results)
     path.unlink()
@@ -197,10 +199,10 @@ REFUSED = {
                "--methods autoencoder --tasks avatars-glasses --profile smoke --seeds 0"),
     "artefacts": (damage_artefacts, "its artefacts are missing or damaged; `python"),
     "fingerprint": (lambda r: change_identity(r, fingerprint="0" * 16),
-                    "the images of task avatars-glasses are others now; `python -m bench run"),
+                    "the images of task avatars-glasses have changed; `python -m bench run"),
     "method": (lambda r: change_identity(r, method="gone"), "method 'gone' is unknown here"),
     "task": (lambda r: change_identity(r, task="gone"), "task 'gone' is unknown here"),
-    "id": (other_id, "by another version of the suite or renamed; `python -m bench run"),
+    "id": (other_id, "another version of the suite wrote its record, or it was renamed; `python"),
 }  # fmt: skip
 
 

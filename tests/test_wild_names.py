@@ -16,7 +16,7 @@ from bench.board.markdown import csv, markdown
 from bench.check.findings import Finding, Layer, Verdict
 from bench.check.reports import as_junit, as_markdown, github_lines
 from bench.cli.options import names_in
-from bench.contracts.labels import brackets, is_named, quoted
+from bench.contracts.labels import brackets, quoted
 from bench.plan.profiles import Setting, choose_profile, configure
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import print_table, say
@@ -181,9 +181,6 @@ def test_a_label_is_one_name_among_others():
     label = "mine" + brackets({"layers": "32,64] [x", "rate": 0.5, "word": 'a "b", c'})
     assert names_in([f"one,{label} two", label]) == ("one", label, "two", label)
     assert names_in(["a,b  c\nd", "[x", "y]"]) == ("a", "b", "c", "d", "[x", "y]")
-    assert is_named("layers", label)
-    assert is_named("rate", label)
-    assert not is_named("ate", label)
 
 
 def test_unlike_configurations_never_share_a_row():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, Literal
 
 from bench.cell.job import Job
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import PUBLISHED, Cell
 from bench.contracts.metric import IMAGES
+from bench.contracts.record import Record
 from bench.contracts.task import DataSizes
 from bench.records.store import Store
 from bench.utils.files.disk import Need, size_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bench.cell.job import Job
     from bench.plan.plan import Plan
 
-BUDGET = "budget_tflops"
+BUDGET: Final = "budget_tflops"
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Forecast:
     scaled: bool = False
 
 
-def forecast(job: Job, records: Sequence[dict[str, Any]]) -> Forecast:
+def forecast(job: Job, records: Sequence[Record]) -> Forecast:
     """Return the forecast of a job from the newest record of the same method, task and profile.
 
     If there is none, a record that differs only in its training budget is used, and the time of
@@ -61,9 +62,7 @@ def forecast(job: Job, records: Sequence[dict[str, Any]]) -> Forecast:
     return Forecast(seconds, last["facts"].get("disk_mb"), scaled)
 
 
-def _latest_of_another_budget(
-    cell: Cell, records: Sequence[dict[str, Any]]
-) -> dict[str, Any] | None:
+def _latest_of_another_budget(cell: Cell, records: Sequence[Record]) -> Record | None:
     """Return the newest good record that differs from a cell only in the number of FLOPs."""
     if cell.numbers[BUDGET] == PUBLISHED:
         return None
@@ -76,9 +75,11 @@ def _latest_of_another_budget(
     return latest_alike(cell, others, ("method", "task", "device"))
 
 
-def latest_alike(
-    cell: Cell, records: Sequence[dict[str, Any]], same: Sequence[str]
-) -> dict[str, Any] | None:
+Part = Literal["method", "task", "numbers", "device"]
+"""A part of an identity."""
+
+
+def latest_alike(cell: Cell, records: Sequence[Record], same: Sequence[Part]) -> Record | None:
     """Return the newest good record whose identity has the same values as a cell for these keys."""
     alike = [
         record
@@ -89,7 +90,7 @@ def latest_alike(
     return max(alike, key=lambda record: record["finished"], default=None)
 
 
-def known_records(results: Path) -> list[dict[str, Any]]:
+def known_records(results: Path) -> list[Record]:
     """Return the records of a results folder and the committed records of the suite."""
     return Store(results).records()[0] + Store(COMMITTED).records()[0]
 

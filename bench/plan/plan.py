@@ -18,7 +18,9 @@ from bench.contracts.registry import Registry, families
 from bench.contracts.task import Options, Task
 from bench.plan.fit import DomainsError, check_fit
 from bench.plan.profiles import Setting, choose_profile, configure
+from bench.plan.settings import method_settings, profile_settings
 from bench.records.environment import native_bf16
+from bench.records.read import Damaged
 from bench.records.select import ALL
 from bench.records.store import Existing, Store
 from bench.tasks.cache import fingerprint
@@ -133,6 +135,7 @@ def _make_plan(request: Request) -> Plan:
                 device="cpu",
                 precision="fp32",
                 plugins=plugins,
+                settings=profile_settings(profile),
             )
             if name in ANCHORS:
                 cells.append(cell)  # an anchor has no seed: one cell stands for all
@@ -149,6 +152,7 @@ def _make_plan(request: Request) -> Plan:
             chosen: dict[str, Any] = {
                 "label": label,
                 "config": config,
+                "settings": cell.settings | method_settings(plugin, profile, config),
                 "device": device,
                 "precision": precision,
             }
@@ -209,7 +213,7 @@ def stale(plan: Plan, store: Store) -> list[str]:
     labels = []
     for cell in plan.cells:
         record = store.record(store.record_path(cell))
-        if isinstance(record, dict) and record["id"] == cell.id:
+        if not isinstance(record, Damaged) and record["id"] == cell.id:
             then = record["sources"].get(cell.method)
             if then is not None and then != now.get(cell.method, then):
                 labels.append(cell.label)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import PUBLISHED, Cell
+from bench.contracts.record import Record
 from bench.plan.forecast import latest_alike
 from bench.plan.plan import Plan
 from bench.records.store import Store
@@ -85,7 +85,7 @@ def split(cells: Sequence[Cell], costs: Mapping[str, float], count: int) -> list
     return shards
 
 
-def cost(cell: Cell, plan: Plan, records: Sequence[dict[str, Any]]) -> float:
+def cost(cell: Cell, plan: Plan, records: Sequence[Record]) -> float:
     """Return the expected seconds of a cell, from a record or from its training budget."""
     known = latest_alike(cell, records, ("method", "task", "numbers"))
     if known is not None:

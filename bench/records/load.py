@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
+from bench.contracts.record import Record
 from bench.records.store import Store
 
 
-def load_records(results: str | PathLike[str]) -> list[dict[str, Any]]:
+def load_records(results: str | PathLike[str]) -> list[Record]:
     """Return the records of a results folder, in the order of their file names.
 
     A record that cannot be used is left out with a warning.

@@ -15,6 +15,7 @@ from bench.cell.job import Job
 from bench.cell.run_folder import RunFolder
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
+from bench.contracts.record import Record
 from bench.contracts.task import DataSizes, Task, TaskData
 from bench.plan.forecast import forecast, known_records
 from bench.plan.plan import Plan, default_workers, stale
@@ -157,7 +158,7 @@ def _exit_code(console: Console, plan: Plan, store: Store, unscored: Collection[
     return int(Exit.CELL_FAILED if failed else Exit.FINE)
 
 
-def _failure(record: dict[str, Any] | Damaged, wanted: Collection[str]) -> str:
+def _failure(record: Record | Damaged, wanted: Collection[str]) -> str:
     """Return why a record does not count as a success, or ''."""
     if isinstance(record, Damaged):
         return str(record)

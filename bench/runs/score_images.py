@@ -17,6 +17,7 @@ from bench.contracts.registry import RESERVED, Registry
 from bench.contracts.task import DataSizes, Task
 from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
 from bench.plan.profiles import Profile, Setting, choose_profile
+from bench.plan.settings import profile_settings
 from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.runs.execute import Setup, execute, make_ready
@@ -62,6 +63,7 @@ def score_images(setup: Setup, request: Request, name: str, folders: Mapping[str
         device="cpu",
         precision="fp32",
         plugins=full_paths(request),
+        settings=profile_settings(profile),
     )
     store = setup.store
     replaced = _replaced(cell, store)

@@ -157,7 +157,7 @@ def _messages(worker: _Worker) -> Iterator[tuple[str, Report | None]]:
 
 
 def _finish(worker: _Worker, display: Display) -> str:
-    from bench.cell.run import write_gap
+    from bench.cell.build_record import write_gap
 
     worker.process.join()
     worker.pipe.close()

@@ -165,7 +165,8 @@ def _submit(
         The task; or the status of the cell, if nothing is left to do or it cannot be submitted; or
         None, if another run holds the lock of the cell.
     """
-    from bench.cell.run import what_is_left, write_gap
+    from bench.cell.build_record import write_gap
+    from bench.cell.run import what_is_left
     from bench.cell.run_folder import RunFolder
 
     job = pending.job
@@ -227,7 +228,7 @@ def _poll(running: Sequence[_Task], actor: Any, display: Display) -> list[_Task]
 
 def _finish(task: _Task) -> str:
     """Write the result of a task and release its cell; return the status."""
-    from bench.cell.run import write_gap
+    from bench.cell.build_record import write_gap
     from bench.cell.run_folder import RunFolder
 
     job = task.job

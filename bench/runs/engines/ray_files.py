@@ -78,7 +78,7 @@ def write_result(job: Job, files: Mapping[str, bytes | None]) -> bool:
         job: the job of the task.
         files: contents by path; None for a file that the task did not change.
     """
-    from bench.cell.run import write_gap
+    from bench.cell.build_record import write_gap
 
     store = Store(job.results)
     record = store.record_path(job.cell)
