@@ -343,7 +343,9 @@ def test_a_user_without_name_and_home(older, monkeypatch, inside):
     monkeypatch.setattr(pwd, "getpwuid", lambda _: {}["nobody"])
     if older:
         monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: Path("~/.cache") / name)
-    with pytest.raises(UserError, match="no home: name one with --cache-dir or CONTENTBENCH_CACHE"):
+    with pytest.raises(
+        UserError, match="no home folder: name one with --cache-dir or CONTENTBENCH_CACHE"
+    ):
         default_cache()
     monkeypatch.setenv("CONTENTBENCH_CACHE", "/somewhere")
     assert default_cache() == Path("/somewhere")
