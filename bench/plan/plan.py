@@ -92,6 +92,7 @@ def make_plan(request: Request) -> Plan:
     tasks = tasks_of(registry, request.tasks, request.options)
     plugins = full_paths(request)
 
+    set_in_profile = profile_settings(profile)
     cells: list[Cell] = []
     left_out: list[str] = list(registry.skipped)
     for task_name, task in tasks.items():
@@ -109,7 +110,7 @@ def make_plan(request: Request) -> Plan:
                 device="cpu",
                 precision="fp32",
                 plugins=plugins,
-                settings=profile_settings(profile),
+                settings=set_in_profile,
             )
             if name in ANCHORS:
                 cells.append(cell)  # nothing random, nothing trained: one cell serves all seeds

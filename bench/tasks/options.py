@@ -12,8 +12,6 @@ from bench.contracts.registry import Registry
 from bench.contracts.task import Options, Task
 from bench.utils.errors import UserError, unknown
 
-OPTIONS = "options"
-"""Where the environment of a record, and the row of a baseline, hold what the user said."""
 OWN = tuple(field.name for field in fields(Options) if field.name != "cache")
 """The options that say something of images."""
 WHY = {
