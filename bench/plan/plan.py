@@ -118,6 +118,7 @@ def _make_plan(request: Request) -> Plan:
     tasks = tasks_of(registry, request.tasks, request.options)
     plugins = full_paths(request)
 
+    set_in_profile = profile_settings(profile)
     cells: list[Cell] = []
     left_out: list[str] = list(registry.skipped)
     for task_name, task in tasks.items():
@@ -135,7 +136,7 @@ def _make_plan(request: Request) -> Plan:
                 device="cpu",
                 precision="fp32",
                 plugins=plugins,
-                settings=profile_settings(profile),
+                settings=set_in_profile,
             )
             if name in ANCHORS:
                 cells.append(cell)  # an anchor has no seed: one cell stands for all

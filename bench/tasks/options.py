@@ -12,8 +12,6 @@ from bench.contracts.registry import Registry
 from bench.contracts.task import Options, Task
 from bench.utils.errors import UserError, unknown
 
-OPTIONS = "options"
-"""The key of these options in the environment of a record and in the row of a baseline."""
 IMAGE_OPTIONS = tuple(field.name for field in fields(Options) if field.name != "cache")
 """The options that determine images: all but the cache."""
 FOLDERS = {
