@@ -434,21 +434,20 @@ def test_many_images_are_decoded_by_workers_as_in_one_process(tmp_path, monkeypa
 
 
 def test_ray_sends_images_to_a_machine_that_lacks_them(place, monkeypatch):
-    engine = pytest.importorskip("bench.runs.engines.ray_driver")
-    from bench.runs.engines import ray_worker
+    from bench.runs.engines import ray_files, ray_worker
 
     request = Request(("copy-source",), ("folder",), options=folder(place).options)
     (cell,) = make_plan(request).cells
     here, there = place / "here", place / "there"
     job = Job(cell, "run", place, here, (), None, "")
     data = prepare(folder(place), cell.sizes, here)
-    (place / "parcel").write_bytes(engine._images(job)[ray_worker.IMAGES])
+    (place / "parcel").write_bytes(ray_files.image_files(job)[ray_files.IMAGES])
     shutil.rmtree(place / "a")
     for _ in range(2):  # the second cell finds them there
         ray_worker._prepare(cell, there, place / "parcel")
         assert read(cell.task, cell.sizes, cell.fingerprint, there).pixel_hash == data.pixel_hash
-    monkeypatch.setattr(engine, "MOST_MEGABYTES", 0.01)
+    monkeypatch.setattr(ray_files, "MOST_MEGABYTES", 0.01)
     with pytest.raises(
         UserError, match="at most 0 MB are sent to machines that lack them: use --e"
     ):
-        engine._images(job)
+        ray_files.image_files(job)

@@ -313,7 +313,7 @@ def test_a_method_with_nothing_to_train_is_refused_in_words(nothing, inside, tmp
     plugin.write_text(text.replace(before, f"        {nothing}\n{before}", 1))
     done = inside("run", "--plugin", plugin, "--methods", "mine", *TINY, "--results", tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: mine has no parameters that can be trained, expected")
+    assert done.stderr.startswith("error: mine has no trainable parameters, expected")
     assert done.stderr.count("\n") == 1
 
 

@@ -91,7 +91,7 @@ def test_what_a_record_lacks_is_computed_without_training(inside, results, monke
     assert trained(results) == before
     again = inside("score", "--metrics", "reconstruction,cf_skill_in_add", "--results", results)
     assert again.returncode == 0
-    assert "3 of 3 cells have their record already" in again.stdout
+    assert "3 of 3 cells have a record already" in again.stdout
     assert "start " not in again.stdout
 
 
@@ -332,7 +332,7 @@ def test_images_are_scored_once_and_replaced_by_others(inside, truth, results, t
     arguments = ("score-images", "--name", "mine", *truth, *TINY, "--results", results, "--metrics")
     assert "start " in inside(*arguments, "cf_skill_in_add").stdout
     first = record_of(results, "mine")
-    assert "1 of 1 cells have their record" in inside(*arguments, "cf_skill_in_add").stdout
+    assert "1 of 1 cells have a record" in inside(*arguments, "cf_skill_in_add").stdout
     assert "start " in inside(*arguments, "cf_harm_out_add").stdout
     later = inside("score", "--methods", "mine", "--metrics", "fd_add", "--results", results)
     assert later.returncode == 0, later.stdout

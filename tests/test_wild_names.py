@@ -224,7 +224,7 @@ class Config:
         ("x: int = 1", "x=²", "expected int"),
         ("x: float = 1", "x=1e999", "expected float"),
         ("x: float = 1", "x=nan", "expected float"),
-        ("x: tuple[int, ...] = ()", "x=1", "expected tuple"),
+        ("x: tuple[int, ...] = ()", "x=a", "expected tuple"),
         ("x: 'Nowhere' = 1", "x=1", "Config of method 'mine' cannot be used"),
         ("x: float = float('inf')", "x=1", "Config of method 'mine' cannot be used"),
         ("x: object = frozenset()", "x=1", "Config of method 'mine' cannot be used"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+import psutil
 import torch
 
 _STATUS = Path("/proc/self/status")
@@ -42,7 +43,7 @@ class PeakMemory:
                 _CLEAR.write_text("5")
             except OSError:
                 return self
-            self._before = _status("VmRSS") or 0.0
+            self._before = psutil.Process().memory_info().rss / 2**20
         return self
 
     def __exit__(
@@ -53,7 +54,7 @@ class PeakMemory:
     ) -> None:
         if self._device.type == "cuda":
             self.megabytes = torch.cuda.max_memory_allocated(self._device) / 2**20
-        elif (peak := _status("VmHWM")) is not None:
+        elif (peak := _high_water_mark()) is not None:
             self.megabytes = max(0.0, peak - self._before)
         else:
             self.megabytes = most_ever_held()
@@ -72,13 +73,13 @@ def most_ever_held(platform: str = sys.platform) -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def _status(field: str) -> float | None:
-    """Return a size in MiB that Linux tells of this process, None where it does not."""
+def _high_water_mark() -> float | None:
+    """Return the peak memory of this process in MiB as Linux reports it, None on other systems."""
     try:
         lines = _STATUS.read_text().splitlines()
     except OSError:
         return None
-    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith(field)), None)
+    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM")), None)
 
 
 def clock_of(device: torch.device) -> Literal["cpu", "wall"]:

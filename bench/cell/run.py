@@ -20,7 +20,7 @@ from bench.cell.scoring import SCORING, entry_of, score_family, stands
 from bench.cell.training import Training, build, flops_of_step, steps_for, train
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import PUBLISHED, Cell
-from bench.contracts.method import Method
+from bench.contracts.method import Method, make_config
 from bench.contracts.metric import Artefacts, Metric, Result, Settings
 from bench.contracts.registry import Plugin, Registry, families
 from bench.contracts.task import TaskData
@@ -258,7 +258,7 @@ def _from_method(
             return as_they_are(kept)
     if cell.device == "cuda":
         determinism.ask()
-    config = method_class.Config(**cell.config)
+    config = make_config(method_class.Config, cell.config)
     method = build(method_class, data.spec, config, cell.seed).to(cell.device)
     if trained is None:
         show("training", None)

@@ -186,6 +186,7 @@ def run(
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
         options=task_options(data_root, a, b, split, resize, skip_bad, cache),
+        dry_run=dry_run,
     )
     store = Store(results_folder(results))
     plan = make_plan(request)

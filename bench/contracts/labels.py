@@ -33,11 +33,20 @@ def brackets(changes: Mapping[str, Any]) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Return a value of a setting: a number in full, a text in quotes where it needs them."""
+    """Return a value as labels write it: a text or a tuple in quotes where it needs them."""
+    text = setting_text(value)
+    return quoted(text) if isinstance(value, str | tuple | list) else text
+
+
+def setting_text(value: Any) -> str:
+    """Return a value as `--set` reads it: a number in full, numbers of a tuple with commas."""
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
-    return quoted(value) if isinstance(value, str) else str(value)
+    if isinstance(value, tuple | list):
+        is_plain = value and all(isinstance(item, int | float) for item in value)
+        return ",".join(map(setting_text, value)) if is_plain else json.dumps(value)
+    return str(value)
 
 
 def quoted(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -35,6 +35,25 @@ class Batch(list[Tensor]):
     def __init__(self, images: Iterable[Tensor], kinds: Iterable[Tensor] = ()) -> None:
         super().__init__(images)
         self.kinds = list(kinds)
+
+
+def make_config(config_class: type[BaseConfig], values: Mapping[str, Any]) -> BaseConfig:
+    """Return a configuration from the values of a cell, which may come from JSON.
+
+    JSON has no tuples. A list becomes a tuple again if the field has a plain default: a dataclass
+    allows no list as one.
+    """
+    return config_class(
+        **{
+            name: _with_tuples(value) if hasattr(config_class, name) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _with_tuples(value: Any) -> Any:
+    """Return a value with all lists in it as tuples."""
+    return tuple(map(_with_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)

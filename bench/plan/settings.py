@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from bench.contracts.anchors import ANCHORS
-from bench.contracts.labels import value_text
+from bench.contracts.labels import setting_text
 from bench.contracts.registry import Registry
 from bench.plan.profiles import SETTABLE, Profile, choose_profile, configure, profiles
 
@@ -32,9 +33,9 @@ def settings_of(identity: Mapping[str, Any], registry: Registry) -> list[str]:
             for field, value in today.items()
         }
     return [
-        f"{what}={was if isinstance(was, str) else value_text(was)}"
+        f"{what}={setting_text(was)}"
         for what, (was, now) in pairs.items()
-        if was is not None and was != now
+        if was is not None and was != json.loads(json.dumps(now))  # JSON has no tuples
     ]
 
 
