@@ -1,11 +1,11 @@
-"""Who says what an image shows: classifiers of the domain and of every factor.
+"""Classifiers that say what an image shows: its domain and every factor.
 
-They are fitted on the real images of the *probe* part, which no method has seen, and share neither
-networks nor seeds with any method. Two unlike ones judge the domain, so that a result which fools
-one of them shows as a disagreement: a small network on pixels, and a linear head on the features of
-the shipped extractor. Factors are judged by linear heads on those features.
+They are fitted on real images of the *probe* part, which no method has seen. They share neither
+networks nor seeds with any method. Two different classifiers judge the domain: a small network on
+pixels, and a linear head on the features of the shipped extractor. If a result fools one of them,
+they disagree. Linear heads on those features judge the factors.
 
-They are fitted once a machine and kept under a hash of the images, factors and extractor.
+They are fitted once a machine, and cached under a hash of the images, factors and extractor.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Probes: what can be told from a code? One kind of probe sees only one kind of leak.
+"""Probes: classifiers that find out what a code tells. Each kind of probe sees one kind of leak.
 
-A logistic regression is blind to a leak in the variance, trees to one in a rotated direction, so a
-battery is fitted, in several strengths and on several views of the code. Of each label that probe
-is chosen which does best on a held-out quarter of the items that it may see; the chosen one is
-scored on items that no choice has seen.
+A logistic regression cannot see a leak in the variance, and trees cannot see one in a rotated
+direction. So a battery of probes is fitted, in several strengths and on several views of the code.
+A held-out quarter of the fitting items chooses the best probe for each label. It is then scored on
+items that had no part in the choice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Intervals. Everything random here is drawn from a seed that is fixed by its role."""
+"""Intervals. Each random draw has a seed that its role fixes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Does a classifier that knows only the labels of one domain name the images of the other?
+"""Can a classifier that is fitted with the labels of one domain classify the other domain?
 
-The test of domain adaptation: where z1 holds what an image shows (the digit) and not which domain
-it is from, a classifier of source codes works on target codes. Labels of the target are never seen.
-It is fitted on *probe* and scored on *test*. Read it beside `z1_domain_acc`: a code may hide its
-domain from every probe and yet have exchanged the classes.
+This is the test of domain adaptation. If z1 holds what an image shows (the digit) but not its
+domain, a classifier of source codes works on target codes. It never sees labels of the target. It
+is fitted on *probe* and scored on *test*. Read it beside `z1_domain_acc`: a code may hide its
+domain from every probe and still swap the classes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.metrics._probes import SHORT_BATTERY, Labels, Told, tell, validating
 
 LOGISTIC = {"logistic": SHORT_BATTERY["logistic"]}
 ROUTES = {"da_acc": "ab", "da_acc_back": "ba", "da_acc_source": "aa"}
-"""The domain that each number's classifier is fitted in, and the one that it is scored in."""
+"""For each number: the domain of the fit, and the domain of the score."""
 
 
 class Adaptation(Metric):
@@ -66,7 +66,7 @@ class Adaptation(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return the wanted accuracies; the same of raw pixels is in their detail."""
+        """Return the wanted accuracies. Their detail holds the same for raw pixels."""
         column = next((at for at, f in enumerate(data.factors) if f.name == data.label), None)
         if column is None:
             reason = f"task {data.name} names no label that both domains share"
@@ -123,6 +123,6 @@ def _accuracies(
 def _classified(
     known: Tensor, labels: Labels, asked: Sequence[Tensor], classes: int
 ) -> tuple[Told, list[Labels]]:
-    """Return the logistic regression that validates best in its domain, and what it says."""
+    """Return the logistic regression that validates best in its domain, and its answers."""
     best = tell((known, labels[:, None]), torch.cat(list(asked)), LOGISTIC, (classes,))[0][0]
     return best, np.split(best.said, np.cumsum([len(of) for of in asked])[:-1])

@@ -1,9 +1,8 @@
-"""What a method costs: speed, latency, memory, size.
+"""The cost of a method: speed, latency, memory and size.
 
-Times are taken while the method trains and runs (in the train and artefact stages); here they are
-summed up. Rates are those of CPU time, so that other work on the machine does not count; of a GPU,
-those of the wall clock. They compare within one kind of machine only; parameters and FLOPs compare
-everywhere.
+Times are measured while the method trains and runs. This file only summarises them. Rates count CPU
+time, so that other work on the machine does not matter; on a GPU they count wall-clock time. They
+can be compared only between machines of one kind. Parameters and FLOPs are equal everywhere.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settin
 from bench.contracts.task import TaskData
 
 FEWEST = 6
-"""Items below which no pair of them holds a median with 95 %."""
+"""The fewest items of which a pair can enclose the median with 95 %."""
 
 
 def quantile(items: Sequence[float], q: float) -> Result:
-    """Return a quantile with its order-statistic 95 % interval, where there are items enough."""
+    """Return a quantile with its order-statistic 95 % interval, if there are enough items."""
     ordered = np.sort(np.asarray(items, dtype=np.float64))
     n = len(ordered)
     value = float(np.quantile(ordered, q))
@@ -33,7 +32,7 @@ def quantile(items: Sequence[float], q: float) -> Result:
 
 
 def rate(measured: Mapping[str, Any], name: str) -> Result:
-    """Return the median of the rates that were measured by the clock that tells a device's speed.
+    """Return the median rate, by the clock that suits the device.
 
     Without a word on it, as of earlier versions of the suite, there is none: rates by the wall
     clock of a busy machine say how busy it was.
@@ -52,7 +51,7 @@ COUNTS = {
     "flops_infer": "flops",
     "flops_train_step": "flops_per_step",
 }
-"""What is counted and not timed: exact, and equal on every machine."""
+"""The numbers that are counted: exact, and equal on every machine."""
 _NOT_COUNTED = "not counted by the version of the suite that trained it"
 
 

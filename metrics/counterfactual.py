@@ -1,8 +1,8 @@
-"""Transfer against the truth: the task draws what add and remove should have given.
+"""Transfer against the truth: the task draws the true results of add and remove.
 
-Only part of a picture changes when content moves, so pixel errors over whole pictures flatter
-whoever does nothing. Here the true change decides where to look: inside it the error is set against
-that of leaving the source as it is, outside it every change counts as harm.
+A transfer changes only part of an image, so an error over the whole image flatters a method that
+does nothing. Here the true change divides the image. Inside it, the error is compared with the
+error of the unchanged source. Outside it, every change is harm.
 """
 
 from __future__ import annotations

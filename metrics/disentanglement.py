@@ -1,12 +1,12 @@
-"""What is in which code? Information about every factor of variation, found by probes in B.
+"""What is in which code? Probes look in both codes of B for every factor of variation.
 
-z1 should hold what A and B share and nothing of the extra content; z2 the other way round. Hiding
-alone is no merit (a constant code leaks nothing): what is wanted is measured beside what is not.
+z1 should hold what A and B share, and none of the extra content. z2 should hold the opposite. A
+constant code leaks nothing, so each number for what a code hides has one for what it holds.
 
-The published scores of disentanglement ask for single dimensions and punish methods that promise
-blocks (a rotation of a perfect code takes MIG from .97 to .08), so MIG, SAP and DCI stand here in
-block versions: z1 and z2 are the two units, and information is what the probes find. Both groups of
-factors weigh alike, however many factors each has.
+The published scores of disentanglement look at single dimensions. They punish methods that promise
+blocks: rotating a perfect code lowers MIG from .97 to .08. So MIG, SAP and DCI are block versions
+here: the units are z1 and z2, and information is what the probes find. The two groups of factors
+have equal weight, whatever their sizes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Can the domain be told from the common code z1? What B has extra should not be in it.
+"""Can a probe tell the domain from the common code z1? The extra content of B should not be in it.
 
-Probes are fitted on the *probe* part and scored on *test*; see `metrics._probes`. A leak of equal
-size is harder to see in a code of more dimensions, so large codes look clean for free: the power of
-the same protocol against a planted leak of known size stands beside the accuracy.
+Probes are fitted on the *probe* part and scored on *test* (see `metrics._probes`). A leak of equal
+size is harder to see in a code with more dimensions, so a large code looks clean. Therefore the
+same probes are also tested on a planted leak of known size: that is their power.
 
-Of more than two domains all are told apart: chance is 1 / domains, and the leak is at most their
-logarithm in bits; the detail says what chance is.
+With more than two domains, a probe tells all of them apart. Chance is then 1 / domains, and the
+leak is at most log2(domains) bits. The detail holds the chance.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""How much results look like real images: Frechet distance, KID, precision and its kin.
+"""How much results look like real images: Frechet distance, KID, precision, recall and relatives.
 
-One feature pass of each set feeds every number. The real side is the *probe* part of the target
-domain, never seen in training and no guide of any pair; what the numbers need of it is computed
-once a machine and shared by all methods (`metrics._reference`). Formulas: `metrics._distances`.
+All numbers share one feature pass over each set of images. The real side is the *probe* part of the
+target domain: no training image and no guide is in it. What depends on the real side alone is
+computed once a machine and shared by all methods (`metrics._reference`). The formulas are in
+`metrics._distances`.
 
-The Frechet distance is biased upwards by about 1/n, so it is compared at equal n only, and its
-interval is that of the biased value at this n. `detail` holds the bias-corrected value, whose
-interval covers the true distance, and the floor: the distance between two disjoint sets of real
-images of the same sizes.
+The Frechet distance is biased upwards by about 1/n, so compare it at equal n only. Its interval is
+that of the biased value at this n. `detail` holds the bias-corrected value, whose interval covers
+the true distance, and the floor: the distance between two disjoint sets of real images of the same
+sizes.
 """
 
 from __future__ import annotations

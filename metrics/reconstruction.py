@@ -1,4 +1,4 @@
-"""How well a method gives back what it was shown: L1, PSNR and SSIM of A and of B."""
+"""Reconstruction error of test images: L1, PSNR and SSIM, for A and for B."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def l1(output: Tensor, target: Tensor) -> Array:
 def psnr(output: Tensor, target: Tensor) -> Array:
     """Return -10 log10 of each image's mean squared error, (n,) in dB, at most 60.
 
-    The mean over images is not the PSNR of the pooled error, which one bad image would rule.
+    The mean over images differs from the PSNR of the pooled error, which one bad image dominates.
     """
     error = (_unit(output) - _unit(target)).square().mean((1, 2, 3))
     return (-10 * torch.log10(error.clamp_min(10 ** (-PSNR_CAP / 10)))).numpy()
@@ -64,7 +64,7 @@ MEASURES = {"l1": l1, "psnr": psnr, "ssim": ssim}
 
 
 class Reconstruction(Metric):
-    """Reconstruction error of test images, decoded in the domain they are from."""
+    """Reconstruction error of test images, decoded in their own domain."""
 
     name = "reconstruction"
     summary = "error of images that are encoded and decoded: L1, PSNR, SSIM"

@@ -1,11 +1,11 @@
-"""Is the result what was asked for? Judged by classifiers, without looking at the true picture.
+"""Is the result what was asked for? Classifiers judge it, without the true picture.
 
-`tr_specific_acc`: does it wear the guide's content? `tr_common_acc`: is it still the source? Both
-count a factor only where source and guide differ in it and both show it, so that copying the source
-earns nothing in the first and copying the guide nothing in the second.
+`tr_specific_acc`: does the result show the guide's content? `tr_common_acc`: is it still the
+source? Both count a factor only if source and guide differ in it and both show it. So copying the
+source earns nothing in the first, and copying the guide nothing in the second.
 
-Cycles and diversity stand beside them. Each of these is easy on its own (copying the source closes
-every cycle, noise is diverse); none is read alone.
+Cycles and diversity complete the picture. Each is easy on its own: copying the source closes every
+cycle, and noise is diverse. Do not read one of them alone.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Transfer(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return what the judge says of each wanted question."""
+        """Return the wanted numbers."""
         data = data.pair
         judged = judge(avatars64(), data, settings.cache)
         results = {}
@@ -98,7 +98,7 @@ class Transfer(Metric):
 
 
 def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
-    """Return (p - p_source) / (p_real - p_source), p the share judged to be of the target."""
+    """Return (p - p_source) / (p_real - p_source); p is the share judged to be of the target."""
     source, real = (data.domains["test"][d].images for d in (1 - target, target))
     said = [(judged.domain(x) == target).double().numpy() for x in (images, source, real)]
     n = len(images)
@@ -124,7 +124,7 @@ def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) 
 
 
 def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> Result:
-    """Return the share of the factors that count which the images show as they should."""
+    """Return how many of the factors that count the images show correctly, as a share."""
     a, b = data.domains["test"]
     separate = name == "tr_specific_acc"
     owner, other = (b, a) if name != "tr_common_acc" else (a, b)
@@ -273,7 +273,7 @@ def _code_cycle(made: Tensor, own: Tensor, role: str) -> Result:
 
 
 def _diversity(extractor: Extractor, artefacts: Artefacts, data: TaskData) -> Result:
-    """Compare the spread over two guides, a source's own and its neighbour's, with the truth's.
+    """Return the distance of results with two guides, relative to that of the true results.
 
     Two guides for each of many sources estimate the mean distance of any two guides.
     """
@@ -293,7 +293,7 @@ def _diversity(extractor: Extractor, artefacts: Artefacts, data: TaskData) -> Re
 def _ratio(above: Array, below: Array, role: str) -> Result:
     """Return sum(above) / sum(below) over items, with its interval.
 
-    Couples of neighbours are drawn, not items: they lend each other their guides or their codes.
+    The bootstrap draws pairs of neighbours, because they share guides or codes.
     """
     couples, spread = (items.reshape(-1, 2).sum(1) for items in (above, below))
     value, lo, hi = _of_sums(couples, spread, role)

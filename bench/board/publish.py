@@ -1,4 +1,4 @@
-"""Writes and prints the leaderboard of a results folder. Needs no torch."""
+"""Writes and prints the leaderboard of a results folder. It needs no torch."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def write_leaderboard(
         known: the facts of known metrics; None for those that come with the suite.
 
     Returns:
-        Whether there was any record to show.
+        Whether there was a record to show.
 
     Raises:
-        UserError: the files cannot be written; what is in them is printed all the same.
+        UserError: the files cannot be written. The tables are printed before.
     """
     records, damaged = store.records()
     for record in damaged:

@@ -1,4 +1,4 @@
-"""What the rows of a board are called: a label, and what tells it from other rows of that label."""
+"""Labels of the rows of a board: a name, and the differences from other rows of that name."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ from bench.contracts.record import Record
 from bench.utils.hashing import hash_of
 
 DATA = {"fingerprint"}
-"""What of the images must be equal for values to stand in one column without a word."""
+"""The facts of the images that a label names if they differ on a board."""
 MACHINE = {"device", "precision", "threads"}
-"""What of the machine must be.
+"""The facts of the machine that a label names if they differ on a board.
 
-What machine made the images of a method that was trained elsewhere is not known, and none has a
-part in an anchor.
+They do not concern anchors, nor images from elsewhere, whose machine is unknown.
 """
 SOURCE = "source"
-"""What the hash of a method's source is called where it tells rows apart.
+"""The name of the hash of a method's source, if it distinguishes rows.
 
-The source of a metric is not looked at: its ``version`` says that its values are others, and the
-hash changes with every comment in a helper.
+The source of a metric does not matter here: the metric's ``version`` tells whether values changed.
 """
 
 
 def row_labels(records: Sequence[Record]) -> list[str]:
-    """Return the label of each record, with the difference where unlike cells would share it.
+    """Return the label of each record. Labels of different cells differ.
 
-    Cells of one label that differ in more than their seed are never put together, nor are those
-    whose method has another source; and where a condition differs anywhere on a board, every row of
-    the board says its own. An anchor says only what tells it from itself.
+    Cells share a label only if they differ in nothing but their seed and the method has the same
+    source. If a condition of the images or the machine differs anywhere on a board, every row names
+    its own. An anchor names only what distinguishes it from other rows of the same anchor.
     """
     boards: dict[tuple[str, str], list[int]] = {}
     for at, record in enumerate(records):
@@ -79,15 +77,15 @@ def _of_board(records: Sequence[Record]) -> list[str]:
 
 
 def _is_trained(record: Record) -> bool:
-    """Return whether it is of a method that was trained here: no anchor and no images."""
+    """Return whether the record is of a method that was trained here."""
     identity = record["identity"]
     return identity["method"] not in ANCHORS and not is_imported(identity)
 
 
 def _sources(records: Sequence[Record]) -> list[str]:
-    """Return by which source of its method each record of a label was made, '' if by the same.
+    """Return the source of the method for each record of a label, or '' if there is only one.
 
-    A cell that failed has none: it is a gap of the only source there is, or of none of several.
+    A cell that failed has no source. With several sources, its source is "unknown".
     """
     found = [record.get("sources", {}).get(record["identity"]["method"]) for record in records]
     if len(set(found) - {None}) < 2:
@@ -111,7 +109,7 @@ def _known(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(key: str, known: Mapping[str, Any]) -> str:
-    """Return a value as a label has it; of a source what tells it from others."""
+    """Return a value as text for a label. A source is cut to 8 digits."""
     value = known.get(key)
     text = quoted(value) if isinstance(value, str) else str(value)
     return text[: 8 if key == SOURCE else None]

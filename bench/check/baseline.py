@@ -28,6 +28,7 @@ from bench.check.baseline_schema import (
 from bench.check.orderings import gaps, smallest
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import is_imported
+from bench.contracts.metric import MetricInfo
 from bench.contracts.record import Conditions, MetricEntry, Record
 from bench.records.environment import machine_of
 from bench.records.store import BUSY, Store
@@ -157,18 +158,25 @@ def seed_values(rows: Sequence[Row], seed: int | None) -> dict[str, dict[str, fl
 
 
 def make(
-    records: Sequence[Record], profile: str, reason: str, golden: Mapping[str, Any] | None, now: str
+    records: Sequence[Record],
+    profile: str,
+    reason: str,
+    golden: Mapping[str, Any] | None,
+    now: str,
+    known: Mapping[str, MetricInfo] | None = None,
 ) -> Baseline:
     """Return the baseline of the records of a profile.
+
+    known: the facts of known metrics; None for those that come with the suite.
 
     Raises:
         UserError: there are none, a cell failed, seeds are missing, or different code made them.
     """
     rows = [row for row in rows_of(records) if row["profile"] == profile]
     if not rows:
-        known = sorted({record["identity"]["profile"] for record in records})
+        there = sorted({record["identity"]["profile"] for record in records})
         raise UserError(
-            f"no record of profile '{profile}' (there are: {', '.join(known) or 'none'}): "
+            f"no record of profile '{profile}' (there are: {', '.join(there) or 'none'}): "
             "give --profile, or run it first"
         )
     _require_whole(rows)
@@ -183,7 +191,7 @@ def make(
     for task in dict.fromkeys(row["task"] for row in rows):
         of_task = [row for row in rows if row["task"] == task]
         seeds = sorted({s for row in of_task if not _is_anchor(row) for s in row["seeds"]}) or [0]
-        claims[task] = smallest([gaps(seed_values(of_task, seed)) for seed in seeds])
+        claims[task] = smallest([gaps(seed_values(of_task, seed), known) for seed in seeds])
     return {
         "schema": SCHEMA,
         "profile": profile,

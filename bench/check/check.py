@@ -1,4 +1,4 @@
-"""The verbs `check` and `baseline`: from options to verdicts, reports and an exit code."""
+"""The verbs `check` and `baseline`."""
 
 from __future__ import annotations
 
@@ -44,10 +44,15 @@ LAYERS = (Layer.EXACT, Layer.GOLDEN, Layer.ORDERING, Layer.STATISTICAL)
 
 @dataclass(frozen=True)
 class Options:
-    """What the two verbs share.
+    """The options that both verbs have.
 
-    path: the baseline. results: the folder of records. cache: where tasks are kept. said: what the
-    user says of the task's images.
+    Attributes:
+        console: Where to print.
+        path: The file of the baseline.
+        results: The folder of records.
+        cache: The folder of rendered tasks.
+        plugins: Files of the user.
+        said: The user's options for the images of the task.
     """
 
     console: Console
@@ -60,17 +65,17 @@ class Options:
 
 @dataclass(frozen=True)
 class Reports:
-    """Files that a check writes, where they are wanted."""
+    """The files that a check writes, or None."""
 
     json: Path | None = None
     junit: Path | None = None
     markdown: Path | None = None
 
     def require_writable(self) -> None:
-        """Make sure, before anything is run, that each can be written.
+        """Make sure that each can be written, before anything is run.
 
         Raises:
-            UserError: one cannot, or two are one file.
+            UserError: One cannot, or two are the same file.
         """
         paths = [path for path in (self.json, self.junit, self.markdown) if path is not None]
         for path in paths:
@@ -88,9 +93,9 @@ def check(
     run: bool,
     jobs: int | None,
 ) -> int:
-    """Compare records and code with a baseline, tell what is found, and return the exit code.
+    """Compare records and code with a baseline, report the findings, and return the exit code.
 
-    run: whether the cells of the baseline are run first, anew: the first `FEWEST_SEEDS` seeds.
+    With run, the first `FEWEST_SEEDS` seeds of each cell of the baseline are run again first.
 
     Raises:
         UserError: there is no such baseline, there are no records, or a layer does not exist.
@@ -134,7 +139,7 @@ def check_speed(options: Options, revision: str, lenient: bool, reports: Reports
 
 
 def golden_now(options: Options, golden: Mapping[str, Any] | None) -> list[Finding]:
-    """Return the verdicts of the golden layer on the code as it is."""
+    """Return the verdicts of the golden layer on the current code."""
     if golden is None:
         said = "the baseline was written with --no-golden"
         return [Finding(Verdict.NOT_COMPARED, Layer.GOLDEN, "all methods", "all", said=said)]
@@ -159,7 +164,7 @@ def _tell(
     reports: Reports,
     all_rows: bool = False,
 ) -> int:
-    """Print and write what was found; return the exit code."""
+    """Print and write the findings; return the exit code."""
     if all(finding.verdict is Verdict.NOT_COMPARED for finding in findings):
         findings = [*findings, _no_verdict("all", "nothing of it could be compared")]
     code = exit_code(findings, lenient)
@@ -184,9 +189,16 @@ def _no_verdict(number: str, said: str) -> Finding:
 def run_cells(
     options: Options, baseline: Baseline, jobs: int | None, engine: str = "process"
 ) -> tuple[Baseline, list[Finding]]:
-    """Run the cells of a baseline anew; return it with the rows that were run, and why others not.
+    """Run the cells of a baseline again.
 
-    jobs: cells at a time, None for the number of cores.
+    Args:
+        options: The options of the check.
+        baseline: The baseline.
+        jobs: Cells at a time, or None for the number of cores.
+        engine: The engine that runs them.
+
+    Returns:
+        The baseline with only the rows that were run, and a finding for each other row.
     """
     from bench.check.rerun import plan_again
     from bench.plan.plan import jobs_for
@@ -211,10 +223,15 @@ def write_baseline(
 ) -> int:
     """Write the baseline of the records of a profile, and show how it differs from the old one.
 
-    choice: which of them. with_golden: whether golden numbers are made.
+    Args:
+        options: The options of the verb.
+        profile: The profile.
+        choice: Which of its records to take.
+        reason: Why the baseline is written.
+        with_golden: Whether to measure golden numbers.
 
     Raises:
-        UserError: the records are not whole, none is chosen, or no reason is given.
+        UserError: Records are missing or failed, none is chosen, or no reason is given.
     """
     if not reason.strip():
         raise UserError("--reason: say in a few words why the baseline is written (it is kept)")
@@ -222,7 +239,7 @@ def write_baseline(
     records = choice.of(usable_records(Store(options.results)))
     old = baselines.read_if_there(options.path)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    made = baselines.make(records, profile, reason, None, now)
+    made = baselines.make(records, profile, reason, None, now, Registry(options.plugins).infos())
     if with_golden:
         made["golden"] = cast("Golden", _golden(options, profile, made["rows"]))
     baselines.write(options.path, made, old)

@@ -1,10 +1,10 @@
-"""Records of today against a baseline: which rows can be compared at all, and what each layer says.
+"""Compares records with a baseline: finds the rows that can be compared, and runs the layers.
 
-exact        what is run, and what is counted: identities, parameters, FLOPs, metrics and versions
-ordering     known floors and ceilings, and who leaks (`bench.check.orderings`)
-statistical  every metric over seeds, with a three-way gate; CPU seconds likewise
+exact        identities, counted numbers, metrics and their versions (`bench.check.exact`)
+ordering     known floors and ceilings, and which method leaks (`bench.check.orderings`)
+statistical  every metric and the CPU seconds, over seeds (`bench.check.statistical`)
 
-The fourth layer, golden, looks at no records (`bench.check.golden.compare`).
+The fourth layer, golden, needs no records (`bench.check.golden.compare`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def compare_records(
     findings = list(_other_versions(baseline, records))
     alike: list[tuple[Row, Row]] = []
     for base, now in pairs:
-        missing = list(_not_alike(base, now))
+        missing = list(_not_comparable(base, now))
         findings += missing
         if now is not None and not missing:
             alike.append((base, now))
@@ -71,15 +71,15 @@ def _other_versions(baseline: Baseline, records: Sequence[Record]) -> Iterator[F
     libraries = base.get("versions", {}), here.get("versions", {})
     both = libraries[0].keys() & libraries[1].keys()  # a cell names those that it has imported
     was["versions"], now["versions"] = ({name: of[name] for name in both} for of in libraries)
-    if apart := _apart(was, now):
+    if apart := _differences(was, now):
         yield new_here("environment", "versions", "; ".join(apart))
 
 
 def _counterpart(base: Row, current: Sequence[Row]) -> Row | None:
-    """Return the row that was run most alike: of the same label before the same method."""
+    """Return the row of the same method whose identity differs least, best the same label."""
 
     def unlike(row: Row) -> tuple[int, bool]:
-        return len(_apart(base["identity"], row["identity"])), row["label"] != base["label"]
+        return len(_differences(base["identity"], row["identity"])), row["label"] != base["label"]
 
     stem = without_brackets(base["profile"])
     same = [
@@ -92,30 +92,30 @@ def _counterpart(base: Row, current: Sequence[Row]) -> Row | None:
     return min(same, key=unlike, default=None)
 
 
-def _apart(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> list[str]:
-    """Return what of two identities differs, as `config.sep: 25 -> 30`."""
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> list[str]:
+    """Return the differences between two identities, as `config.sep: 25 -> 30`."""
     found = []
     for key in sorted(one.keys() | other.keys()):
         was, now = one.get(key), other.get(key)
         if isinstance(was, Mapping) and isinstance(now, Mapping):
-            found += _apart(was, now, f"{path}{key}.")
+            found += _differences(was, now, f"{path}{key}.")
         elif was != now:
             found.append(f"{path}{key}: {was} -> {now}")
     return found
 
 
-def _not_alike(base: Row, now: Row | None) -> Iterator[Finding]:
-    """Say why a row of the baseline has nothing that it can be compared with."""
+def _not_comparable(base: Row, now: Row | None) -> Iterator[Finding]:
+    """Give the finding that a row of the baseline cannot be compared, if so."""
     name = name_of(base)
     if now is None:
         yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "row", "there", "missing",
-                      said="run it, or take it out of the baseline")  # fmt: skip
+                      said="run it, or remove it from the baseline")  # fmt: skip
         return
     if now["mixed"]:
         yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "sources",
-                      said="its seeds were made by different code: run them anew")  # fmt: skip
+                      said="its seeds have different code: run all of them again")  # fmt: skip
         return
-    apart = _apart(base["identity"], now["identity"])
+    apart = _differences(base["identity"], now["identity"])
     if apart:
         shown = "; ".join(apart[:3]) + (f"; and {len(apart) - 3} more" if len(apart) > 3 else "")
         yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "identity",
@@ -129,13 +129,13 @@ def _ordering(
         now = gaps(seed_values([row for row in current if row["task"] == task], None), infos)
         for claim, least in claims.items():
             if claim not in now:
-                said = "the rows that it is about are not there"
+                said = "its rows are missing"
                 yield Finding(Verdict.NOT_COMPARED, Layer.ORDERING, task, claim, said=said)
                 continue
             holds = now[claim] >= SHARE * least
             yield Finding(
                 Verdict.PASS if holds else Verdict.REGRESSED, Layer.ORDERING, task, claim,
                 f"by {number(least)}", f"by {number(now[claim])}", f"{number(SHARE * least)} left",
-                "" if holds else "this held with every seed of the baseline",
+                "" if holds else "it held for every seed of the baseline",
                 1 - now[claim] / least,
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What must be equal: what is counted, which metrics there are, and what anchors score."""
+"""The exact layer: counted numbers, the set of metrics, and the values of anchors must be equal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def compare_exact(base: Row, now: Row, infos: Mapping[str, MetricInfo]) -> Itera
         is_now = now["metrics"].get(metric)
         if is_now is None:
             yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, metric, "there", "missing",
-                          said="the records have no such metric: score them")  # fmt: skip
+                          said="the records lack it: run `python -m bench score`")  # fmt: skip
         elif is_now["status"] == "failed":
             yield Finding(Verdict.FAILED, Layer.EXACT, name, metric, was["status"], "failed",
                           said=is_now["reason"])  # fmt: skip
@@ -61,13 +61,13 @@ def _equal(name: str, what: str, was: Any, now: Any) -> Finding:
     return Finding(
         Verdict.PASS if same else Verdict.REGRESSED,
         Layer.EXACT, name, what, str(was), str(now), "equal",
-        "" if same else "counted, so equal everywhere: other code, or update the baseline",
+        "" if same else "a counted number must be equal: if it was to change, update the baseline",
         0.0 if same else math.inf,
     )  # fmt: skip
 
 
 def other_metric(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return why two values of a metric share no scale, or ''."""
+    """Return why two values of a metric cannot be compared, or ''."""
     for key in ("version", "extractor", "unit", "better"):
         if was[key] != now[key]:
             return f"another {key}: {was[key]} -> {now[key]}; update the baseline"
@@ -75,7 +75,7 @@ def other_metric(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _constant(name: str, metric: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Finding:
-    """Compare a value of an anchor, in which there is nothing random."""
+    """Compare a value of an anchor, which has no randomness."""
     base, value = was["values"][0], now["values"][0]
     allowed = CONSTANT * abs(base) + 1.5 / max(was["n"] or 1, 1)
     off = abs(value - base) / allowed
@@ -86,5 +86,5 @@ def _constant(name: str, metric: str, was: Mapping[str, Any], now: Mapping[str, 
 
 
 def new_here(row: str, what: str, said: str) -> Finding:
-    """Return the note on what the baseline does not know."""
+    """Return the note that the baseline does not have something."""
     return Finding(Verdict.NOT_COMPARED, Layer.EXACT, row, what, said=said)

@@ -1,4 +1,4 @@
-"""What a check has found: verdicts on single numbers, and the exit code that follows from them."""
+"""The findings of a check: a verdict on each number, and the exit code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.utils.errors import Exit
 
 
 class Verdict(StrEnum):
-    """What is said of one number, the worst first."""
+    """The verdict on one number, from worst to best."""
 
     FAILED = "failed"
     REGRESSED = "regressed"
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 
 class Layer(StrEnum):
-    """Which part of a check says it, the cheapest first."""
+    """The part of a check that gives a verdict, from cheap to costly."""
 
     EXACT = "exact"
     GOLDEN = "golden"
@@ -34,9 +34,18 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One verdict: of which row of the board and which number, with what was and what is.
+    """One verdict.
 
-    excess: how far beyond what is allowed, in units of what is allowed; it orders equal verdicts.
+    Attributes:
+        verdict: The verdict.
+        layer: The part of the check that gives it.
+        row: The row of the board.
+        number: The number that is compared.
+        base: Its value in the baseline.
+        now: Its current value.
+        allowed: The allowed difference.
+        said: What it means, in a few words.
+        excess: The difference as a multiple of the allowed one. It orders equal verdicts.
     """
 
     verdict: Verdict
@@ -59,12 +68,12 @@ _CODES = {
 
 
 def number(value: float) -> str:
-    """Return a number with digits enough to see a difference."""
+    """Return a number as text, with 4 significant digits."""
     return f"{value:.4g}"
 
 
 def exit_code(findings: Sequence[Finding], lenient: bool) -> Exit:
-    """Return the exit code: that of the worst verdict; with lenient, inconclusive is fine."""
+    """Return the exit code of the worst verdict. With lenient, inconclusive is fine."""
     found = {finding.verdict for finding in findings}
     if lenient:
         found.discard(Verdict.INCONCLUSIVE)
@@ -72,12 +81,12 @@ def exit_code(findings: Sequence[Finding], lenient: bool) -> Exit:
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
-    """Return findings in the order in which they matter."""
+    """Return the findings from worst to best."""
     rank = list(Verdict)
     return sorted(findings, key=lambda f: (rank.index(f.verdict), -f.excess))
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Return how often each verdict was given, in one line."""
+    """Return the count of each verdict, in one line."""
     count = Counter(finding.verdict for finding in findings)
     return ", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict if count[verdict])

@@ -1,15 +1,15 @@
-"""The three-way gate: is a number worse by more than is tolerated, surely not, or can none tell?
+"""The three-way gate: is a number surely worse by more than is tolerated, surely not, or unclear?
 
-Pure statistics over seeds. Values are oriented first, so that larger is worse, and put on the log
-scale where their spread is relative; all else is Welch's test, or the paired one where both sides
-have the same seeds, with Holm's correction over all comparisons of a check.
+The statistics of seeds. Values are turned first so that larger is worse, and put on the log scale
+if their spread is relative. The test is Welch's, or the paired one if both sides have the same
+seeds. Holm's correction covers all comparisons of a check.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,36 +17,66 @@ from scipy import stats
 
 Values = NDArray[np.float64]
 ALARM = 0.01
-"""The chance, over all comparisons of a check, of calling worse what is not."""
+"""The chance that a check calls any number worse if none is."""
 CERTAINTY = 0.05
-"""The chance, of one comparison, of calling fine what is worse by more than is tolerated."""
+"""The chance that one comparison passes a number that is worse by more than is tolerated."""
 FEWEST_SEEDS = 3
-"""Seeds of each side below which a spread means nothing."""
+"""The fewest seeds of each side from which a spread is computed."""
 SLOWER = 0.35
-"""How much slower, in CPU seconds, is put down to noise."""
+"""The share of CPU seconds by which noise may slow a training down."""
 SPREADS = 2.0
-"""How many standard deviations of the baseline's seeds are always tolerated."""
-
-
-class Shift(NamedTuple):
-    """By how much the second sample is larger, with its standard error and degrees of freedom."""
-
-    mean: float
-    error: float
-    freedom: float
-
-
-UNKNOWN = Shift(0.0, float("inf"), 1.0)
-"""What is said of values that are too far apart to compute with: nothing."""
+"""The number of standard deviations over the baseline's seeds that is always tolerated."""
 HUGE = 1e150
-"""The variance above which its square is no number."""
+"""The variance from which on squares overflow."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """The samples of which the shift is tested: by how much the second is larger.
+
+    Attributes:
+        new: The second sample, or the differences if samples are paired, (n,).
+        base: The first sample, (m,), or None if samples are paired.
+    """
+
+    new: Values
+    base: Values | None = None
+
+    @property
+    def mean(self) -> float:
+        """The mean shift, or 0 if the values are too large to compute with."""
+        if not self.is_computable:
+            return 0.0
+        return float(self.new.mean() - (0.0 if self.base is None else self.base.mean()))
+
+    @property
+    def is_computable(self) -> bool:
+        """Whether means and variances are numbers whose squares do not overflow."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            moments = [(x.mean(), x.var(ddof=1)) for x in self._samples]
+        return all(np.isfinite(mean) and variance < HUGE for mean, variance in moments)
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the values of a sample differ."""
+        return any(x.std(ddof=1) > 0 for x in self._samples)
+
+    @property
+    def _samples(self) -> list[Values]:
+        return [x for x in (self.base, self.new) if x is not None]
+
+    def turned(self) -> Shift:
+        """Return the shift in the other direction."""
+        return Shift(-self.new, None if self.base is None else -self.base)
 
 
 def oriented(values: Sequence[float], better: str, relative: bool) -> Values:
-    """Return values so that larger is worse: negated, or the distance from 1; logs if relative.
+    """Return values turned so that larger is worse, as logs if relative.
+
+    For "near 1" it is the distance from 1.
 
     Raises:
-        ValueError: a relative value is not above zero.
+        ValueError: A relative value is not above zero.
     """
     x = np.asarray(values, dtype=np.float64)
     if relative:
@@ -59,49 +89,57 @@ def oriented(values: Sequence[float], better: str, relative: bool) -> Values:
 
 
 def welch(base: Values, new: Values) -> Shift:
-    """Return the shift between two samples of unequal variance (Welch, Biometrika 1947)."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        parts = [sample.var(ddof=1) / len(sample) for sample in (base, new)]
-        total = float(sum(parts))
-        below = sum(p**2 / (len(x) - 1) for p, x in zip(parts, (base, new), strict=True))
-    if not total < HUGE:
-        return UNKNOWN
-    freedom = total**2 / below if below > 0 else len(base) + len(new) - 2.0
-    return Shift(float(new.mean() - base.mean()), total**0.5, float(freedom))
+    """Return the shift between two samples whose variances may differ."""
+    return Shift(new, base)
 
 
 def paired(base: Values, new: Values) -> Shift:
     """Return the shift between two samples whose items belong together."""
     with np.errstate(over="ignore", invalid="ignore"):
-        apart = new - base
-        shift = Shift(
-            float(apart.mean()), float(apart.std(ddof=1) / len(apart) ** 0.5), len(apart) - 1.0
-        )
-    return shift if np.isfinite(shift).all() else UNKNOWN
+        return Shift(new - base)
 
 
 def chance_above(shift: Shift, limit: float) -> float:
-    """Return the p value of "the true shift is at most the limit", against "it is larger"."""
-    if shift.error == 0:
+    """Return the p-value of "the true shift is at most the limit" against "it is larger"."""
+    if not shift.is_computable:
+        return 1.0
+    if not shift.has_spread:
         return 0.0 if shift.mean > limit else 1.0
-    chance = float(stats.t.sf((shift.mean - limit) / shift.error, shift.freedom))
-    return 1.0 if np.isnan(chance) else chance  # of what cannot be computed nothing is sure
+    new, base = shift.new, shift.base
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # scipy warns of nearly equal values
+        if base is None:
+            tested = stats.ttest_1samp(new, limit, alternative="greater")
+        else:
+            tested = stats.ttest_ind_from_stats(
+                new.mean() - limit, new.std(ddof=1), len(new),
+                base.mean(), base.std(ddof=1), len(base),
+                equal_var=False, alternative="greater",
+            )  # fmt: skip
+    chance = float(tested.pvalue)
+    return 1.0 if np.isnan(chance) else chance
+
+
+def interval(values: Values) -> tuple[float, float]:
+    """Return Student's 95 % interval of the mean of (n,) values."""
+    if not values.std(ddof=1) > 0:
+        return float(values.mean()), float(values.mean())
+    lo, hi = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    return float(lo), float(hi)
 
 
 def holm(chances: Sequence[float], level: float) -> list[bool]:
     """Return which hypotheses Holm's procedure rejects (Scandinavian J. of Statistics 1979)."""
-    rejected = [False] * len(chances)
-    order = sorted(range(len(chances)), key=lambda at: chances[at])
-    for place, at in enumerate(order):
-        if chances[at] > level / (len(chances) - place):
-            break
-        rejected[at] = True
-    return rejected
+    if len(chances) < 2:
+        return [chance <= level for chance in chances]
+    from statsmodels.stats.multitest import multipletests  # takes a second to import
+
+    return [bool(one) for one in multipletests(chances, alpha=level, method="holm")[0]]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is known of one number: its shift towards worse, and how much of it is tolerated."""
+    """One number: its shift towards worse, and the tolerance delta."""
 
     shift: Shift
     delta: float
@@ -112,11 +150,12 @@ def judge(
 ) -> list[str]:
     """Return "regressed", "improved", "pass" or "inconclusive" for each comparison of a check.
 
-    regressed: surely worse by more than delta, Holm's correction over all. improved: the same in
-    the other direction. pass: surely not worse by more than delta. Otherwise none can tell.
+    regressed: surely worse by more than delta, with Holm's correction over all comparisons.
+    improved: surely better by more than delta, likewise. pass: surely not worse by more than delta.
+    inconclusive: none of these.
     """
     worse = holm([chance_above(c.shift, c.delta) for c in comparisons], alarm)
-    better = holm([chance_above(_turned(c.shift), c.delta) for c in comparisons], alarm)
+    better = holm([chance_above(c.shift.turned(), c.delta) for c in comparisons], alarm)
     verdicts = []
     for at, c in enumerate(comparisons):
         if worse[at]:
@@ -124,10 +163,6 @@ def judge(
         elif better[at]:
             verdicts.append("improved")
         else:
-            fine = chance_above(_turned(c.shift), -c.delta) <= certainty
+            fine = chance_above(c.shift.turned(), -c.delta) <= certainty
             verdicts.append("pass" if fine else "inconclusive")
     return verdicts
-
-
-def _turned(shift: Shift) -> Shift:
-    return shift._replace(mean=-shift.mean)

@@ -1,4 +1,4 @@
-"""What a check has found, and how it is told: a table, JSON, JUnit XML, Markdown, annotations."""
+"""Reports of a check: a table, JSON, JUnit XML, Markdown and GitHub annotations."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _LEVELS = {
     Verdict.IMPROVED: "notice",
 }
 ANNOTATIONS = 10
-"""How many annotations of one level GitHub shows of a step."""
+"""The number of annotations of one level that GitHub shows for a step."""
 ROWS = 40
-"""How many rows the table and the Markdown summary have; the JSON has all."""
+"""The number of rows in the table and in the Markdown summary. The JSON has all."""
 
 
 def show(console: Console, findings: Sequence[Finding], title: str, all_rows: bool = False) -> None:
-    """Print the table of what did not pass, or of all, and the count of each verdict."""
+    """Print the findings that did not pass, or all, and the count of each verdict."""
     told = [f for f in worst_first(findings) if all_rows or f.verdict is not Verdict.PASS]
     if told:
         rows = [tuple(str(getattr(f, column)) for column in _COLUMNS) for f in told[:ROWS]]
@@ -55,7 +55,7 @@ def show(console: Console, findings: Sequence[Finding], title: str, all_rows: bo
 
 
 def as_json(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
-    """Return everything as JSON."""
+    """Return all findings as JSON."""
     listed = [asdict(finding) for finding in worst_first(findings)]
     counts = dict(Counter(finding.verdict for finding in findings))
     found = {"baseline": baseline, "exit_code": int(code), "counts": counts, "findings": listed}
@@ -63,7 +63,7 @@ def as_json(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
 
 
 def as_junit(findings: Sequence[Finding]) -> str:
-    """Return JUnit XML: a test case for each number, skipped where nothing could be said."""
+    """Return JUnit XML: a test case for each number, skipped if there is no verdict."""
     suite = ElementTree.Element("testsuite", name="contentbench check")
     counts = {"failure": 0, "error": 0, "skipped": 0}
     kinds = {
@@ -93,7 +93,7 @@ def as_junit(findings: Sequence[Finding]) -> str:
 
 
 def as_markdown(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
-    """Return the summary that is put under a pull request."""
+    """Return the summary for a pull request."""
     verdict = {
         Exit.FINE: "pass",
         Exit.REGRESSION: "**regressed**",
@@ -128,7 +128,7 @@ def github_lines(findings: Sequence[Finding]) -> list[str]:
 
 
 def tell_github(console: Console, findings: Sequence[Finding], markdown: str) -> None:
-    """Say it to GitHub too, where this is one of its jobs."""
+    """Write annotations and the summary if this is a job of GitHub."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_lines(findings):
             say(console, line)
@@ -142,10 +142,10 @@ def tell_github(console: Console, findings: Sequence[Finding], markdown: str) ->
 
 
 def require_writable(path: Path) -> None:
-    """Make sure that a file can be written, before there is work to lose.
+    """Make sure that a file can be written, before the work begins.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: It cannot be written.
     """
     with _to_be_written(path):
         if path.is_dir():
@@ -158,7 +158,7 @@ def write(path: Path, text: str) -> None:
     """Write a report.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: It cannot be written.
     """
     with _to_be_written(path):
         write_atomically(path, text)

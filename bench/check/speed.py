@@ -1,8 +1,8 @@
-"""`check --ab REV`: is the code of today slower than that of a revision, on this very machine?
+"""`check --ab REV`: is the current code slower than a revision, on the same machine?
 
-Two commits are timed in turns, base, head, head, base, so that what else the machine does hits both
-alike. A turn is a process that takes the CPU seconds of training steps and of transfers; each round
-gives a ratio, and all rounds an interval. FLOPs and parameters are for the exact layer to compare.
+The two are timed in turns: base, head, head, base. So other load on the machine hits both alike.
+A turn is a process that measures the CPU seconds of training steps and of transfers. Each round
+gives a ratio, and all rounds together an interval. The exact layer compares FLOPs and parameters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from bench.check import gate
 from bench.check.findings import Finding, Layer, Verdict, number
@@ -27,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TIMER = Path(__file__).with_name("speed_timer.py")
 ROUNDS = 6
 SLOWER = 0.10
-"""How much slower is of no importance: less than `gate.SLOWER`, as times in turns vary less."""
+"""The slowdown that does not matter. It is below `gate.SLOWER`: times in turns vary less."""
 Seconds = Mapping[str, float]
 
 
@@ -35,7 +34,7 @@ def compare_speed(revision: str, methods: Sequence[str], rounds: int = ROUNDS) -
     """Return the verdict on the speed of each method, training and inference.
 
     Raises:
-        UserError: the revision cannot be had, or timing fails.
+        UserError: The revision cannot be checked out, or timing fails.
     """
     with checked_out(revision) as base:
         turns = [(base, ROOT), (ROOT, base)]
@@ -46,17 +45,14 @@ def compare_speed(revision: str, methods: Sequence[str], rounds: int = ROUNDS) -
 
 
 def judge_ratios(ratios: Mapping[str, Sequence[float]], revision: str) -> list[Finding]:
-    """Return the verdict on the ratios, head to base, of each timed thing."""
-    shifts = []
-    for of_rounds in ratios.values():
-        logs = np.log(np.asarray(of_rounds))
-        error = float(logs.std(ddof=1) / len(logs) ** 0.5)
-        shifts.append(gate.Shift(float(logs.mean()), error, len(logs) - 1.0))
-    verdicts = gate.judge([gate.Comparison(shift, math.log1p(SLOWER)) for shift in shifts])
+    """Return the verdict on each timed name from its ratios, head to base, one a round."""
+    logs = {name: np.log(np.asarray(of_rounds)) for name, of_rounds in ratios.items()}
+    allowed = math.log1p(SLOWER)
+    verdicts = gate.judge([gate.Comparison(gate.Shift(x), allowed) for x in logs.values()])
     findings = []
-    for (name, _), shift, verdict in zip(ratios.items(), shifts, verdicts, strict=True):
-        reach = float(stats.t.ppf(0.975, shift.freedom)) * shift.error
-        lo, hi = math.exp(shift.mean - reach), math.exp(shift.mean + reach)
+    for (name, of_rounds), verdict in zip(logs.items(), verdicts, strict=True):
+        mean = float(of_rounds.mean())
+        lo, hi = map(math.exp, gate.interval(of_rounds))
         row, _, what = name.partition(" ")
         findings.append(
             Finding(
@@ -65,10 +61,10 @@ def judge_ratios(ratios: Mapping[str, Sequence[float]], revision: str) -> list[F
                 row,
                 what,
                 "1",
-                number(math.exp(shift.mean)),
+                number(math.exp(mean)),
                 f"{1 + SLOWER:g}",
                 f"CPU seconds over those of {revision}, 95 %: {lo:.2f} to {hi:.2f}",
-                shift.mean / math.log1p(SLOWER),
+                mean / allowed,
             )
         )
     return findings
@@ -76,10 +72,10 @@ def judge_ratios(ratios: Mapping[str, Sequence[float]], revision: str) -> list[F
 
 @contextmanager
 def checked_out(revision: str) -> Iterator[Path]:
-    """Have a revision of this repository in a temporary folder.
+    """Check out a revision of this repository in a temporary folder.
 
     Raises:
-        UserError: this is no git repository, or it has no such revision.
+        UserError: This is no git repository, or it has no such revision.
     """
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "base"
@@ -103,10 +99,10 @@ def _git(*arguments: str) -> None:
 
 
 def time_tree(tree: Path, methods: Sequence[str]) -> Seconds:
-    """Return the CPU seconds of a training step and of a transfer of each method, in a tree.
+    """Return the CPU seconds of a training step and of a transfer of each method of a tree.
 
     Raises:
-        UserError: its code cannot be timed.
+        UserError: The code of the tree cannot be timed.
     """
     command = [sys.executable, "-P", str(TIMER), str(tree), *methods]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -1,6 +1,6 @@
-"""Times methods of the tree that is given: a script of its own, so that it can time older code.
+"""Times the methods of a source tree. It is a separate script, so that it can time older code.
 
-It uses what has been there from the start: profiles, `build`, `training_step` and `add`.
+It uses only what every revision has: profiles, `build`, `training_step` and `add`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REPEATS, BATCH = 7, 16
 
 
 def main(tree: str, names: list[str]) -> None:
-    """Print, as JSON, the CPU seconds of a step and of a transfer of each method, medians."""
+    """Print, as JSON, the median CPU seconds of a step and of a transfer of each method."""
     sys.path.insert(0, tree)
     import torch
 
@@ -48,7 +48,7 @@ def main(tree: str, names: list[str]) -> None:
 
 
 def _one_of(module: str, before: str) -> Any:
-    """Return a module of the suite, by the name that it had before `bench` had rooms if need be."""
+    """Return a module of the suite by its name, or by the name that it had in older revisions."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError:
@@ -56,7 +56,7 @@ def _one_of(module: str, before: str) -> Any:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Return the median CPU seconds of a call, after two that do not count."""
+    """Return the median CPU seconds of a call, after two warm-up calls."""
     taken = []
     for _ in range(REPEATS + 2):
         start = time.process_time()

@@ -1,4 +1,4 @@
-"""Every metric over seeds, and the CPU seconds of training: the three-way gate of `bench.check.gate`."""
+"""The statistical layer: metrics and CPU seconds over seeds, by the gate of `bench.check.gate`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.contracts.metric import MetricInfo, info_of
 
 @dataclass(frozen=True)
 class _Compared:
-    """A comparison, and what it is shown as."""
+    """A comparison, and the texts that a finding shows."""
 
     name: str
     metric: str
@@ -45,7 +45,7 @@ def compare_seeds(
             findings.append(Finding(
                 Verdict.NOT_COMPARED, Layer.STATISTICAL, name_of(base), "all metrics",
                 f"{len(base['seeds'])} seeds", f"{len(now['seeds'])} seeds",
-                f"{gate.FEWEST_SEEDS} each", "too few seeds for a spread: this layer is left out",
+                f"{gate.FEWEST_SEEDS} each", "too few seeds for a spread: this layer is skipped",
             ))  # fmt: skip
             continue
         for metric, was in base["metrics"].items():
@@ -108,12 +108,12 @@ def _paired_or_not(
     relative: bool,
     size: float,
 ) -> _Compared:
-    """Compare values: paired where both sides have the same seeds, else by Welch's test.
+    """Compare values: paired if both sides have the same seeds, otherwise by Welch's test.
 
-    A few of the baseline's seeds are compared with all of them: changed code has other luck with
-    each seed, so that pairs tell no more, and three leave two degrees of freedom. Only where each
-    gives its old value to the last bit, nothing is left to test. How much is tolerated is told by
-    all seeds of the baseline.
+    If only some of the baseline's seeds were run again, they are compared with all of its seeds.
+    Changed code draws differently with each seed, so pairs carry no more information, and three
+    pairs have two degrees of freedom. The exception: if each seed gives its old value to the last
+    bit, the test is paired. The tolerance always comes from all seeds of the baseline.
     """
     before, after = (gate.oriented(side, better, relative) for side in (was, values))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -133,7 +133,7 @@ def _paired_or_not(
 _MEANINGS = {
     Verdict.REGRESSED: "worse by more than is tolerated",
     Verdict.IMPROVED: "better by more than is tolerated: update the baseline",
-    Verdict.INCONCLUSIVE: "neither surely fine nor surely worse: more seeds can tell",
+    Verdict.INCONCLUSIVE: "neither surely fine nor surely worse: run more seeds",
     Verdict.PASS: "surely not worse by more than is tolerated",
 }
 

@@ -1,8 +1,8 @@
 """Finds plug-ins by name: a file in the suite's folders, an installed entry point, or a given file.
 
-Folders are read by their path and not by their import name, so a folder `methods` in the user's
-working directory shadows nothing. Names and summaries are read from the source text: listing
-plug-ins runs none of them.
+The folders of the suite are read by their path, so a folder `methods` in the user's working
+directory hides nothing. Names, summaries and the facts of metrics are read from the source text, so
+that no plug-in is run.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ FOLDERS: dict[Kind, Path] = {
     "task": _BENCH / "tasks",
 }
 RESERVED = {"all", "ground-truth", "copy-source", "copy-guide"}
-"""What no method may be called: the word for all of them, and the anchors."""
+"""Names that no method may have: the word for all methods, and the anchors."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,59}")
-"""What plug-ins may be called: words that can be typed anywhere and break no list or table."""
+"""Names of plug-ins: words that can be typed anywhere and that break no list and no table."""
 BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"}
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A class that was found: its literal class attributes, and the file it stands in."""
+    """A class of a plug-in file, with its literal class attributes."""
 
     kind: Kind
     name: str
@@ -77,7 +77,7 @@ class Plugin:
         return found
 
     def source_hash(self) -> str:
-        """Return 16 hex digits of all files that it is made of (see `bench.contracts.source_files`)."""
+        """Return the hash of its code and weights (see `bench.contracts.source_files`)."""
         return source_hash(self.path)
 
 
@@ -85,10 +85,10 @@ class Registry:
     """All plug-ins that can be named, those of the given files included.
 
     skipped: a line for each entry point of an installed package that cannot be used, with the
-    reason: what another package lacks disturbs nobody.
+    reason. A broken package does not stop the suite.
 
     Raises:
-        UserError: a given file does not exist, has no plug-in, or takes a name that is in use.
+        UserError: a given file does not exist, holds no plug-in, or takes a name that is in use.
     """
 
     def __init__(self, files: Iterable[Path] = ()) -> None:
@@ -128,7 +128,7 @@ class Registry:
                 )
 
     def _check_metric(self, plugin: Plugin) -> None:
-        """Refuse a metric without numbers, or with one that another family gives."""
+        """Refuse a metric without numbers, or with a number that another family has."""
         numbers = plugin.facts.get("numbers")
         if isinstance(numbers, str):
             raise UserError(f"{plugin.path}: metric '{plugin.name}': {numbers}")
@@ -180,14 +180,14 @@ def _check_name(plugin: Plugin, what: str, name: Any) -> None:
 
 
 def _module_file(name: str) -> Path:
-    """Return the file of an installed module, which is not imported for that.
+    """Return the file of an installed module without importing it.
 
     Raises:
         UserError: there is no such module.
     """
     try:
         spec = importlib.util.find_spec(name)
-    except Exception as error:  # a package on the way to it is imported, and may do anything
+    except Exception as error:  # this imports the parent packages, which may raise anything
         raise UserError(f"cannot find module {name}: {error}") from error
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise UserError(f"there is no module {name}")
@@ -197,7 +197,7 @@ def _module_file(name: str) -> Path:
 def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
     """Return the plug-ins of a file: its classes with a literal name that derive from a contract.
 
-    A class may derive from another one of the file.
+    A class may also derive from another class of the file.
     """
     tree = parsed(path)
     kinds: dict[str, Kind] = {base: kind for kind, base in BASES.items()}
@@ -275,16 +275,16 @@ def _module(kind: Kind, path: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # its helpers; at the end, so that they shadow nothing
+        sys.path.append(str(path.parent))  # for its helpers; at the end, so that they hide nothing
     _check_helpers(path)
     return _execute(name, path)
 
 
 def _check_helpers(path: Path) -> None:
-    """Make sure that what a plug-in imports by name, now or later, is what lies beside it.
+    """Make sure that what a plug-in imports by name is the module beside it, now and later.
 
     Raises:
-        UserError: a module of that name lies elsewhere too, and would be taken instead.
+        UserError: a module of the same name lies elsewhere and would be imported instead.
     """
     names = {helper.relative_to(path.parent).parts[0] for helper in files_beside(path)[1:]}
     for name in sorted(names - {WEIGHTS}):

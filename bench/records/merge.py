@@ -1,7 +1,7 @@
-"""Unites results folders: what several machines have made of one plan becomes one folder.
+"""Merges results folders, for example those of several machines that share a plan.
 
-What is to be done is decided first and for all records, and then done record by record: files
-first, the record last, so that a merge that was interrupted can be run again. Needs no torch.
+First it decides what to do with every record. Then it works record by record: it copies the files
+first and the record last, so that an interrupted merge can be run again. It needs no torch.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Infos = Mapping[str, MetricInfo]
 
 
 class Action(StrEnum):
-    """What is done with a record of a source."""
+    """What to do with a record of a source."""
 
     ADD = "add"
     REPLACE = "replace"
@@ -55,7 +55,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is done with a record, why, and what it becomes where it is not simply copied."""
+    """What to do with a record, and why. `united` is the new record if two are united."""
 
     action: Action
     reason: str = ""
@@ -65,9 +65,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Step:
-    """One record of a source: where it lies, the name it gets, and what is done with it.
+    """A record of a source, and what to do with it.
 
-    against: the folder of the record that it was held against.
+    Attributes:
+        source: The source.
+        stem: The name of its file, without the ending.
+        name: The name that it gets in the target.
+        against: The folder of the record that it is compared with.
+        verdict: What to do.
     """
 
     source: Store
@@ -84,7 +89,7 @@ class Step:
 
 @dataclass
 class Merge:
-    """What is to be done, and the records that cannot be read."""
+    """The steps of a merge, and the records that cannot be read."""
 
     steps: list[Step] = field(default_factory=list)
     damaged: list[Damaged] = field(default_factory=list)
@@ -99,13 +104,15 @@ def merge(
 ) -> int:
     """Unite results folders and return the exit code.
 
-    Two good records of a cell with different numbers are listed, and neither is changed: exit code
-    4. Records that cannot be read are left out: exit code 3.
-
-    known: the facts of known metrics; None for those that come with the suite.
+    Args:
+        console: Where to print.
+        sources: The folders to merge.
+        into: The target folder.
+        dry_run: Whether to print the steps only.
+        known: The facts of known metrics; None for those that come with the suite.
 
     Raises:
-        UserError: a source is not there or has no records, or files cannot be copied.
+        UserError: A source does not exist or has no records, or files cannot be copied.
     """
     target = Store(into)
     stores = [_source(path, target) for path in dict.fromkeys(sources)]
@@ -113,7 +120,7 @@ def merge(
     for damaged in found.damaged:
         say(console, str(damaged))
     for step in found.steps:
-        _tell(console, step, dry_run)
+        _print_step(console, step, dry_run)
     if not dry_run:
         _check_space(found.steps, target)
         target.open_for_writing()
@@ -170,7 +177,7 @@ def decide(ours: Record | None, theirs: Record, known: Infos | None = None) -> V
         return Verdict(Action.REPLACE, reason)
     method = ours["identity"]["method"]
     sources = ours["sources"].get(method), theirs["sources"].get(method)
-    if sources[0] != sources[1]:  # numbers of two codes would become one record
+    if sources[0] != sources[1]:  # one record would hold numbers of two sources
         apart = [Difference(f"the source of {method}", *map(str, sources))]
         return Verdict(Action.CONFLICT, differences=tuple(apart))
     return Verdict(Action.UNITE, reason, united=_united(ours, theirs, gained))
@@ -244,7 +251,7 @@ def _source(path: Path, target: Store) -> Store:
 
 
 def _readable(store: Store, damaged: list[Damaged]) -> dict[str, Record]:
-    """Return the records of a folder by the names of their files; adds the damaged to the list."""
+    """Return the records of a folder by file name, and append the damaged ones to the list."""
     records = {}
     for path in sorted((store.root / "records").glob("*.json")):
         record = read_record(path)
@@ -258,7 +265,7 @@ def _readable(store: Store, damaged: list[Damaged]) -> dict[str, Record]:
 
 
 def _files(step: Step, target: Store) -> list[tuple[Path, Path]]:
-    """Return what is copied beside a record, from where to where."""
+    """Return the files to copy with a record: pairs of source and target."""
     if step.verdict.action is Action.CONFLICT:
         return []
     pairs = [
@@ -272,7 +279,7 @@ def _files(step: Step, target: Store) -> list[tuple[Path, Path]]:
 
 
 def _apply(step: Step, target: Store) -> None:
-    """Do a step; what is there of it already does no harm."""
+    """Do a step. It may be partly done already."""
     record = target.root / "records" / f"{step.name}.json"
     try:
         for here, there in _files(step, target):
@@ -284,12 +291,13 @@ def _apply(step: Step, target: Store) -> None:
     except OSError as error:
         raise UserError(
             f"cannot copy {step.stem} from {step.source.root} to {target.root} "
-            f"({error.strerror or error}): what is merged stays, the same command does the rest"
+            f"({error.strerror or error}): what is merged stays; run the same command again "
+            "to merge the rest"
         ) from error
 
 
 def _copy(here: Path, there: Path) -> None:
-    """Copy a file or folder so that it is there whole or not at all."""
+    """Copy a file or folder as a whole or not at all."""
     there.parent.mkdir(parents=True, exist_ok=True)
     new, old = (
         there.with_name(f"{there.name}.{os.getpid()}.{what}.tmp") for what in ("new", "old")
@@ -297,7 +305,7 @@ def _copy(here: Path, there: Path) -> None:
     try:
         if here.is_dir():
             new.mkdir()
-        for file in files_in(here):  # contents alone: modes are those of who merges
+        for file in files_in(here):  # contents only, with the file modes of the user who merges
             if file.suffix not in (".tmp", ".lock"):
                 copy = new / file.relative_to(here)
                 copy.parent.mkdir(parents=True, exist_ok=True)
@@ -319,8 +327,8 @@ def _check_space(steps: Sequence[Step], target: Store) -> None:
     require_space([need], "make room (`python -m bench clean`) or name another folder with --into")
 
 
-def _tell(console: Console, step: Step, dry_run: bool) -> None:
-    """Say what is done where it is not obvious, and everything where nothing is done yet."""
+def _print_step(console: Console, step: Step, dry_run: bool) -> None:
+    """Print a step that needs a word. In a dry run, print every step that changes something."""
     verdict, theirs = step.verdict, step.source.root
     for apart in verdict.differences:
         say(

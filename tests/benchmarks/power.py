@@ -1,4 +1,6 @@
-"""How large a fault must be for the statistical layer to find it: ``python -m tests.benchmarks.power``.
+"""How large must a fault be for the statistical layer to find it?
+
+``python -m tests.benchmarks.power`` prints a table.
 
 Made-up metrics with normal noise over seeds, of which one has become worse by so many of its
 standard deviations, go through the gate as they are; printed is the least shift of a grid that is
