@@ -107,7 +107,7 @@ def _zero_grad(optimizers: Optimizers, names: tuple[str, ...]) -> None:
 
 def _step(optimizers: Optimizers, names: tuple[str, ...], unnoticed: bool = False) -> None:
     """Step each optimiser. With unnoticed, autograd does not see that the weights have changed."""
-    preserve = torch.autograd._unsafe_preserve_version_counter
+    preserve = torch.autograd._unsafe_preserve_version_counter  # type: ignore[attr-defined]
     with preserve(tuple(_owned(optimizers, names))) if unnoticed else nullcontext():
         for name in names:
             optimizers[name].step()

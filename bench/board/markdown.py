@@ -190,7 +190,7 @@ def _measured_on(board: Board) -> str:
 
 
 def _seeds(board: Board, method: str) -> int:
-    return max([0, *board.rows[board.rows["method"] == method]["n_seeds"]])
+    return int(max([0, *board.rows[board.rows["method"] == method]["n_seeds"]]))
 
 
 def _references(board: Board) -> list[str]:

@@ -27,7 +27,7 @@ class _Watch(TorchDispatchMode):
     """Keeps, for each block of memory, the parameters that its content was computed from."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._behind: dict[int, set[int]] = {}
         self._alive: list[Tensor] = []  # freed memory would be reused by others
         for at, parameter in enumerate(parameters):

@@ -170,14 +170,12 @@ def _tell(
     code = exit_code(findings, lenient)
     show(options.console, findings, f"against {name}", all_rows)
     markdown = as_markdown(findings, code, name)
-    made = (
-        (reports.json, lambda: as_json(findings, code, name)),
-        (reports.junit, lambda: as_junit(findings)),
-        (reports.markdown, lambda: markdown),
-    )
-    for path, text in made:
-        if path is not None:
-            write(path, text())
+    if reports.json is not None:
+        write(reports.json, as_json(findings, code, name))
+    if reports.junit is not None:
+        write(reports.junit, as_junit(findings))
+    if reports.markdown is not None:
+        write(reports.markdown, markdown)
     tell_github(options.console, findings, markdown)
     return int(code)
 

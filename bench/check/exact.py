@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.check.baseline import EXACT_FACTS, Row, name_of
+from bench.check.baseline import EXACT_FACTS, name_of
+from bench.check.baseline_schema import Row
 from bench.check.findings import Finding, Layer, Verdict, number
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.metric import MetricInfo, info_of

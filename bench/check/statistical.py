@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from bench.check import gate
-from bench.check.baseline import CPU_SECONDS, Row, mean_of, name_of
+from bench.check.baseline import CPU_SECONDS, mean_of, name_of
+from bench.check.baseline_schema import Row
 from bench.check.exact import other_metric
 from bench.check.findings import Finding, Layer, Verdict, number
 from bench.contracts.anchors import ANCHORS

@@ -20,4 +20,5 @@ def to_uint8(images: torch.Tensor) -> torch.Tensor:
 
 def of_neighbours(guides: torch.Tensor) -> torch.Tensor:
     """Return the guides of the neighbouring test pairs (see `bench.contracts.task.Truth`)."""
-    return guides.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+    pairs: torch.Tensor = guides.unflatten(0, (-1, 2))
+    return pairs.flip(1).flatten(0, 1)

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.contracts.task import HIDDEN, PARTS, DataSizes, Domain, Factor, Progress, Task, TaskData
 from bench.utils.seeds import uniform
@@ -178,7 +179,8 @@ def _draw(digit: int, ink: tuple[int, int, int], size: int, *role: object) -> Pi
         Image.Resampling.BICUBIC,
     )
     shape = np.asarray(mask.resize((size, size), Image.Resampling.BOX), dtype=np.float64)
-    return np.rint(shape / 255 * np.array(ink)[:, None, None]).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(shape / 255 * np.array(ink)[:, None, None]).astype(np.uint8)
+    return pixels
 
 
 @cache

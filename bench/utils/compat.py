@@ -8,6 +8,7 @@ that torchvision names at import time.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from functools import cache
 from pathlib import Path
@@ -38,22 +39,16 @@ def _declare_missing_operators() -> None:
 def torchvision() -> ModuleType:
     """Return the module torchvision."""
     _declare_missing_operators()
-    import torchvision
-
-    return torchvision
+    return importlib.import_module("torchvision")
 
 
 def torch_fidelity() -> ModuleType:
     """Return the module torch_fidelity (which imports torchvision)."""
     _declare_missing_operators()
-    import torch_fidelity
-
-    return torch_fidelity
+    return importlib.import_module("torch_fidelity")
 
 
 def torchvision_transforms() -> ModuleType:
     """Return the module torchvision.transforms.v2."""
     _declare_missing_operators()
-    from torchvision.transforms import v2
-
-    return v2
+    return importlib.import_module("torchvision.transforms.v2")

@@ -1,7 +1,7 @@
 """Our distances against other libraries: the same values, and how much CPU time each needs.
 
 ``python -m tests.benchmarks.metrics`` prints Markdown tables for FID, KID, precision and recall of
-five sets of images against one real set. *Metric part*: all libraries are given the same features. *End
+five sets of images against one real set. *Metric part*: all libraries get the same features. *End
 to end*: images, through the extractor that ships with the suite, to numbers. With ``--features D``
 the metric part alone, on Gaussian features. With ``--inception FILE`` the speed of Inception alone.
 
