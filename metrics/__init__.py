@@ -1,1 +1,1 @@
-"""The metrics: one file a family, found by the class attribute `name` (see `bench.contracts.task`)."""
+"""The metrics: one file for each family (see `bench.contracts.metric.Metric`)."""

@@ -30,26 +30,38 @@ class Adaptation(Metric):
     name = "adaptation"
     summary = "does a classifier of one domain's z1 carry over to the other? (tasks with a label)"
     version = 1
-    numbers = {
-        "da_acc": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "accuracy in B of a classifier of the label that was fitted on z1 of A",
-            "needs": ("z1_probe_a", "z1_test_b"),
-        },
-        "da_acc_back": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "accuracy in A of a classifier of the label that was fitted on z1 of B",
-            "needs": ("z1_probe_b", "z1_test_a"),
-        },
-        "da_acc_source": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "accuracy of the classifier of da_acc in A itself: what z1 tells at best",
-            "needs": ("z1_probe_a", "z1_test_a"),
-        },
-    }
+    position = 20
+    numbers = (
+        MetricInfo(
+            id="da_acc",
+            unit="",
+            better="higher",
+            meaning="accuracy in B of a classifier of the label that was fitted on z1 of A",
+            label="label A to B",
+            group="What is in which code",
+            main=True,
+            ranked=True,
+            needs=("z1_probe_a", "z1_test_b"),
+        ),
+        MetricInfo(
+            id="da_acc_back",
+            unit="",
+            better="higher",
+            meaning="accuracy in A of a classifier of the label that was fitted on z1 of B",
+            label="label B to A",
+            group="What is in which code",
+            needs=("z1_probe_b", "z1_test_a"),
+        ),
+        MetricInfo(
+            id="da_acc_source",
+            unit="",
+            better="higher",
+            meaning="accuracy of the classifier of da_acc in A itself: what z1 tells at best",
+            label="label A to A",
+            group="What is in which code",
+            needs=("z1_probe_a", "z1_test_a"),
+        ),
+    )
 
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings

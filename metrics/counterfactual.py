@@ -71,43 +71,86 @@ class Counterfactual(Metric):
     name = "counterfactual"
     summary = "results against the true results that the task draws"
     version = 2
-    numbers = {
-        "cf_skill_in_add": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "add: error inside the true change, 1 = truth, 0 = copying the source",
-            "needs": ("add",),
-            "needs_truth": True,
-        },
-        "cf_skill_in_remove": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "remove: error inside the true change, 1 = truth, 0 = copying the source",
-            "needs": ("remove",),
-            "needs_truth": True,
-        },
-        "cf_harm_out_add": {
-            "unit": "pixel range",
-            "better": "lower",
-            "meaning": "add: mean change where nothing should change",
-            "needs": ("add",),
-            "needs_truth": True,
-        },
-        "cf_harm_out_remove": {
-            "unit": "pixel range",
-            "better": "lower",
-            "meaning": "remove: mean change where nothing should change",
-            "needs": ("remove",),
-            "needs_truth": True,
-        },
-        "cf_rank_add": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "nearer to the truth of its guide than of another? 0.5 = ignores it",
-            "needs": ("add", "other"),
-            "needs_truth": True,
-        },
-    }
+    position = 40
+    numbers = (
+        MetricInfo(
+            id="cf_skill_in_add",
+            unit="",
+            better="higher",
+            meaning="add: error inside the true change, 1 = truth, 0 = copying the source",
+            label="skill add",
+            group="Transfer",
+            main=True,
+            ranked=True,
+            tolerance=0.02,
+            exact={
+                "ground-truth": (1.0, "the truth makes the whole change when it adds"),
+                "copy-source": (0.0, "copying the source earns nothing when it adds"),
+            },
+            needs=("add",),
+            needs_truth=True,
+        ),
+        MetricInfo(
+            id="cf_skill_in_remove",
+            unit="",
+            better="higher",
+            meaning="remove: error inside the true change, 1 = truth, 0 = copying the source",
+            label="skill rem.",
+            group="Transfer",
+            main=True,
+            tolerance=0.02,
+            exact={
+                "ground-truth": (1.0, "the truth makes the whole change when it removes"),
+                "copy-source": (0.0, "copying the source earns nothing when it removes"),
+            },
+            needs=("remove",),
+            needs_truth=True,
+        ),
+        MetricInfo(
+            id="cf_harm_out_add",
+            unit="pixel range",
+            better="lower",
+            meaning="add: mean change where nothing should change",
+            label="harm add",
+            group="Transfer",
+            main=True,
+            digits=4,
+            tolerance=0.02,
+            tolerance_is_relative=True,
+            exact={"ground-truth": (0.0, "the truth does no harm")},
+            needs=("add",),
+            needs_truth=True,
+        ),
+        MetricInfo(
+            id="cf_harm_out_remove",
+            unit="pixel range",
+            better="lower",
+            meaning="remove: mean change where nothing should change",
+            label="harm rem.",
+            group="Transfer",
+            digits=4,
+            tolerance=0.02,
+            tolerance_is_relative=True,
+            needs=("remove",),
+            needs_truth=True,
+        ),
+        MetricInfo(
+            id="cf_rank_add",
+            unit="",
+            better="higher",
+            meaning="nearer to the truth of its guide than of another? 0.5 = ignores it",
+            label="rank add",
+            group="Transfer",
+            main=True,
+            ranked=True,
+            exact={
+                "ground-truth": (1.0, "the truth follows its guide"),
+                "copy-source": (0.5, "copying the source ignores its guide"),
+            },
+            needs=("add", "other"),
+            needs_truth=True,
+        ),
+    )
 
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings

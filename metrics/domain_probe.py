@@ -65,32 +65,53 @@ class DomainProbe(Metric):
     name = "domain_probe"
     summary = "can the domain be told from the common code z1?"
     version = 3
-    numbers = {
-        "z1_domain_acc": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "accuracy of the best probe that tells the domain from z1; 0.5 = chance",
-            "needs": ("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
-        },
-        "z1_domain_acc_linear": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "accuracy of a linear probe that tells the domain from z1; 0.5 = chance",
-            "needs": ("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
-        },
-        "z1_leak_bits": {
-            "unit": "bits",
-            "better": "lower",
-            "meaning": "information about the domain that the best probe finds in z1; 1 = all",
-            "needs": ("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
-        },
-        "z1_probe_power": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "accuracy of linear probes at a leak of 2 deviations in a code of z1's size",
-            "needs": ("z1_probe_a", "z1_test_a"),
-        },
-    }
+    position = 10
+    numbers = (
+        MetricInfo(
+            id="z1_domain_acc",
+            unit="",
+            better="lower",
+            meaning="accuracy of the best probe that tells the domain from z1; 0.5 = chance",
+            label="z1 domain",
+            group="What is in which code",
+            main=True,
+            ranked=True,
+            chance=0.5,
+            reference="chance",
+            highest=("autoencoder", "autoencoder leaks the domain more than {method}"),
+            needs=("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
+        ),
+        MetricInfo(
+            id="z1_domain_acc_linear",
+            unit="",
+            better="lower",
+            meaning="accuracy of a linear probe that tells the domain from z1; 0.5 = chance",
+            label="z1 dom. lin.",
+            group="What is in which code",
+            needs=("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
+        ),
+        MetricInfo(
+            id="z1_leak_bits",
+            unit="bits",
+            better="lower",
+            meaning="information about the domain that the best probe finds in z1; 1 = all",
+            label="z1 leak",
+            group="What is in which code",
+            tolerance=0.02,
+            needs=("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
+        ),
+        MetricInfo(
+            id="z1_probe_power",
+            unit="",
+            better="higher",
+            meaning="accuracy of linear probes at a leak of 2 deviations in a code of z1's size",
+            label="probe power",
+            group="What is in which code",
+            main=True,
+            at_least=(0.5, "a planted leak is found in a code of the size of {method}"),
+            needs=("z1_probe_a", "z1_test_a"),
+        ),
+    )
 
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -82,92 +82,171 @@ class ImageQuality(Metric):
     name = "image_quality"
     summary = "how much results look like real images: Frechet distance, KID, precision, coverage"
     version = 3
-    numbers = {
-        "fd_add": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "Frechet distance of add to real images of B",
-            "needs": ("add",),
-        },
-        "fd_remove": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "Frechet distance of remove to real images of A",
-            "needs": ("remove",),
-        },
-        "fd_cond_add": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "Frechet distance of add to real B of the guide's kind, mean",
-            "needs": ("add",),
-        },
-        "fd_cond_remove": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "Frechet distance of remove to real A for each kind removed, mean",
-            "needs": ("remove",),
-        },
-        "kid_add": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "kernel distance (unbiased MMD^2, cubic) of add to real images of B",
-            "needs": ("add",),
-        },
-        "kid_remove": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "kernel distance (unbiased MMD^2, cubic) of remove to real images of A",
-            "needs": ("remove",),
-        },
-        "precision_add": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "share of add that lies near a real image of B (3 neighbours)",
-            "needs": ("add",),
-        },
-        "precision_remove": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "share of remove that lies near a real image of A (3 neighbours)",
-            "needs": ("remove",),
-        },
-        "recall_add": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "share of real images of B that lie near one of add (3 neighbours)",
-            "needs": ("add",),
-        },
-        "recall_remove": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "share of real images of A that lie near one of remove (3 neighbours)",
-            "needs": ("remove",),
-        },
-        "density_add": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "real images of B near one of add, over what is expected (5 neighbours)",
-            "needs": ("add",),
-        },
-        "density_remove": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "real images of A near one of remove, over what is expected (5 neighbours)",
-            "needs": ("remove",),
-        },
-        "coverage_add": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "share of real images of B with one of add among their 5 neighbours",
-            "needs": ("add",),
-        },
-        "coverage_remove": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "share of real images of A with one of remove among their 5 neighbours",
-            "needs": ("remove",),
-        },
-    }
+    position = 60
+    numbers: ClassVar[tuple[MetricInfo, ...]] = (
+        MetricInfo(
+            id="fd_add",
+            unit="",
+            better="lower",
+            meaning="Frechet distance of add to real images of B",
+            label="FD add",
+            group="Image quality",
+            main=True,
+            ranked=True,
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            reference="floor",
+            truth_is_best=True,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="fd_remove",
+            unit="",
+            better="lower",
+            meaning="Frechet distance of remove to real images of A",
+            label="FD rem.",
+            group="Image quality",
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            reference="floor",
+            truth_is_best=True,
+            needs=("remove",),
+        ),
+        MetricInfo(
+            id="fd_cond_add",
+            unit="",
+            better="lower",
+            meaning="Frechet distance of add to real B of the guide's kind, mean",
+            label="FD kind add",
+            group="Image quality",
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="fd_cond_remove",
+            unit="",
+            better="lower",
+            meaning="Frechet distance of remove to real A for each kind removed, mean",
+            label="FD kind rem.",
+            group="Image quality",
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            needs=("remove",),
+        ),
+        MetricInfo(
+            id="kid_add",
+            unit="",
+            better="lower",
+            meaning="kernel distance (unbiased MMD^2, cubic) of add to real images of B",
+            label="KID add",
+            group="Image quality",
+            digits=4,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="kid_remove",
+            unit="",
+            better="lower",
+            meaning="kernel distance (unbiased MMD^2, cubic) of remove to real images of A",
+            label="KID rem.",
+            group="Image quality",
+            digits=4,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            needs=("remove",),
+        ),
+        MetricInfo(
+            id="precision_add",
+            unit="",
+            better="higher",
+            meaning="share of add that lies near a real image of B (3 neighbours)",
+            label="precis. add",
+            group="Image quality",
+            tolerance=0.02,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="precision_remove",
+            unit="",
+            better="higher",
+            meaning="share of remove that lies near a real image of A (3 neighbours)",
+            label="precis. rem.",
+            group="Image quality",
+            tolerance=0.02,
+            needs=("remove",),
+        ),
+        MetricInfo(
+            id="recall_add",
+            unit="",
+            better="higher",
+            meaning="share of real images of B that lie near one of add (3 neighbours)",
+            label="recall add",
+            group="Image quality",
+            tolerance=0.02,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="recall_remove",
+            unit="",
+            better="higher",
+            meaning="share of real images of A that lie near one of remove (3 neighbours)",
+            label="recall rem.",
+            group="Image quality",
+            tolerance=0.02,
+            needs=("remove",),
+        ),
+        MetricInfo(
+            id="density_add",
+            unit="",
+            better="higher",
+            meaning="real images of B near one of add, over what is expected (5 neighbours)",
+            label="density add",
+            group="Image quality",
+            tolerance=0.05,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="density_remove",
+            unit="",
+            better="higher",
+            meaning="real images of A near one of remove, over what is expected (5 neighbours)",
+            label="density rem.",
+            group="Image quality",
+            tolerance=0.05,
+            needs=("remove",),
+        ),
+        MetricInfo(
+            id="coverage_add",
+            unit="",
+            better="higher",
+            meaning="share of real images of B with one of add among their 5 neighbours",
+            label="cover. add",
+            group="Image quality",
+            tolerance=0.02,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="coverage_remove",
+            unit="",
+            better="higher",
+            meaning="share of real images of A with one of remove among their 5 neighbours",
+            label="cover. rem.",
+            group="Image quality",
+            tolerance=0.02,
+            needs=("remove",),
+        ),
+    )
 
     def extractor(self, settings: Settings) -> Extractor:
         """Return what makes the features."""
@@ -226,20 +305,35 @@ class InceptionDistance(ImageQuality):
     name = "inception"
     summary = "true FID; needs --inception FILE"
     version = 3
-    numbers = {
-        "fid_add": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "FID of add to real images of B",
-            "needs": ("add",),
-        },
-        "fid_remove": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "FID of remove to real images of A",
-            "needs": ("remove",),
-        },
-    }
+    position = 65
+    numbers = (
+        MetricInfo(
+            id="fid_add",
+            unit="",
+            better="lower",
+            meaning="FID of add to real images of B",
+            label="FID add",
+            group="Image quality",
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="fid_remove",
+            unit="",
+            better="lower",
+            meaning="FID of remove to real images of A",
+            label="FID rem.",
+            group="Image quality",
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            needs=("remove",),
+        ),
+    )
 
     def unavailable(self, settings: Settings) -> str:
         """Return that the weights are not given, where they are not; refuse wrong ones."""

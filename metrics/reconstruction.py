@@ -69,44 +69,75 @@ class Reconstruction(Metric):
     name = "reconstruction"
     summary = "error of images that are encoded and decoded: L1, PSNR, SSIM"
     version = 1
-    numbers = {
-        "rec_l1_a": {
-            "unit": "pixel range",
-            "better": "lower",
-            "meaning": "reconstruction of A: mean absolute pixel error, of a range of 1",
-            "needs": ("rec_a",),
-        },
-        "rec_l1_b": {
-            "unit": "pixel range",
-            "better": "lower",
-            "meaning": "reconstruction of B: mean absolute pixel error, of a range of 1",
-            "needs": ("rec_b",),
-        },
-        "rec_psnr_a": {
-            "unit": "dB",
-            "better": "higher",
-            "meaning": "reconstruction of A: mean over images of the peak signal-to-noise ratio",
-            "needs": ("rec_a",),
-        },
-        "rec_psnr_b": {
-            "unit": "dB",
-            "better": "higher",
-            "meaning": "reconstruction of B: mean over images of the peak signal-to-noise ratio",
-            "needs": ("rec_b",),
-        },
-        "rec_ssim_a": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "reconstruction of A: structural similarity to the original",
-            "needs": ("rec_a",),
-        },
-        "rec_ssim_b": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "reconstruction of B: structural similarity to the original",
-            "needs": ("rec_b",),
-        },
-    }
+    position = 70
+    numbers = (
+        MetricInfo(
+            id="rec_l1_a",
+            unit="pixel range",
+            better="lower",
+            meaning="reconstruction of A: mean absolute pixel error, of a range of 1",
+            label="L1 A",
+            group="Reconstruction",
+            main=True,
+            ranked=True,
+            digits=4,
+            tolerance=0.02,
+            tolerance_is_relative=True,
+            needs=("rec_a",),
+        ),
+        MetricInfo(
+            id="rec_l1_b",
+            unit="pixel range",
+            better="lower",
+            meaning="reconstruction of B: mean absolute pixel error, of a range of 1",
+            label="L1 B",
+            group="Reconstruction",
+            digits=4,
+            tolerance=0.02,
+            tolerance_is_relative=True,
+            needs=("rec_b",),
+        ),
+        MetricInfo(
+            id="rec_psnr_a",
+            unit="dB",
+            better="higher",
+            meaning="reconstruction of A: mean over images of the peak signal-to-noise ratio",
+            label="PSNR A",
+            group="Reconstruction",
+            digits=2,
+            tolerance=0.2,
+            needs=("rec_a",),
+        ),
+        MetricInfo(
+            id="rec_psnr_b",
+            unit="dB",
+            better="higher",
+            meaning="reconstruction of B: mean over images of the peak signal-to-noise ratio",
+            label="PSNR B",
+            group="Reconstruction",
+            digits=2,
+            tolerance=0.2,
+            needs=("rec_b",),
+        ),
+        MetricInfo(
+            id="rec_ssim_a",
+            unit="",
+            better="higher",
+            meaning="reconstruction of A: structural similarity to the original",
+            label="SSIM A",
+            group="Reconstruction",
+            needs=("rec_a",),
+        ),
+        MetricInfo(
+            id="rec_ssim_b",
+            unit="",
+            better="higher",
+            meaning="reconstruction of B: structural similarity to the original",
+            label="SSIM B",
+            group="Reconstruction",
+            needs=("rec_b",),
+        ),
+    )
 
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings

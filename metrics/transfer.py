@@ -29,38 +29,56 @@ class Transfer(Metric):
     name = "transfer"
     summary = "do results show the guide's content and the source's face? judged by classifiers"
     version = 2
-    numbers = {
-        "tr_domain_success": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "add looks like B to a classifier; 0 = no more than the source, 1 = as real",
-            "needs": ("add",),
-        },
-        "rm_domain_success": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "remove looks like A to a classifier; 0 = no more than b does, 1 = as real",
-            "needs": ("remove",),
-        },
-        "tr_specific_acc": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "share of the guide's content (kind, colour) that add shows",
-            "needs": ("add",),
-        },
-        "tr_common_acc": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "share of the source's face that add keeps, where the guide's is another",
-            "needs": ("add",),
-        },
-        "rm_common_acc": {
-            "unit": "",
-            "better": "higher",
-            "meaning": "share of b's face that remove keeps",
-            "needs": ("remove",),
-        },
-    }
+    position = 50
+    numbers = (
+        MetricInfo(
+            id="tr_specific_acc",
+            unit="",
+            better="higher",
+            meaning="share of the guide's content (kind, colour) that add shows",
+            label="add separate",
+            group="Transfer",
+            main=True,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="tr_common_acc",
+            unit="",
+            better="higher",
+            meaning="share of the source's face that add keeps, where the guide's is another",
+            label="add common",
+            group="Transfer",
+            main=True,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="tr_domain_success",
+            unit="",
+            better="higher",
+            meaning="add looks like B to a classifier; 0 = no more than the source, 1 = as real",
+            label="add domain",
+            group="Transfer",
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="rm_common_acc",
+            unit="",
+            better="higher",
+            meaning="share of b's face that remove keeps",
+            label="rem. common",
+            group="Transfer",
+            needs=("remove",),
+        ),
+        MetricInfo(
+            id="rm_domain_success",
+            unit="",
+            better="higher",
+            meaning="remove looks like A to a classifier; 0 = no more than b does, 1 = as real",
+            label="rem. domain",
+            group="Transfer",
+            needs=("remove",),
+        ),
+    )
 
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
@@ -160,39 +178,66 @@ class Consistency(Metric):
     name = "consistency"
     summary = "do cycles close, and do other guides give other results?"
     version = 2
-    numbers = {
-        "cyc_l1_a": {
-            "unit": "pixel range",
-            "better": "lower",
-            "meaning": "adding and then removing: mean absolute pixel error to the source",
-            "needs": ("cycle_a",),
-        },
-        "cyc_l1_b": {
-            "unit": "pixel range",
-            "better": "lower",
-            "meaning": "removing and then adding b's own content: mean absolute error to b",
-            "needs": ("cycle_b",),
-        },
-        "cyc_z1": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "distance of z1 of add to z1 of its source; 1 = as far as another face",
-            "needs": ("z1_add", "z1_test_a"),
-        },
-        "cyc_z2": {
-            "unit": "",
-            "better": "lower",
-            "meaning": "distance of z2 of add to z2 of its guide; 1 = as far as another guide",
-            "needs": ("z2_add", "z2_test_b"),
-        },
-        "div_guides": {
-            "unit": "",
-            "better": "near 1",
-            "meaning": "distance of results with two guides, over that of the true results",
-            "needs": ("add", "other"),
-            "needs_truth": True,
-        },
-    }
+    position = 55
+    numbers = (
+        MetricInfo(
+            id="div_guides",
+            unit="",
+            better="near 1",
+            meaning="distance of results with two guides, over that of the true results",
+            label="diversity",
+            group="Transfer",
+            tolerance=0.02,
+            needs=("add", "other"),
+            needs_truth=True,
+        ),
+        MetricInfo(
+            id="cyc_l1_a",
+            unit="pixel range",
+            better="lower",
+            meaning="adding and then removing: mean absolute pixel error to the source",
+            label="cycle A",
+            group="Transfer",
+            digits=4,
+            tolerance=0.02,
+            tolerance_is_relative=True,
+            needs=("cycle_a",),
+        ),
+        MetricInfo(
+            id="cyc_l1_b",
+            unit="pixel range",
+            better="lower",
+            meaning="removing and then adding b's own content: mean absolute error to b",
+            label="cycle B",
+            group="Transfer",
+            digits=4,
+            tolerance=0.02,
+            tolerance_is_relative=True,
+            needs=("cycle_b",),
+        ),
+        MetricInfo(
+            id="cyc_z1",
+            unit="",
+            better="lower",
+            meaning="distance of z1 of add to z1 of its source; 1 = as far as another face",
+            label="cycle z1",
+            group="Transfer",
+            tolerance=0.02,
+            tolerance_is_relative=True,
+            needs=("z1_add", "z1_test_a"),
+        ),
+        MetricInfo(
+            id="cyc_z2",
+            unit="",
+            better="lower",
+            meaning="distance of z2 of add to z2 of its guide; 1 = as far as another guide",
+            label="cycle z2",
+            group="Transfer",
+            tolerance=0.02,
+            tolerance_is_relative=True,
+            needs=("z2_add", "z2_test_b"),
+        ),
+    )
 
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings

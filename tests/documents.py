@@ -1,17 +1,18 @@
-"""Fills the numbers of documents in from the committed records: `python -m tests.documents`.
+"""Fills numbers from the committed records into the documents: `python -m tests.documents`.
 
-A number of the board that a document names stands between two comments, which say what it is:
+In a document, each number of the board stands between two comments:
 
     <!--= small avatars-glasses press2019 cf_skill_in_add .0% -->42 %<!--/-->
 
-These are profile, task, method, metric and format. METRIC#KEY.KEY is a part of the metric's detail,
-``facts#steps`` what training took; the method `highest` or `lowest` is the extreme of all trained
-methods. A table has its comments on lines of their own, metric and format in turns:
+The first comment names profile, task, method, metric and format. METRIC#KEY.KEY is a value in the
+metric's detail. ``facts#steps`` is the number of training steps. The methods `highest` and `lowest`
+are the extremes over all trained methods. The comments of a table are lines of their own and list
+metrics with their formats:
 
     <!--board small avatars-glasses: z1_domain_acc .2f, fd_add .1f -->
     <!--/board-->
 
-A test holds that the documents are what this command makes of them.
+A test fails if this command would change a document.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ from bench.contracts.anchors import ANCHORS
 from bench.records.store import Store
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))
+DOCUMENTS = (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
 NUMBER = re.compile(r"<!--= (\S+) (\S+) (\S+) (\S+) (\S+) -->.*?<!--/-->", re.DOTALL)
 TABLE = re.compile(r"<!--board (\S+) (\S+): (.*?) -->\n.*?<!--/board-->", re.DOTALL)
 
 
 @cache
 def committed() -> Mapping[tuple[str, str], Board]:
-    """Return the boards of the committed records by profile and task."""
+    """Return the boards of the committed records, by profile and task."""
     records, _ = Store(ROOT / "results").records()
     return {(board.profile, board.task): board for board in boards(records)}
 
 
 def filled(text: str) -> str:
-    """Return a document with all of its marked numbers and tables as the records give them."""
+    """Return a document with its marked numbers and tables taken from the committed records."""
     return TABLE.sub(_table, NUMBER.sub(_number, text))
 
 
@@ -96,7 +97,7 @@ def _text(value: float, form: str) -> str:
 
 
 def main() -> None:
-    """Fill in all documents and say which have changed."""
+    """Fill in all documents and print which ones changed."""
     for path in DOCUMENTS:
         before = path.read_text("utf-8")
         if (after := filled(before)) != before:

@@ -12,6 +12,7 @@ from scipy import stats
 from bench.board.board import boards, mean_ranks
 from bench.board.frame import COLUMNS, frame, over_seeds, seed_interval
 from bench.board.markdown import markdown
+from bench.contracts.registry import shipped_infos
 
 
 def record(label="m", seed=0, method=None, status="ok", **values):
@@ -130,7 +131,7 @@ def test_ranks_average_ties_and_leave_out_the_incomplete():
         record("tied", z1_domain_acc=0.6, cf_skill_in_add=0.9),
         record("half", z1_domain_acc=0.4, cf_skill_in_add=None),
     ]
-    assert mean_ranks(frame(records)) == {"good": 1.25, "tied": 1.75}
+    assert mean_ranks(frame(records), shipped_infos()) == {"good": 1.25, "tied": 1.75}
 
 
 def test_anchors_stand_below_and_are_not_ranked():

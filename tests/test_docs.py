@@ -1,8 +1,9 @@
-"""What the documents say is so."""
+"""The documents say what is true."""
 
 from __future__ import annotations
 
 import io
+import re
 import tomllib
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from .documents import DOCUMENTS, NUMBER, TABLE, filled
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]
+MANUAL = [path for path in PAGES if path.parent.name != "notes"]  # a note may name what is gone
 
 
 def test_ci_runs_the_readmes_test_command():
@@ -27,13 +30,75 @@ def test_every_metric_and_method_is_described():
         [cell.strip() for cell in line.split(" | ")] for line in lines if line.startswith("| `")
     ]
     for plugin in REGISTRY.all("metric"):
-        for name in plugin.facts["numbers"]:
-            (row,) = [cells for cells in rows if f"`{name}`" in cells[0]]
-            assert row[3].startswith(plugin.facts["numbers"][name]["better"]), name
+        for info in plugin.facts["numbers"]:
+            (row,) = [cells for cells in rows if f"`{info.id}`" in cells[0]]
+            assert row[3].startswith(info.better), info.id
             assert len(row) == 8
     for plugin in REGISTRY.all("method"):
         assert f"`{plugin.name}`" in README
         assert f"## {plugin.name}" in (ROOT / "docs" / "methods.md").read_text()
+
+
+def anchors_of(path):
+    """Return the anchors that GitHub gives the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8"))
+    for link in links:
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors_of(target), link
+
+
+@pytest.mark.parametrize("path", MANUAL, ids=lambda path: path.name)
+def test_files_and_modules_that_documents_name_exist(path):
+    text = path.read_text("utf-8")
+    for name in re.findall(
+        r"\b(?:bench|tests|methods|metrics|docs)/[\w./-]+\.(?:py|toml|md|json)", text
+    ):
+        assert (ROOT / name).is_file(), name
+    for module in re.findall(r"python -m (tests[.\w]+)", text):
+        place = ROOT / module.replace(".", "/")
+        assert place.is_dir() or place.with_suffix(".py").is_file(), module
+
+
+def test_every_page_is_listed():
+    pages = {path.name for path in ROOT.glob("docs/*.md")}
+    assert {page for page in pages if f"docs/{page}" in README} == pages
+    notes = {path.name for path in ROOT.glob("docs/notes/*.md")} - {"README.md"}
+    listed = (ROOT / "docs" / "notes" / "README.md").read_text()
+    assert {note for note in notes if f"({note})" in listed} == notes
+
+
+def test_the_house_has_the_rooms_and_the_arrows_of_the_linter():
+    text = (ROOT / "docs" / "house.md").read_text()
+    for init in (ROOT / "bench").glob("*/__init__.py"):
+        assert f"    {init.parent.name}/" in text
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (layers,) = [
+        contract["layers"]
+        for contract in project["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    ]
+    assert "\n" + "\n".join(layers) + "\n" in text
+
+
+def test_notes_are_dated():
+    for path in ROOT.glob("docs/notes/*.md"):
+        if path.name != "README.md":
+            headings = re.findall(r"^## (.+)$", path.read_text(), re.MULTILINE)
+            assert headings, path
+            assert all(re.match(r"\d{4}-\d\d-\d\d: ", heading) for heading in headings), path
 
 
 def test_every_dependency_is_pinned():
@@ -83,7 +148,7 @@ def test_the_example_of_a_task_passes_the_battery(tmp_path):
 
 
 def test_no_placeholder_is_left():
-    for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+    for path in DOCUMENTS:
         words = {word.strip("*`|,.") for word in path.read_text().split()}
         assert not words & {"TODO", "RUNTIME", "FINDINGS", "LEADERBOARD", "FORWARD", "TRACE1"}, path
 
@@ -97,21 +162,21 @@ def test_every_committed_record_can_be_read():
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_numbers_of_the_board_in_documents_are_those_of_the_records(path):
+def test_board_numbers_in_documents_equal_those_of_the_records(path):
     text = path.read_text("utf-8")
     assert filled(text) == text, "run `python -m tests.documents`"
     assert len(NUMBER.findall(text)) == text.count("<!--= ") == text.count("<!--/-->")
     assert len(TABLE.findall(text)) == text.count("<!--board ") == text.count("<!--/board-->")
 
 
-def test_a_number_that_is_not_the_records_is_filled_in():
+def test_a_wrong_number_is_replaced_by_that_of_the_records():
     wrong = "<!--= small avatars-glasses ground-truth cf_rank_add .0% -->7 %<!--/-->"
     assert filled(wrong) == wrong.replace("7 %", "100 %")
     with pytest.raises(AssertionError, match="the board has no such number"):
         filled(wrong.replace("cf_rank_add", "cf_rank_of_nothing"))
 
 
-def test_the_committed_board_is_what_the_committed_records_give():
+def test_the_committed_board_follows_from_the_committed_records():
     from bench.board.board import boards
     from bench.board.frame import frame
     from bench.board.markdown import markdown

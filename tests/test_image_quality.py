@@ -245,7 +245,7 @@ def test_a_small_task_has_numbers_or_reasons(probe, test, data):
     )
     artefacts = Artefacts(dict.fromkeys(("add", "remove"), data.domains["test"][1].images[:test]))
     results = family("image_quality").score(
-        list(family("image_quality").numbers), artefacts, few, SETTINGS
+        list(family("image_quality").ids()), artefacts, few, SETTINGS
     )
     for name, result in results.items():
         if result.status == "ok":
@@ -321,7 +321,7 @@ def test_distances_rise_with_blur_noise_and_wrong_content(data):
 
 
 def test_anchors_bracket_the_distances(data):
-    wanted = list(family("image_quality").numbers)
+    wanted = list(family("image_quality").ids())
     made = {
         name: family("image_quality").score(wanted, ANCHORS[name](data), data, SETTINGS)
         for name in ANCHORS

@@ -19,11 +19,17 @@ from bench.tasks.cache import prepare
 
 from .conftest import REGISTRY, SIZES, family, module
 
+
+def ids(plugin):
+    """Return the ids of a family's numbers."""
+    return [info.id for info in plugin.facts["numbers"]]
+
+
 FAMILIES = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("metric")]
 NUMBERS = [
     pytest.param(plugin, name, id=name)
     for plugin in REGISTRY.all("metric")
-    for name in plugin.facts["numbers"]
+    for name in ids(plugin)
     if plugin.name != "inception"  # its own test below: the weights are not at hand
 ]
 
@@ -131,7 +137,7 @@ def scored(data, settings, short_networks):
             name: result
             for plugin in REGISTRY.all("metric")
             for name, result in plugin.load()()
-            .score(list(plugin.facts["numbers"]), make(data), data, settings)
+            .score(ids(plugin), make(data), data, settings)
             .items()
         }
         for case, make in makers.items()
@@ -143,7 +149,7 @@ class TestNumbers:
     def test_perfect_is_better_than_useless(self, plugin, name, scored):
         best, worst = scored["perfect"][name], scored["useless"][name]
         assert best.status == worst.status == "ok"
-        match plugin.facts["numbers"][name]["better"]:
+        match REGISTRY.infos()[name].better:
             case "higher":
                 assert best.value > worst.value
             case "lower":
@@ -172,7 +178,7 @@ class TestNumbers:
         assert "gives no" in result.reason
 
     def test_listed_as_it_is(self, plugin, name):
-        info = next(info for info in plugin.load().infos() if info.id == name)
+        info = REGISTRY.infos()[name]
         assert info.better in ("higher", "lower", "near 1")
         assert info.meaning
 
@@ -180,7 +186,7 @@ class TestNumbers:
 @pytest.mark.parametrize("plugin", FAMILIES)
 def test_same_artefacts_same_numbers_and_no_global_randomness(plugin, data, scored, settings):
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    names = list(plugin.facts["numbers"])
+    names = ids(plugin)
     again = plugin.load()().score(names, perfect(data), data, settings)
     assert again == {name: scored["perfect"][name] for name in names}
     assert torch.equal(torch_state, torch.get_rng_state())
@@ -209,7 +215,7 @@ def test_order_of_pairs_does_not_matter(plugin, data, scored, settings):
     tensors = {
         name: value if "probe" in name else moved(value) for name, value in plain.tensors.items()
     }
-    names = list(plugin.facts["numbers"])
+    names = ids(plugin)
     results = plugin.load()().score(names, Artefacts(tensors, plain.measured), shuffled, settings)
     for name in names:
         assert results[name].value == pytest.approx(scored["useless"][name].value, rel=1e-6)
@@ -265,7 +271,7 @@ def test_a_task_that_knows_less_gives_numbers_or_reasons(lacking, data):
         name: result
         for plugin in REGISTRY.all("metric")
         for name, result in plugin.load()()
-        .score(list(plugin.facts["numbers"]), made, poor, Settings(("logistic", "mlp")))
+        .score(ids(plugin), made, poor, Settings(("logistic", "mlp")))
         .items()
     }
     for name, result in results.items():
@@ -321,7 +327,7 @@ def test_a_classifier_carries_over_where_classes_are_where_they_were(
 
 
 def test_floor_and_ceiling_are_exact(data, settings):
-    names = list(REGISTRY.find("metric", "counterfactual").facts["numbers"])
+    names = ids(REGISTRY.find("metric", "counterfactual"))
     truth = family("counterfactual").score(names, ground_truth(data), data, settings)
     copied = family("counterfactual").score(names, copy_source(data), data, settings)
     for what in ("add", "remove"):

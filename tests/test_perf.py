@@ -84,7 +84,7 @@ def test_add(name, faces, benchmark):
 def test_metric(family, faces, benchmark):
     metric = REGISTRY.find("metric", family).load()()
     settings, data = Settings(PROBES), dataclasses.replace(faces, label=LABEL)
-    scored = benchmark(metric.score, list(metric.numbers), frozen(data), data, settings)
+    scored = benchmark(metric.score, list(metric.ids()), frozen(data), data, settings)
     assert any(result.status == "ok" for result in scored.values())
 
 

@@ -258,27 +258,34 @@ def test_ordinary_names_are_taken(name, tmp_path):
 
 
 METRIC = """
-from bench.contracts.metric import Metric
+from bench.contracts.metric import Metric, MetricInfo
 class Own(Metric):
     name = "own"
     summary = "ours"
     version = 1
-    numbers = {NUMBERS}
+    numbers = (MetricInfo(NUMBERS),)
     def compute(self, wanted, artefacts, data, settings):
         return {}
 """
 
 
+PLAIN = "unit='', better='lower', meaning='x'"
+
+
 @pytest.mark.parametrize(
     ("numbers", "reason"),
     [
-        ("'a|b': {'unit': '', 'better': 'lower', 'meaning': 'x'}", "a number is named 'a|b'"),
-        ("7: {'unit': '', 'better': 'lower', 'meaning': 'x'}", "a number is named 7"),
-        ("'own_x': {'unit': ''}", "number 'own_x' of metric 'own' must say its unit, better"),
-        ("'own_x': 3", "number 'own_x' of metric 'own' must say its unit, better"),
+        (f"id='a|b', {PLAIN}", "a number is named 'a|b'"),
+        (f"id=7, {PLAIN}", "number 7: id is 7, expected str"),
+        (f"id=NAME, {PLAIN}", "id of a number is not a literal: NAME"),
+        ("id='own_x', unit=''", "number 'own_x': missing 2 required keyword-only arguments"),
+        (f"id='own_x', {PLAIN}, digits='2'", "number 'own_x': digits is '2', expected int"),
+        (f"id='own_x', {PLAIN}, main=1", "number 'own_x': main is 1, expected bool"),
+        (f"id='own_x', {PLAIN}, colour='red'", "unexpected keyword argument 'colour'"),
+        (f"id='own_x', {PLAIN}, label='more than twelve'", "expected at most 12 characters"),
         (
-            "'own_x': {'unit': '', 'better': 'up', 'meaning': 'x'}",
-            "number 'own_x' of metric 'own': better is 'up', expected 'higher', 'lower', 'near 1'",
+            "id='own_x', unit='', better='up', meaning='x'",
+            "number 'own_x': better is 'up', expected one of 'higher', 'lower', 'near 1'",
         ),
     ],
 )

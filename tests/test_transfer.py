@@ -20,7 +20,7 @@ from .conftest import family, module
 @pytest.fixture(scope="module")
 def anchors(data, settings):
     """The transfer numbers of every anchor."""
-    names = list(family("transfer").numbers)
+    names = list(family("transfer").ids())
     return {
         name: family("transfer").score(names, make(data), data, settings)
         for name, make in ANCHORS.items()
@@ -225,7 +225,7 @@ def test_what_is_in_which_code(data, settings):
             tensors[f"{code}_{part}_b"] = torch.nn.functional.one_hot(
                 factors[:, column], count
             ).float()
-    names = list(family("disentanglement").numbers)
+    names = list(family("disentanglement").ids())
     found = family("disentanglement").score(names, Artefacts(tensors), data, settings)
     of_z1, of_z2 = found["info_z1_common"].detail, found["info_z2_specific"].detail
     assert of_z1["skin"]["value"] == 1
@@ -278,7 +278,7 @@ def test_factors_that_cannot_be_probed_are_left_out_with_a_reason(data, settings
         f"{code}_{part}_b": torch.randn(160, 6, generator=torch.Generator().manual_seed(at))
         for at, (code, part) in enumerate((c, p) for c in ("z1", "z2") for p in ("probe", "test"))
     }
-    names = list(family("disentanglement").numbers)
+    names = list(family("disentanglement").ids())
     found = family("disentanglement").score(names, Artefacts(tensors), other, settings)
     for name in names:
         assert np.isfinite(found[name].value), name

@@ -1,7 +1,7 @@
-"""From records to the leaderboard: a tidy frame, and a board for each task (`bench.board.markdown`).
+"""From records to boards, one for each task and profile.
 
-The only aggregator of the suite. A gap is shown with its reason and never averaged; values of
-different extractors or precisions never share a column.
+A gap is shown with its reason and never averaged. Values of different extractors never share a
+column.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.board.columns import FACTS, RANKED
+from bench.board.columns import TRAINING_FACTS, base_id, infos_of, ranked_metrics
 from bench.board.frame import frame
 from bench.board.row_labels import row_labels
 from bench.contracts.anchors import ANCHORS
+from bench.contracts.metric import MetricInfo
+from bench.contracts.record import Record
 from bench.records.environment import machine_of
 
 
@@ -25,12 +27,13 @@ from bench.records.environment import machine_of
 class Board:
     """One table: the methods of a (profile, task), best mean rank first, then the anchors.
 
-    machines: of each kind of machine (see `bench.records.environment.machine_of`) the trained methods whose
-    times were measured there.
+    infos: the facts of each metric. machines: for each kind of machine (see
+    `bench.records.environment.machine_of`), the trained methods whose times were measured there.
     """
 
     profile: str
     task: str
+    infos: Mapping[str, MetricInfo]
     rows: pd.DataFrame
     order: list[str]
     ranks: dict[str, float]
@@ -48,7 +51,7 @@ class Board:
         """Return the columns of the wanted metrics that apply to any row."""
         applying = self.rows[self.rows["status"] != "not_applicable"]
         found = list(dict.fromkeys(applying["metric"]))
-        return [name for metric in wanted for name in found if name.split(" [")[0] == metric]
+        return [name for metric in wanted for name in found if base_id(name) == metric]
 
     def better(self, metric: str) -> str:
         """Return the direction of a metric."""
@@ -56,9 +59,20 @@ class Board:
         return str(found.iloc[0]["better"]) if len(found) else ""
 
 
-def boards(records: Sequence[Mapping[str, Any]], table: pd.DataFrame | None = None) -> list[Board]:
-    """Return a board for each (profile, task) of the records, whose `frame` may be given."""
-    table = frame(records) if table is None else table
+def boards(
+    records: Sequence[Record],
+    table: pd.DataFrame | None = None,
+    known: Mapping[str, MetricInfo] | None = None,
+) -> list[Board]:
+    """Return a board for each (profile, task) of the records.
+
+    Args:
+        records: the records.
+        table: their `frame`, where it has been made already.
+        known: the facts of known metrics; None for those that come with the suite.
+    """
+    table = frame(records, known) if table is None else table
+    infos = infos_of(records, known)
     labels = row_labels(records)
     made = []
     for profile, task in dict.fromkeys(
@@ -76,7 +90,7 @@ def boards(records: Sequence[Mapping[str, Any]], table: pd.DataFrame | None = No
             for record, label in here
             if record["facts"].get("supervision") not in (None, "domain")
         }
-        ranks = mean_ranks(rows[~rows["method"].isin(anchors | told_more)])
+        ranks = mean_ranks(rows[~rows["method"].isin(anchors | told_more)], infos)
         methods = sorted(
             {label for _, label in here} - anchors, key=lambda m: (ranks.get(m, math.inf), m)
         )
@@ -85,7 +99,7 @@ def boards(records: Sequence[Mapping[str, Any]], table: pd.DataFrame | None = No
         notes = {label: str(record["facts"].get("note") or "") for record, label in here}
         facts, machines = _facts(here), _machines(here)
         made.append(
-            Board(profile, task, rows, order, ranks, facts, _meanings(here), notes, machines)
+            Board(profile, task, infos, rows, order, ranks, facts, _meanings(here), notes, machines)
         )
     return made
 
@@ -99,33 +113,34 @@ def _apart(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(metric=names)
 
 
-def ranked_by(rows: pd.DataFrame) -> list[str]:
-    """Return those of `RANKED` with a value and a direction: a task without truth has fewer."""
+def ranked_by(rows: pd.DataFrame, infos: Mapping[str, MetricInfo]) -> list[str]:
+    """Return the ranked metrics with a value and a direction: a task without truth has fewer."""
     valued = set(rows.loc[rows["value"].notna() & (rows["better"] != ""), "metric"])
-    return [metric for metric in RANKED if metric in valued]
+    return [metric for metric in ranked_metrics(infos) if metric in valued]
 
 
-def mean_ranks(rows: pd.DataFrame) -> dict[str, float]:
+def mean_ranks(rows: pd.DataFrame, infos: Mapping[str, MetricInfo]) -> dict[str, float]:
     """Return the mean rank of each method by `ranked_by`, ties averaged; only complete methods."""
-    ranked = ranked_by(rows)
+    ranked = ranked_by(rows, infos)
     wide = rows[rows["metric"].isin(ranked)].pivot(index="method", columns="metric", values="value")
     wide = wide.astype(float).dropna()
     if wide.empty or not ranked:
         return {}
     for metric in wide.columns:
         better = rows.loc[(rows["metric"] == metric) & (rows["better"] != ""), "better"].iloc[0]
-        if metric == "z1_domain_acc":
-            wide[metric] = wide[metric].clip(lower=0.5)  # below chance is chance
+        if (chance := infos[str(metric)].chance) is not None:
+            floor, ceiling = (chance, None) if better == "lower" else (None, chance)
+            wide[metric] = wide[metric].clip(floor, ceiling)
         wide[metric] = wide[metric].rank(ascending=better == "lower", method="average")
     return {str(method): float(rank) for method, rank in wide.mean(axis=1).items()}
 
 
-def _facts(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, dict[str, float]]:
+def _facts(here: Iterable[tuple[Record, str]]) -> dict[str, dict[str, float]]:
     """Return the mean over seeds of what training took, for each method."""
     found: dict[str, dict[str, list[float]]] = {}
     for record, label in here:
-        for fact in FACTS:
-            value = record["facts"].get(fact)
+        for fact in TRAINING_FACTS:
+            value: Any = record["facts"].get(fact)
             if fact == "scoring":
                 value = _seconds_of_scoring(record)
             if value is not None:
@@ -136,7 +151,7 @@ def _facts(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, dict[str,
     }
 
 
-def _machines(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, list[str]]:
+def _machines(here: Iterable[tuple[Record, str]]) -> dict[str, list[str]]:
     """Return the methods that were timed on each kind of machine, in the order of their labels."""
     found: dict[str, set[str]] = {}
     for record, label in here:
@@ -146,7 +161,7 @@ def _machines(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, list[s
     return {machine: sorted(labels) for machine, labels in sorted(found.items())}
 
 
-def _seconds_of_scoring(record: Mapping[str, Any]) -> float | None:
+def _seconds_of_scoring(record: Record) -> float | None:
     """Return the CPU seconds of all numbers of a record, None where they are not known of all."""
     families = record["facts"].get("scoring", {}).values()
     known = {name for family in families for name in family["numbers"]}
@@ -155,7 +170,7 @@ def _seconds_of_scoring(record: Mapping[str, Any]) -> float | None:
     return float(sum(family["cpu_seconds"] for family in families))
 
 
-def _meanings(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, str]:
+def _meanings(here: Iterable[tuple[Record, str]]) -> dict[str, str]:
     return {
         metric: entry["meaning"]
         for record, _ in here

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # of scipy.stats, but that takes a second to import
 
-from bench.board.columns import LOG_SCALE
+from bench.board.columns import infos_of
 from bench.board.row_labels import row_labels
+from bench.contracts.metric import MetricInfo
+from bench.contracts.record import MetricEntry, Record
 
 COLUMNS = (
     "profile",
@@ -33,9 +35,12 @@ COLUMNS = (
 )
 
 
-def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row per (profile, task, method, metric, extractor), seeds put together."""
-    labels = row_labels(records)
+def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = None) -> pd.DataFrame:
+    """Return one row per (profile, task, method, metric, extractor), seeds put together.
+
+    known: the facts of known metrics; None for those that come with the suite.
+    """
+    labels, infos = row_labels(records), infos_of(records, known)
     newest: dict[str, int] = {}
     for record in records:
         for metric, entry in record["metrics"].items():
@@ -61,7 +66,7 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     keys = ["profile", "task", "method", "metric", "extractor"]
     with np.errstate(over="ignore", invalid="ignore"):  # what is beyond all numbers is shown so
         rows = [
-            dict(zip(keys, key, strict=True)) | _over_seeds(str(key[3]), group)
+            dict(zip(keys, key, strict=True)) | _over_seeds(infos[str(key[3])], group)
             for key, group in table.groupby(keys, sort=False)
         ]
     return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
@@ -72,7 +77,7 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 _ENTRY = ("value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better", "detail")
 
 
-def _current(entry: Mapping[str, Any], newest: int) -> dict[str, Any]:
+def _current(entry: MetricEntry, newest: int) -> dict[str, Any]:
     """Return what the frame takes of an entry; a value of an older version of it is a gap."""
     found = {key: entry.get(key, {}) for key in _ENTRY}
     if entry["version"] < newest and entry["status"] == "ok":
@@ -89,7 +94,7 @@ def _one_name(extractors: pd.Series) -> pd.Series:
     return extractors.replace("", names[0]) if len(names) == 1 else extractors
 
 
-def _over_seeds(metric: str, group: pd.DataFrame) -> dict[str, Any]:
+def _over_seeds(info: MetricInfo, group: pd.DataFrame) -> dict[str, Any]:
     """Return the row of one metric: the mean over seeds, or why there is none.
 
     For what spreads on the log scale it is the geometric mean.
@@ -116,7 +121,7 @@ def _over_seeds(metric: str, group: pd.DataFrame) -> dict[str, Any]:
             row["reason"] = f"{len(good)}/{len(group)} seeds; seed {bad['seed']}: {bad['reason']}"
         return row
     values = good["value"].to_numpy(dtype=float)
-    relative = metric.startswith(LOG_SCALE) and bool((values > 0).all())
+    relative = info.scale == "log" and bool((values > 0).all())
     row["value"] = float(np.exp(np.log(values).mean()) if relative else values.mean())
     detail = over_seeds(list(good["detail"]))
     row["detail"] = json.dumps(detail, sort_keys=True) if detail else ""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
 from bench.board.board import Board, ranked_by
-from bench.board.columns import ARROWS, COST, FACTS, FURTHER, MAIN, QUALITY
-from bench.utils.json_shapes import is_number
+from bench.board.columns import (
+    ARROWS,
+    TRAINING_FACTS,
+    base_id,
+    further_groups,
+    main_metrics,
+    of_group,
+)
 from bench.utils.output.escape import (
     csv_text,
     markdown_code,
@@ -20,39 +27,34 @@ from bench.utils.output.escape import (
     markdown_table,
 )
 
-FACT_HEADS = ("steps", "images loaded", "training FLOPs", "CPU seconds", "scoring CPU seconds")
-"""What `FACTS` are called in the table of costs."""
 NUMBERS = ("value", "lo", "hi", "n_seeds", "n_items")
 """The columns of the tidy frame that hold numbers."""
 
 
-def number(metric: str, value: float) -> str:
-    """Return a value as it is printed, with digits that suit the metric."""
+def number(value: float, digits: int | None) -> str:
+    """Return a value with so many digits after the point; None for a prefix, as in 1.5M."""
     if not math.isfinite(value):
         return "-"
-    if metric.startswith(("params", "flops")) or metric in ("images", "steps"):
+    if digits is None:
         for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
             if abs(value) >= limit:
                 return f"{value / limit:.3g}{unit}"
         return f"{value:.0f}"
-    if metric.startswith(("rec_psnr", "fd_", "fid_", "latency")):
-        return f"{value:.2f}"
-    if metric.startswith(("cf_harm", "rec_l1", "cyc_l1", "kid_")):
-        return f"{value:.4f}"
-    if metric in COST or metric in FACTS:
-        return f"{value:.0f}"
-    return f"{value:.3f}"
+    return f"{value:.{digits}f}"
 
 
-def text(row: Mapping[str, Any] | None, interval: bool = True) -> str:
-    """Return what stands in a cell of a table: value and interval, or why there is none."""
+def text(board: Board, method: str, metric: str, interval: bool = True) -> str:
+    """Return the text of a cell of a table: value and interval, or why there is none."""
+    row = board.cell(method, metric)
     if row is None:
         return "not run"
     if row["status"] != "ok":
         return {"not_applicable": "n/a"}.get(str(row["status"]), str(row["status"]))
-    shown = number(row["metric"], row["value"])
+    info = board.infos[base_id(metric)]
+    digits = None if info.kind == "counted" else info.digits
+    shown = number(row["value"], digits)
     if interval and math.isfinite(row["lo"]):
-        shown += f" [{number(row['metric'], row['lo'])}, {number(row['metric'], row['hi'])}]"
+        shown += f" [{number(row['lo'], digits)}, {number(row['hi'], digits)}]"
     return shown
 
 
@@ -69,13 +71,12 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
     for board in made:
         title = f"## {markdown_name(board.task)}, profile {markdown_code(board.profile)}"
         parts.append(title)
-        main = board.columns(MAIN)
+        main = board.columns(main_metrics(board.infos))
         parts.append(_table(board, main, ranked=True))
-        for title, beginnings in FURTHER.items():
-            ids = [m for m in QUALITY if m.startswith(beginnings) and m not in MAIN]
+        for group, ids in further_groups(board.infos).items():
             if columns := board.columns(ids):
-                parts += [f"### {title}", _table(board, columns)]
-                if title == "What is in which code" and (of_factors := _factor_table(board)):
+                parts += [f"### {group}", _table(board, columns)]
+                if of_factors := _factor_table(board, group):
                     parts += ["Of each factor, 0 = a guess, 1 = always right:", of_factors]
         if costs := _cost_table(board):
             parts += ["### Cost", costs, _measured_on(board)]
@@ -109,21 +110,21 @@ def _table(board: Board, metrics: Sequence[str], ranked: bool = False) -> str:
         if ranked:
             rank = board.ranks.get(method)
             row += [f"{rank:.1f}" if rank is not None else "-", str(_seeds(board, method))]
-        rows.append(row + [text(board.cell(method, metric)) for metric in metrics])
+        rows.append(row + [text(board, method, metric) for metric in metrics])
     heads = ["method", *(("mean rank", "seeds") if ranked else ())]
     return markdown_table([*heads, *(_head(board, metric) for metric in metrics)], rows)
 
 
-def _factor_table(board: Board) -> str:
+def _factor_table(board: Board, group: str) -> str:
     """Return what probes find of each factor in each code, the mean over seeds."""
+    infos = [info for info in board.infos.values() if info.group == group and info.code]
     found = []
     for method in board.order:
         for code in ("z1", "z2"):
             cells = {}
-            for metric in (f"info_{code}_common", f"leak_{code}_specific",
-                           f"info_{code}_specific", f"leak_{code}_common"):  # fmt: skip
-                for factor, facts in _details(board.cell(method, metric)).items():
-                    if isinstance(facts, dict) and is_number(facts.get("value")):
+            for info in (info for info in infos if info.code == code):
+                for factor, facts in _details(board.cell(method, info.id)).items():
+                    if isinstance(facts, dict) and _is_number(facts.get("value")):
                         cells[factor] = f"{facts['value']:.2f}"
             if cells:
                 found.append((method, code, cells))
@@ -150,19 +151,23 @@ def _detail(board: Board, metric: str, key: str) -> Any:
 
 
 def _cost_table(board: Board) -> str:
-    metrics = board.columns(COST)
+    metrics = board.columns(of_group(board.infos, "Cost"))
     facts_of = {label: facts for label in board.order if (facts := board.facts.get(label))}
     if not facts_of:
         return ""
     rows = [
         [
             markdown_name(method),
-            *(number(fact, facts.get(fact, math.nan)) for fact in FACTS),
-            *(text(board.cell(method, metric), interval=False) for metric in metrics),
+            *(
+                number(facts.get(fact, math.nan), digits)
+                for fact, (_, digits) in TRAINING_FACTS.items()
+            ),
+            *(text(board, method, metric, interval=False) for metric in metrics),
         ]
         for method, facts in facts_of.items()
     ]
-    heads = ("method", *FACT_HEADS, *(_head(board, metric) for metric in metrics))
+    fact_heads = (head for head, _ in TRAINING_FACTS.values())
+    heads = ("method", *fact_heads, *(_head(board, metric) for metric in metrics))
     return markdown_table(heads, rows)
 
 
@@ -191,23 +196,22 @@ def _seeds(board: Board, method: str) -> int:
 def _references(board: Board) -> list[str]:
     """Return what values are to be held against: chance, and what real images score."""
     said = []
-    chance = _detail(board, "z1_domain_acc", "chance")
-    if isinstance(chance, list) and len(chance) == 2 and all(map(is_number, chance)):
-        said.append(f"Guessing has a `z1_domain_acc` of {chance[0]:.3f} to {chance[1]:.3f} (95 %).")
-    floors = {metric: _detail(board, metric, "floor") for metric in ("fd_add", "fd_remove")}
-    said += [
-        f"Real images have a `{metric}` of {number(metric, floor)}."
-        for metric, floor in floors.items()
-        if is_number(floor)
-    ]
+    for info in board.infos.values():
+        found = _detail(board, info.id, info.reference) if info.reference else None
+        if isinstance(found, list) and len(found) == 2 and all(map(_is_number, found)):
+            lo, hi = (number(end, info.digits) for end in found)
+            said.append(f"Guessing has a `{info.id}` of {lo} to {hi} (95 %).")
+        elif _is_number(found):
+            said.append(f"Real images have a `{info.id}` of {number(found, info.digits)}.")
     return said
 
 
 def _legend(board: Board) -> str:
     extractors = sorted({name for name in board.rows["extractor"] if name})
+    ranked = ", ".join(ranked_by(board.rows, board.infos))
     lines = [
         "Brackets: 95 % interval, over the test items for one seed, over seeds for more. "
-        f"Rows are ordered by the mean rank over {', '.join(ranked_by(board.rows))} (ties "
+        f"Rows are ordered by the mean rank over {ranked} (ties "
         "averaged); anchors, incomplete rows and methods that are told more than the domain are "
         "not ranked. "
         "Values hold for equal n and one extractor"
@@ -220,3 +224,10 @@ def _legend(board: Board) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    """Return whether a value of a detail is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from rich.console import Console
 
 from bench.board.board import Board, boards
-from bench.board.columns import ARROWS, MAIN
+from bench.board.columns import ARROWS, base_id, main_metrics
 from bench.board.frame import frame
 from bench.board.markdown import csv, markdown, text
+from bench.contracts.metric import MetricInfo
 from bench.records.store import Store
 from bench.utils.errors import UserError
 from bench.utils.files.sealed import write_atomically
@@ -24,6 +25,7 @@ def write_leaderboard(
     store: Store,
     only: Collection[tuple[str, str]] | None = None,
     must_write: bool = True,
+    known: Mapping[str, MetricInfo] | None = None,
 ) -> bool:
     """Write the leaderboard of a results folder and print it.
 
@@ -31,7 +33,8 @@ def write_leaderboard(
         console: where to print.
         store: the results folder.
         only: the (profile, task) pairs to print; all are written.
-        must_write: whether a folder that is read-only is an error; else it is only said.
+        must_write: whether a folder that is read-only is an error; else a line says so.
+        known: the facts of known metrics; None for those that come with the suite.
 
     Returns:
         Whether there was any record to show.
@@ -42,8 +45,8 @@ def write_leaderboard(
     records, damaged = store.records()
     for record in damaged:
         say(console, str(record))
-    table = frame(records)
-    made = boards(records, table)
+    table = frame(records, known)
+    made = boards(records, table, known)
     if not made:
         return False
     for board in made:
@@ -66,13 +69,20 @@ def write_leaderboard(
 
 
 def _print_board(console: Console, board: Board) -> None:
-    metrics = board.columns(MAIN)
-    heads = ["method", *(f"{m}\n({ARROWS.get(board.better(m), '')})" for m in metrics)]
+    metrics = board.columns(main_metrics(board.infos))
+    heads = ["method", *(_head(board, metric) for metric in metrics)]
     rows = [
-        (method, *(text(board.cell(method, m), interval=False) for m in metrics))
+        (method, *(text(board, method, metric, interval=False) for metric in metrics))
         for method in board.order
     ]
     print_table(console, heads, rows, title=f"{board.task}, profile {board.profile}")
     for method, note in board.notes.items():
         if note:
             say(console, f"{method}: {note}")
+
+
+def _head(board: Board, column: str) -> str:
+    """Return the label of a metric, its extractor where it has several, and its direction."""
+    name = base_id(column)
+    extractor = column.removeprefix(name)
+    return f"{board.infos[name].label}{extractor}\n({ARROWS.get(board.better(column), '')})"

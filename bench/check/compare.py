@@ -12,17 +12,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.check.baseline import Row, name_of, rows_of, seed_values
+from bench.check.baseline import name_of, rows_of, seed_values
+from bench.check.baseline_schema import Baseline, Row
 from bench.check.exact import compare_exact, new_here
 from bench.check.findings import Finding, Layer, Verdict, number
 from bench.check.orderings import SHARE, gaps
 from bench.check.statistical import compare_seeds
+from bench.contracts.labels import without_brackets
+from bench.contracts.metric import MetricInfo
+from bench.contracts.record import Record
+from bench.contracts.registry import shipped_infos
 
 
 def compare_records(
-    baseline: Mapping[str, Any], records: Sequence[Mapping[str, Any]], layers: Sequence[str]
+    baseline: Baseline,
+    records: Sequence[Record],
+    layers: Sequence[str],
+    known: Mapping[str, MetricInfo] | None = None,
 ) -> list[Finding]:
-    """Return the verdicts of the layers that need no more than records."""
+    """Return the verdicts of the layers that need only records.
+
+    known: the facts of known metrics; None for those that come with the suite.
+    """
+    infos = shipped_infos() if known is None else known
     current = rows_of(records)
     pairs = [(row, _counterpart(row, current)) for row in baseline["rows"]]
     findings = list(_other_versions(baseline, records))
@@ -32,31 +44,33 @@ def compare_records(
         findings += missing
         if now is not None and not missing:
             alike.append((base, now))
-    known = {(row["label"], row["task"]) for row in baseline["rows"]}
+    names = {(row["label"], row["task"]) for row in baseline["rows"]}
     for row in current:
-        if row["profile"] == baseline["profile"] and (row["label"], row["task"]) not in known:
+        if row["profile"] == baseline["profile"] and (row["label"], row["task"]) not in names:
             findings.append(new_here(name_of(row), "row", "not in the baseline"))
-    exact = [finding for pair in alike for finding in compare_exact(*pair)]
+    exact = [finding for pair in alike for finding in compare_exact(*pair, infos)]
     wanted = Layer.EXACT in layers
     findings += [one for one in exact if wanted or one.verdict is Verdict.FAILED]
     comparable = [pair for pair in alike if pair[1]["seeds"]]
     if Layer.ORDERING in layers:
-        findings += _ordering(baseline, [now for _, now in comparable])
+        findings += _ordering(baseline, [now for _, now in comparable], infos)
     if Layer.STATISTICAL in layers:
-        findings += compare_seeds(comparable)
+        findings += compare_seeds(comparable, infos)
     return findings
 
 
-def _other_versions(
-    baseline: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
-) -> Iterator[Finding]:
+def _other_versions(baseline: Baseline, records: Sequence[Record]) -> Iterator[Finding]:
     """Note which libraries are others than the baseline's: it may explain what follows."""
     if not records:
         return
+    base, here = baseline["environment"], records[0]["environment"]
     was, now = (
-        {key: environment.get(key) for key in ("python", "torch", "cuda", "versions")}
-        for environment in (baseline["environment"], records[0]["environment"])
+        {key: environment.get(key) for key in ("python", "torch", "cuda")}
+        for environment in (base, here)
     )
+    libraries = base.get("versions", {}), here.get("versions", {})
+    both = libraries[0].keys() & libraries[1].keys()  # a cell names those that it has imported
+    was["versions"], now["versions"] = ({name: of[name] for name in both} for of in libraries)
     if apart := _apart(was, now):
         yield new_here("environment", "versions", "; ".join(apart))
 
@@ -67,13 +81,13 @@ def _counterpart(base: Row, current: Sequence[Row]) -> Row | None:
     def unlike(row: Row) -> tuple[int, bool]:
         return len(_apart(base["identity"], row["identity"])), row["label"] != base["label"]
 
-    stem = base["profile"].partition("[")[0]
+    stem = without_brackets(base["profile"])
     same = [
         row
         for row in current
         if row["identity"]["method"] == base["identity"]["method"]
         and row["task"] == base["task"]
-        and row["profile"].partition("[")[0] == stem
+        and without_brackets(row["profile"]) == stem
     ]
     return min(same, key=unlike, default=None)
 
@@ -108,9 +122,11 @@ def _not_alike(base: Row, now: Row | None) -> Iterator[Finding]:
                       said=f"run under other conditions: {shown}")  # fmt: skip
 
 
-def _ordering(baseline: Mapping[str, Any], current: Sequence[Row]) -> Iterator[Finding]:
+def _ordering(
+    baseline: Mapping[str, Any], current: Sequence[Row], infos: Mapping[str, MetricInfo]
+) -> Iterator[Finding]:
     for task, claims in baseline["claims"].items():
-        now = gaps(seed_values([row for row in current if row["task"] == task], None))
+        now = gaps(seed_values([row for row in current if row["task"] == task], None), infos)
         for claim, least in claims.items():
             if claim not in now:
                 said = "the rows that it is about are not there"

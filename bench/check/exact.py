@@ -9,14 +9,13 @@ from typing import Any
 from bench.check.baseline import EXACT_FACTS, Row, name_of
 from bench.check.findings import Finding, Layer, Verdict, number
 from bench.contracts.anchors import ANCHORS
+from bench.contracts.metric import MetricInfo, info_of
 
-COUNTED = ("params", "params_infer", "flops_train_step", "flops_infer")
-"""The metrics that are counted: equal in every seed and on every machine."""
 CONSTANT = 1e-3
 """What rounding may move of an anchor's value, relative; one item of its n may tip over, too."""
 
 
-def compare_exact(base: Row, now: Row) -> Iterator[Finding]:
+def compare_exact(base: Row, now: Row, infos: Mapping[str, MetricInfo]) -> Iterator[Finding]:
     """Return the verdicts on what two rows of one identity must have in common."""
     name = name_of(base)
     for seed, reason in now["failed"].items():
@@ -24,11 +23,14 @@ def compare_exact(base: Row, now: Row) -> Iterator[Finding]:
     if not now["seeds"]:
         return
     for fact in EXACT_FACTS:
-        was, is_now = base["facts"].get(fact), now["facts"].get(fact)
-        if was is not None:
-            yield _equal(name, fact, was, is_now)
-    for metric in COUNTED:
-        values = [row["metrics"].get(metric, {}).get("values", []) for row in (base, now)]
+        then, here = base["facts"].get(fact), now["facts"].get(fact)
+        if then is not None:
+            yield _equal(name, fact, then, here)
+    for metric, was in base["metrics"].items():
+        if info_of(infos, was, metric).kind != "counted":
+            continue
+        rows = [row["metrics"].get(metric) for row in (base, now)]
+        values = [row["values"] if row is not None else [] for row in rows]
         if values[0] and values[1] and None not in values[0]:
             yield _equal(name, metric, values[0][0], values[1][0])
     for metric, was in base["metrics"].items():

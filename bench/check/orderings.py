@@ -1,57 +1,57 @@
-"""Orderings that must hold whatever the numbers are: the known floors and ceilings, and who leaks.
+"""Claims that must hold whatever the exact numbers are: known floors and ceilings, and who leaks.
 
-Each claim has a gap: positive where it holds, and how clearly. A baseline notes the smallest gap
-that any of its seeds had, for the claims that held in all of them; a check asks for half of it.
+The facts of each metric state its claims (`MetricInfo`). A claim has a gap: it is positive where
+the claim holds, and large where it holds clearly. A baseline keeps the claims that hold with every
+seed, each with its smallest gap. A check demands half of that gap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.metric import MetricInfo
+from bench.contracts.registry import shipped_infos
+
 Values = Mapping[str, Mapping[str, float]]
-"""Of each label, the value of each metric."""
+"""The value of each metric for each label."""
+TRUTH = "ground-truth"
 EXACTLY = 1e-6
-"""What rounding may take from a value that is exact by construction."""
+"""How far rounding may move a value that is exact by construction."""
 SHARE = 0.5
-"""The share of the baseline's smallest gap that must be left."""
-BASELINE_METHOD = "autoencoder"
-DISTANCES = ("fd_add", "fd_remove")
+"""The share of the smallest gap of the baseline that a check demands."""
 
 
-def gaps(values: Values) -> dict[str, float]:
-    """Return the gap of every claim that can be tested with these values."""
+def gaps(values: Values, known: Mapping[str, MetricInfo] | None = None) -> dict[str, float]:
+    """Return the gap of every claim that can be tested with these values.
+
+    known: the facts of known metrics; None for those that come with the suite.
+    """
+    methods = {label: of for label, of in values.items() if label not in ANCHORS}
     found: dict[str, float] = {}
-
-    def exact(claim: str, label: str, metric: str, right: float) -> None:
-        if metric in values.get(label, {}):
-            found[claim] = EXACTLY - abs(values[label][metric] - right)
-
-    exact("the truth makes the whole change when it adds", "ground-truth", "cf_skill_in_add", 1)
-    exact("the truth makes the whole change when it removes", "ground-truth",
-          "cf_skill_in_remove", 1)  # fmt: skip
-    exact("the truth does no harm", "ground-truth", "cf_harm_out_add", 0)
-    exact("the truth follows its guide", "ground-truth", "cf_rank_add", 1)
-    exact("copying the source earns nothing when it adds", "copy-source", "cf_skill_in_add", 0)
-    exact("copying the source earns nothing when it removes", "copy-source",
-          "cf_skill_in_remove", 0)  # fmt: skip
-    exact("copying the source ignores its guide", "copy-source", "cf_rank_add", 0.5)
-    models = {label: of for label, of in values.items() if "z1_probe_power" in of}
-    for metric in DISTANCES:
-        others = {label: of[metric] for label, of in models.items() if metric in of}
-        if others and metric in values.get("ground-truth", {}):
-            nearest = min(others.values())
-            gap = 1 - values["ground-truth"][metric] / nearest if nearest > 0 else -1.0
-            found[f"no method has a {metric} as small as the truth"] = gap
-    for label, of in models.items():
-        found[f"a planted leak is found in a code of the size of {label}"] = (
-            of["z1_probe_power"] - 0.5
-        )
-    leaky = models.get(BASELINE_METHOD, {}).get("z1_domain_acc")
-    for label, of in models.items():
-        if leaky is not None and label != BASELINE_METHOD and "z1_domain_acc" in of:
-            claim = f"{BASELINE_METHOD} leaks the domain more than {label}"
-            found[claim] = leaky - of["z1_domain_acc"]
+    for info in (shipped_infos() if known is None else known).values():
+        for anchor, (right, claim) in info.exact.items():
+            if info.id in values.get(anchor, {}):
+                found[claim] = EXACTLY - abs(values[anchor][info.id] - right)
+        of_methods = {label: of[info.id] for label, of in methods.items() if info.id in of}
+        if info.truth_is_best and of_methods and info.id in values.get(TRUTH, {}):
+            claim = f"no method has a {info.id} as small as the truth"
+            found[claim] = _share_below(values[TRUTH][info.id], min(of_methods.values()))
+        if info.at_least is not None:
+            least, claim = info.at_least
+            for label, value in of_methods.items():
+                found[claim.format(method=label)] = value - least
+        if info.highest is not None and info.highest[0] in of_methods:
+            highest, claim = info.highest
+            for label, value in of_methods.items():
+                if label != highest:
+                    found[claim.format(method=label)] = of_methods[highest] - value
     return found
+
+
+def _share_below(value: float, other: float) -> float:
+    """Return by which share a value lies below another one that is positive."""
+    return 1 - value / other if other > 0 else -1.0
 
 
 def smallest(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:

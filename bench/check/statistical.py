@@ -9,48 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.board.columns import LOG_SCALE
 from bench.check import gate
 from bench.check.baseline import CPU_SECONDS, Row, mean_of, name_of
 from bench.check.exact import other_metric
 from bench.check.findings import Finding, Layer, Verdict, number
 from bench.contracts.anchors import ANCHORS
-from bench.records.merge import CLOCKED
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What is of no practical importance: a number, or a share of the baseline's value."""
-
-    size: float
-    relative: bool = False
-
-
-TOLERANCES = {
-    "fd_": Tolerance(0.05, True),
-    "fid_": Tolerance(0.05, True),
-    "kid_": Tolerance(0.05, True),
-    "rec_l1": Tolerance(0.02, True),
-    "cyc_": Tolerance(0.02, True),
-    "cf_harm": Tolerance(0.02, True),
-    "rec_psnr": Tolerance(0.2),
-    "rec_ssim": Tolerance(0.01),
-    "separation": Tolerance(0.02),
-    "cf_skill": Tolerance(0.02),
-    "info_": Tolerance(0.02),
-    "leak_": Tolerance(0.02),
-    "mig_": Tolerance(0.02),
-    "sap_": Tolerance(0.02),
-    "dci_": Tolerance(0.02),
-    "z1_leak_bits": Tolerance(0.02),
-    "precision_": Tolerance(0.02),
-    "recall_": Tolerance(0.02),
-    "density_": Tolerance(0.05),
-    "coverage_": Tolerance(0.02),
-    "div_": Tolerance(0.02),
-}
-"""Practical tolerances by the beginning of metric ids; all others are accuracies."""
-ACCURACY = Tolerance(0.01)
+from bench.contracts.metric import MetricInfo, info_of
 
 
 @dataclass(frozen=True)
@@ -67,8 +31,10 @@ class _Compared:
     comparison: gate.Comparison
 
 
-def compare_seeds(pairs: Sequence[tuple[Row, Row]]) -> list[Finding]:
-    """Return the verdicts on all metrics of pairs of rows, baseline first, with at least a seed."""
+def compare_seeds(
+    pairs: Sequence[tuple[Row, Row]], infos: Mapping[str, MetricInfo]
+) -> list[Finding]:
+    """Return the verdicts on all metrics of pairs of rows, each with a seed, the baseline first."""
     findings: list[Finding] = []
     compared: list[_Compared] = []
     for base, now in pairs:
@@ -84,9 +50,9 @@ def compare_seeds(pairs: Sequence[tuple[Row, Row]]) -> list[Finding]:
             continue
         for metric, was in base["metrics"].items():
             is_now = now["metrics"].get(metric)
-            if _can_be_gated(was, is_now):
-                assert is_now is not None
-                compared.append(_compare(base, now, metric, was, is_now))
+            info = info_of(infos, was, metric)
+            if info.kind == "estimated" and is_now is not None and _can_be_gated(was, is_now):
+                compared.append(_compare(base, now, info, was, is_now))
         if base["machine"] != now["machine"]:
             findings.append(Finding(
                 Verdict.NOT_COMPARED, Layer.SPEED, name_of(base), CPU_SECONDS, base["machine"],
@@ -98,37 +64,35 @@ def compare_seeds(pairs: Sequence[tuple[Row, Row]]) -> list[Finding]:
     return findings + [_found(one, v) for one, v in zip(compared, verdicts, strict=True)]
 
 
-def _can_be_gated(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
+def _can_be_gated(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Return whether a metric has a value on the same scale for every seed of both sides."""
-    return (
-        now is not None
-        and was["family"] != CLOCKED
-        and was["status"] == now["status"] == "ok"
-        and not other_metric(was, now)
-    )
+    return was["status"] == now["status"] == "ok" and not other_metric(was, now)
 
 
 def _compare(
-    base: Row, now: Row, metric: str, was: Mapping[str, Any], is_now: Mapping[str, Any]
+    base: Row, now: Row, info: MetricInfo, was: Mapping[str, Any], is_now: Mapping[str, Any]
 ) -> _Compared:
-    tolerance = next((t for start, t in TOLERANCES.items() if metric.startswith(start)), ACCURACY)
     values = [*was["values"], *is_now["values"]]
-    relative = metric.startswith(LOG_SCALE) and min(values) > 0
+    relative = info.scale == "log" and min(values) > 0
     mean = mean_of(was["values"])
-    size = tolerance.size
+    size = info.tolerance
     if relative:
         size = math.log1p(size)
-    elif tolerance.relative:
+    elif info.tolerance_is_relative:
         size *= abs(mean)
     return _paired_or_not(
-        base, now, metric, Layer.STATISTICAL, was["values"], is_now["values"],
+        base, now, info.id, Layer.STATISTICAL, was["values"], is_now["values"],
         was["better"], relative, size,
     )  # fmt: skip
 
 
+def _known(seconds: Sequence[float | None]) -> list[float]:
+    return [value for value in seconds if value is not None]
+
+
 def _compare_speed(base: Row, now: Row) -> _Compared:
     return _paired_or_not(
-        base, now, CPU_SECONDS, Layer.SPEED, base[CPU_SECONDS], now[CPU_SECONDS],
+        base, now, CPU_SECONDS, Layer.SPEED, _known(base[CPU_SECONDS]), _known(now[CPU_SECONDS]),
         "lower", True, math.log1p(gate.SLOWER),
     )  # fmt: skip
 

@@ -6,7 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from bench.contracts.task import TaskData
 
@@ -15,11 +25,54 @@ if TYPE_CHECKING:
 
 Better = Literal["higher", "lower", "near 1"]
 Status = Literal["ok", "not_applicable", "unavailable", "failed"]
+Group = Literal[
+    "What is in which code", "Transfer", "Image quality", "Reconstruction", "Cost", "Other"
+]
+"""The tables of the leaderboard, in their order."""
+Kind = Literal["estimated", "counted", "clocked"]
+"""How a number comes about.
+
+estimated: from a sample of items, so seeds differ. counted: exact, the same for every seed and on
+every machine. clocked: a time, a rate or a memory of one machine, so two runs never agree.
+"""
+LONGEST_LABEL = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MetricInfo:
-    """A number that is reported: its id, unit, direction, meaning and the artefacts it needs."""
+    """All facts about one number that is reported. No other place knows a metric by its id.
+
+    Written as a call with literal keywords, because ``bench list`` reads it from source.
+
+    Args:
+        id: the name in CSV, Markdown and records.
+        unit: what it is measured in, '' for a pure number.
+        better: which direction is better.
+        meaning: one sentence.
+        needs: the artefacts that it is computed from.
+        needs_truth: whether it needs the true results of a task.
+        label: the head of its column in the terminal, at most 12 characters.
+        group: the table of the leaderboard that it stands in.
+        main: whether it stands in the main table, too.
+        ranked: whether the mean rank that orders the rows counts it.
+        scale: "log" where seeds and methods differ by factors and not by differences. Means over
+            seeds are then geometric, intervals relative.
+        digits: digits after the point.
+        kind: see `Kind`. A counted number is printed with a prefix, as in 1.5M.
+        tolerance: the difference that is of no practical importance.
+        tolerance_is_relative: whether that is a share of the value.
+        chance: the value of a guess; for a rank, anything worse counts as this.
+        code: the code, "z1" or "z2", of which the detail of its results lists every factor.
+        reference: the key in the detail of its results of what guessing ("chance") or real images
+            ("floor") score, printed below the board.
+        exact: for an anchor, the value that it must have, and that claim in words.
+        at_least: a value that every method must exceed, and that claim in words.
+        highest: a method whose value must exceed that of all others, and that claim in words.
+        truth_is_best: whether the ground truth must be better than every method.
+
+    Raises:
+        ValueError: a fact has the wrong type or an unknown value.
+    """
 
     id: str
     unit: str
@@ -27,14 +80,69 @@ class MetricInfo:
     meaning: str
     needs: tuple[str, ...] = ()
     needs_truth: bool = False
+    label: str = ""
+    group: Group = "Other"
+    main: bool = False
+    ranked: bool = False
+    scale: Literal["linear", "log"] = "linear"
+    digits: int = 3
+    kind: Kind = "estimated"
+    tolerance: float = 0.01
+    tolerance_is_relative: bool = False
+    chance: float | None = None
+    code: Literal["", "z1", "z2"] = ""
+    reference: Literal["", "chance", "floor"] = ""
+    exact: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    at_least: tuple[float, str] | None = None
+    highest: tuple[str, str] | None = None
+    truth_is_best: bool = False
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(MetricInfo).items():
+            _require(name, getattr(self, name), hint)
+        if not self.label:
+            object.__setattr__(self, "label", self.id[:LONGEST_LABEL])
+        if len(self.label) > LONGEST_LABEL:
+            raise ValueError(
+                f"label is {self.label!r}, expected at most {LONGEST_LABEL} characters"
+            )
+
+
+def _require(name: str, value: Any, hint: Any) -> None:
+    """Make sure that a fact has a type and a value that its annotation allows."""
+    plain: Any = get_origin(hint) or hint
+    if plain is Literal:
+        if value not in get_args(hint):
+            expected = ", ".join(map(repr, get_args(hint)))
+            raise ValueError(f"{name} is {value!r}, expected one of {expected}")
+        return
+    if plain in (Union, UnionType):
+        kinds = tuple(get_origin(one) or one for one in get_args(hint))
+    else:
+        kinds = (plain,)
+    if float in kinds and type(value) is int:
+        return
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        expected = " or ".join(kind.__name__ for kind in kinds).replace("NoneType", "None")
+        raise ValueError(f"{name} is {value!r}, expected {expected}")
+
+
+def info_of(infos: Mapping[str, MetricInfo], entry: Mapping[str, Any], name: str) -> MetricInfo:
+    """Return the facts of a number; of one that no plug-in knows, those in its record's entry."""
+    if name in infos:
+        return infos[name]
+    better: Any = entry["better"] if entry.get("better") in get_args(Better) else "higher"
+    return MetricInfo(
+        id=name, unit=entry.get("unit", ""), better=better, meaning=entry.get("meaning", "")
+    )
 
 
 @dataclass(frozen=True)
 class Result:
-    """The value of a metric for one cell, with a 95 % interval over the n items it is made of.
+    """The value of a metric for one cell, with a 95 % interval over its n items.
 
-    ``extractor`` is part of the identity: values of different extractors share no scale.
-    ``detail`` holds what explains the value (the probe that was chosen, a floor).
+    ``extractor`` names the feature extractor: values of different extractors share no scale.
+    ``detail`` explains the value (the probe that was chosen, the score of real images).
     """
 
     value: float | None = None
@@ -48,26 +156,26 @@ class Result:
 
 
 IMAGES = ("add", "other", "remove", "rec_a", "rec_b", "cycle_a", "cycle_b")
-"""The artefacts that are images, one for each test pair: also what can be made elsewhere."""
+"""The artefacts that are images, one for each test pair. A user can make these elsewhere."""
 CODES = tuple(
     f"{code}_{of}"
     for code in ("z1", "z2")
     for of in ("probe_a", "probe_b", "test_a", "test_b", "add")
 )
-"""The artefacts that are codes, where there are two domains."""
+"""The artefacts that are codes, for two domains."""
 
 
 @dataclass(frozen=True)
 class Artefacts:
-    """What a trained method made of the task; metrics see this and never the method.
+    """The outputs of a trained method on a task. Metrics see these and never the method.
 
-    tensors: `IMAGES`, uint8 (n, 3, S, S) of the test part: ``add``; ``other``, add with the
-    neighbour's guide (see `Truth`); ``remove``; reconstructions; ``cycle_a``, what remove makes of
-    add, and ``cycle_b``, what add makes of remove with b itself as the guide. `CODES`, float32
-    (n, C) or (n, C, H, W): of the probe and test images of both domains, and of the results of add;
-    further domains have codes of the same kind under the letters c, d, ...
-    measured: what can only be measured while the method runs (times, memory, FLOPs).
-    absent: the reason for each artefact that a method does not have.
+    tensors: `IMAGES` of the test part, uint8 (n, 3, S, S), and `CODES`, float32 (n, C) or
+    (n, C, H, W). ``other`` is add with the guide of the neighbouring pair (see `Truth`).
+    ``rec_a`` and ``rec_b`` are reconstructions. ``cycle_a`` is remove(add(a, b)), ``cycle_b`` is
+    add(remove(b), b). Codes are those of the probe and test images of both domains and of the
+    results of add. Codes of further domains have the letters c, d, ...
+    measured: times, memory and FLOPs, which can only be measured while the method runs.
+    absent: for each artefact that the method does not have, the reason.
     """
 
     tensors: Mapping[str, torch.Tensor]
@@ -83,10 +191,11 @@ class Artefacts:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user decides about scoring.
+    """The user's settings for scoring.
 
-    probes: the battery for the domain accuracy. inception: the weights of true Inception, or None.
-    cache: the folder of what is computed once a machine, or None to compute it anew.
+    probes: the classifiers that measure the domain accuracy. inception: the file with the weights
+    of Inception, or None. cache: the folder for statistics that are computed once a machine, or
+    None to compute them each time.
     """
 
     probes: tuple[str, ...] = ("logistic", "rbf_svm", "boosting", "mlp")
@@ -97,35 +206,36 @@ class Settings:
 class Metric(ABC):
     """A family of numbers that are computed together from artefacts alone.
 
-    ``version`` rises with every change of a value: records with an older one are scored again.
-    A metric draws no global random numbers. Pairs in another order give the same value, but for
-    metrics that fit something to them.
+    ``numbers`` holds the facts of each number. Like ``name``, ``summary`` and ``position`` it is a
+    literal, because ``bench list`` reads it from source. ``version`` rises with every change of a
+    value: records with an older one are scored again. ``position`` orders the families in tables.
 
-    ``numbers`` holds the fields of a `MetricInfo` for each id that the family gives. Like ``name``
-    and ``summary`` it is a literal: ``bench list`` reads it without running the file.
+    A metric draws no global random numbers. Pairs in another order give the same value, except for
+    metrics that fit a model to them.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     version: ClassVar[int]
-    numbers: ClassVar[dict[str, dict[str, Any]]]
+    numbers: ClassVar[tuple[MetricInfo, ...]]
+    position: ClassVar[int] = 100
 
     @classmethod
-    def infos(cls) -> tuple[MetricInfo, ...]:
-        """Return what is known of each number of this family."""
-        return tuple(MetricInfo(name, **facts) for name, facts in cls.numbers.items())
+    def ids(cls) -> tuple[str, ...]:
+        """Return the id of each number of this family."""
+        return tuple(info.id for info in cls.numbers)
 
     @abstractmethod
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return a result for each wanted number; what it needs is known to be there."""
+        """Return a result for each wanted number. All artefacts that it needs are there."""
 
     def unavailable(self, settings: Settings) -> str:
         """Return why this family cannot be computed with these settings, or ''.
 
         Raises:
-            UserError: the settings are wrong, and not merely silent about this family.
+            UserError: a setting that concerns this family is wrong.
         """
         return ""
 
@@ -135,7 +245,7 @@ class Metric(ABC):
         """Return a result for each wanted id of this family, `not_applicable` where one is."""
         results: dict[str, Result] = {}
         possible: list[MetricInfo] = []
-        for info in self.infos():
+        for info in self.numbers:
             if info.id not in wanted:
                 continue
             reasons = [reason for need in info.needs if (reason := artefacts.why_absent(need))]

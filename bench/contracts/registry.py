@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, get_args
 
-from bench.contracts.metric import Better
+from bench.contracts.metric import Group, MetricInfo
 from bench.contracts.source_files import WEIGHTS, files_beside, parsed, source_hash
 from bench.utils.errors import UserError, unknown
 
@@ -33,7 +33,7 @@ def families(registry: Registry, wanted: Sequence[str]) -> dict[str, int]:
     versions: dict[str, int] = {}
     for plugin in registry.all("metric"):
         family = plugin.load()
-        versions |= {name: family.version for name in family.numbers if name in wanted}
+        versions |= {name: family.version for name in family.ids() if name in wanted}
     return versions
 
 
@@ -49,8 +49,6 @@ RESERVED = {"all", "ground-truth", "copy-source", "copy-guide"}
 """What no method may be called: the word for all of them, and the anchors."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,59}")
 """What plug-ins may be called: words that can be typed anywhere and break no list or table."""
-SAID_OF_NUMBERS = ("unit", "better", "meaning")
-"""What a metric must say of each of its numbers."""
 BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"}
 
 
@@ -132,26 +130,33 @@ class Registry:
     def _check_metric(self, plugin: Plugin) -> None:
         """Refuse a metric without numbers, or with one that another family gives."""
         numbers = plugin.facts.get("numbers")
-        if not isinstance(numbers, dict):
-            raise UserError(f"{plugin.path}: metric '{plugin.name}' has no literal `numbers`")
-        for name, facts in numbers.items():
+        if isinstance(numbers, str):
+            raise UserError(f"{plugin.path}: metric '{plugin.name}': {numbers}")
+        if not numbers:
+            raise UserError(
+                f"{plugin.path}: metric '{plugin.name}' has no literal `numbers`: expected a tuple "
+                "of calls MetricInfo(id=..., unit=..., better=..., meaning=...)"
+            )
+        ids = [info.id for info in numbers]
+        for name in ids:
             _check_name(plugin, "number", name)
-            where = f"{plugin.path}: number '{name}' of metric '{plugin.name}'"
-            if not isinstance(facts, dict) or not set(SAID_OF_NUMBERS) <= set(facts):
-                raise UserError(f"{where} must say its {', '.join(SAID_OF_NUMBERS)}")
-            if facts["better"] not in get_args(Better):
-                raise UserError(
-                    f"{where}: better is {facts['better']!r}, expected "
-                    f"{', '.join(map(repr, get_args(Better)))}"
-                )
+        if len(set(ids)) < len(ids):
+            raise UserError(f"{plugin.path}: metric '{plugin.name}' gives a number twice")
         for other in self._found["metric"].values():
-            both = set(numbers) & set(other.facts["numbers"])
+            both = set(ids) & {info.id for info in other.facts["numbers"]}
             if both and other.path != plugin.path:
                 raise UserError(f"{plugin.path}: {other.path} gives {min(both)} already")
 
     def all(self, kind: Kind) -> list[Plugin]:
         """Return the plug-ins of a kind by name."""
         return [plugin for _, plugin in sorted(self._found[kind].items())]
+
+    def infos(self) -> dict[str, MetricInfo]:
+        """Return the facts of each metric by its id, in the order in which tables show them."""
+        families = sorted(self.all("metric"), key=lambda plugin: plugin.facts.get("position", 100))
+        found = {info.id: info for plugin in families for info in plugin.facts["numbers"]}
+        groups = get_args(Group)
+        return dict(sorted(found.items(), key=lambda item: groups.index(item[1].group)))
 
     def find(self, kind: Kind, name: str) -> Plugin:
         """Return a plug-in; that of a task by the word before the colon of the task's own name.
@@ -223,8 +228,41 @@ def _literals(node: ast.ClassDef) -> dict[str, Any]:
             continue
         if isinstance(target, ast.Name):
             with contextlib.suppress(ValueError):
-                found[target.id] = ast.literal_eval(value)
+                numbers = target.id == "numbers"
+                found[target.id] = _infos(value) if numbers else ast.literal_eval(value)
     return found
+
+
+def _infos(value: ast.expr) -> tuple[MetricInfo, ...] | str:
+    """Return the facts that a tuple of `MetricInfo` calls states, or what is wrong with them.
+
+    Raises:
+        ValueError: it is no tuple of such calls.
+    """
+    if not isinstance(value, ast.Tuple | ast.List):
+        raise ValueError
+    found = []
+    for call in value.elts:
+        if not isinstance(call, ast.Call) or ast.unparse(call.func).split(".")[-1] != "MetricInfo":
+            raise ValueError
+        facts = {}
+        for keyword in call.keywords:
+            try:
+                facts[str(keyword.arg)] = ast.literal_eval(keyword.value)
+            except ValueError:
+                return f"{keyword.arg} of a number is not a literal: {ast.unparse(keyword.value)}"
+        try:
+            found.append(MetricInfo(**facts))
+        except (TypeError, ValueError) as error:
+            said = str(error).removeprefix("MetricInfo.__init__() ")
+            return f"number {facts.get('id')!r}: {said}"
+    return tuple(found)
+
+
+@cache
+def shipped_infos() -> dict[str, MetricInfo]:
+    """Return the facts of each metric that comes with the suite or with an installed package."""
+    return Registry().infos()
 
 
 @cache

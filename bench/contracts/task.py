@@ -1,22 +1,23 @@
-"""The contracts of the suite: what a task, a method, a metric and a record are. Read this first.
+"""The contract of a task: domains of images, their factors, and the true results of a transfer.
 
-Words (Press et al., ICLR 2019): domain **A** is plain, domain **B** has everything A has *plus
-extra content* (a face, and a face with glasses). Images are unpaired, the domain is the only label
-in training. A method splits an image into a *common* code z1 (what A and B share) and a *separate*
-code z2 (what only B has), so that it can
+Words (Press et al., ICLR 2019): domain **A** is plain. Domain **B** has everything that A has *plus
+separate content* (a face, and a face with glasses). Images are unpaired. The domain is the only
+label in training. A method splits an image into a *common* code z1, what A and B share, and a
+*separate* code z2, what only B has. With these it can
 
-* ``add(a, guide)``: put the extra content of the guide, an image of B, onto a, an image of A;
-* ``remove(b)``: give b without its extra content.
+* ``add(a, guide)``: put the separate content of the guide, an image of B, onto a, an image of A;
+* ``remove(b)``: give b without its separate content.
 
-A **cell** is one (method, task, profile, seed). It runs alone in its own process through three
-stages, *train*, *artefacts*, *score*, and leaves one JSON record. Everything that is reported is a
-view on records.
+A **cell** is one method on one task in one profile with one seed. It runs in a process of its own
+through three stages, *train*, *artefacts* and *score*, and leaves one JSON record. Every table and
+every check is a view on records.
 
-Images are uint8 between tasks, artefacts and metrics, and float32 in [-1, 1] inside methods, always
-channels first: (N, 3, S, S). The one conversion between the two is in `bench.contracts.images`.
+Tasks, artefacts and metrics hold images as uint8, methods as float32 in [-1, 1]. Channels come
+first: (N, 3, S, S). `bench.contracts.images` converts between the two.
 
-The fourth contract, `bench.contracts.method.Method`, is a module of its own: it is the only one that needs
-torch to be imported, and ``bench list`` must answer at once.
+The other contracts are in modules of their own: `bench.contracts.method`, `bench.contracts.metric`
+and `bench.contracts.cell`. Only `bench.contracts.method` imports torch, because ``bench list`` must
+answer at once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bench.utils.errors import UserError
@@ -33,16 +35,19 @@ if TYPE_CHECKING:
     import torch
 
 PARTS = ("train", "probe", "test")
-"""*train* trains methods, *probe* fits probes and reference statistics, *test* gives numbers."""
+"""*train* trains methods, *probe* fits probes and statistics, *test* gives all numbers."""
+LETTERS = ascii_uppercase
+"""The names of domains by their index: A, B, C, ..."""
 HIDDEN = -1
-"""The value of a factor that does not show in an image (the hair's colour under a hijab)."""
+"""The value of a factor that cannot be seen in an image (the colour of hair under a hijab)."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a method is told about the images: side in pixels, channels, number of domains.
+    """What a method knows about the images: side in pixels, channels, number of domains.
 
-    kinds: how many kinds of extra content the task names, 0 where it names none.
+    kinds: the number of values of the separate factor (round glasses, sunglasses), 0 where the task
+    names none.
     """
 
     size: int
@@ -53,7 +58,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class DataSizes:
-    """How much of a task is wanted: side in pixels, and images per domain of each part."""
+    """The size of a task: side in pixels, and the number of images per domain in each part."""
 
     size: int
     train: int
@@ -69,7 +74,7 @@ class DataSizes:
 class Factor:
     """A property of an image that takes one of a few values.
 
-    ``separate`` is true for what only domain B has: the extra content.
+    ``separate`` is true for a property of the separate content, which only domain B has.
     """
 
     name: str
@@ -78,7 +83,7 @@ class Factor:
 
 
 def kinds_of_content(factors: Sequence[Factor]) -> int:
-    """Return how many values the first separate factor has: the kinds of extra content."""
+    """Return the number of values of the first separate factor, 0 where there is none."""
     return next((len(factor.values) for factor in factors if factor.separate), 0)
 
 
@@ -98,9 +103,9 @@ class Domain:
 class Truth:
     """The true results of the n test pairs, uint8 (n, 3, S, S) each.
 
-    Pair i takes the i-th test image of A as its source and the i-th of B as its guide; ``other`` is
-    what the guide of the pair's neighbour (i with its last bit flipped) would give. ``remove`` is
-    the i-th image of B without its extra content.
+    Pair i has the i-th test image of A as its source and the i-th of B as its guide. ``add`` is the
+    true result of that pair. ``other`` is the true result with another guide, that of pair i ^ 1.
+    ``remove`` is the i-th image of B without its separate content.
     """
 
     add: torch.Tensor
@@ -113,7 +118,7 @@ class TaskData:
     """A task, loaded: ``domains[part]`` lists the domains of a part, A first.
 
     label: the name of the shared factor that says what an image shows (the digit), or ''.
-    facts: what the task has to say of its images, as JSON: their true numbers, what was left out.
+    facts: remarks on the images, as JSON: how many there are, which files were left out.
     """
 
     name: str
@@ -127,7 +132,7 @@ class TaskData:
 
     @property
     def spec(self) -> Spec:
-        """What a method is told."""
+        """What a method knows about the images."""
         train = self.domains["train"]
         _, channels, _, size = train[0].images.shape
         return Spec(size, channels, len(train), kinds_of_content(self.factors))
@@ -144,17 +149,17 @@ class TaskData:
         return replace(self, domains={part: of[:2] for part, of in self.domains.items()})
 
     def kinds(self, part: str, domain: int) -> torch.Tensor:
-        """Return the kind of extra content of each image, int64 (N,): 0 is none, then from 1 on."""
+        """Return the separate factor of each image, int64 (N,): 0 for none, else 1 and more."""
         column = next(at for at, factor in enumerate(self.factors) if factor.separate)
         return self.domains[part][domain].factors[:, column] - HIDDEN
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """A task whose images are decoded while they are written, as they may not fit into memory.
+    """A task whose images may not fit into memory: they are decoded while they are written.
 
-    domains: for each part the images of each domain, A first, uint8 (n, 3, S, S) at a time; they
-    are taken once, in the order in which they stand here. facts: see `TaskData`.
+    domains: for each part one iterator per domain, A first. It gives uint8 (n, 3, S, S) at a time
+    and is read once, in this order. facts: see `TaskData`.
     """
 
     domains: Mapping[str, Sequence[Iterator[torch.Tensor]]]
@@ -162,20 +167,20 @@ class Streamed:
 
 
 Progress = Callable[[int, int], None]
-"""Called with how many images are done and how many there are."""
+"""Called with the number of images that are done and the number of all images."""
 Split = Literal["hash", "folder", "official", "identity"]
 Resize = Literal["crop", "pad", "stretch"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a user says of a task whose images do not come with the suite.
+    """The user's options for a task whose images do not come with the suite.
 
-    data_root: the folder that holds data sets. a, b: the folders of the two domains. split: what
-    decides which part an image is in: a hash of its content, its sub-folder, the data set's own
-    division, or the person that it shows; None for the task's default. resize: how an image becomes
-    square. skip_bad: whether images that cannot be used are left out instead of refused. cache: the
-    folder where what was found out about files is kept; it changes no image.
+    data_root: the folder that holds data sets. a, b: the folders of the two domains. split: how
+    images are divided into parts: by a hash of the content, by sub-folder, by the official division
+    of the data set, or by the person in the image; None for the default of the task. resize: how an
+    image becomes square. skip_bad: whether unusable images are left out; otherwise they are an
+    error. cache: the folder for the index of image files; it changes no image.
     """
 
     data_root: Path | None = None
@@ -190,14 +195,15 @@ class Options:
 class Task(ABC):
     """Domains to transfer content between. One class is one task.
 
-    ``name`` and ``summary`` are literals in the class body: ``bench list`` reads them without
-    running the file. ``label`` names the shared factor that says what an image shows (the digit):
-    a classifier of it must carry over from A to B. ``domains`` says how many there are; truth and
-    transfer are those of the first two, A and B.
+    ``name`` and ``summary`` are literals in the class body, because ``bench list`` reads them from
+    source. ``label`` names the shared factor that says what an image shows (the digit); metrics of
+    adaptation train a classifier of it on A and test it on B. ``domains`` is the number of domains.
+    Truth and transfer concern the first two, A and B.
 
-    ``takes`` names the `Options` that it goes by, ``needs`` those that must be given, ``splits``
-    what its split can be, the default first. A task that is made of the user's folders may give
-    itself a longer name, ``folder:faces+glasses``; the word before the colon is that of its class.
+    ``takes`` lists the `Options` that the task uses, ``needs`` those that the user must give, and
+    ``splits`` the values of ``split``, the default first. A task that reads the user's folders may
+    give itself a longer name, ``folder:faces+glasses``. The word before the colon is the name of
+    its class.
     """
 
     name: str
@@ -214,43 +220,45 @@ class Task(ABC):
 
     @property
     def home(self) -> Path | None:
-        """The folder whose files it reads, None where its images come with the suite."""
+        """The folder that the task reads, None where its images come with the suite."""
         return None
 
     def missing(self) -> str:
-        """Return which of its files are not there and how to get them, '' where all are."""
+        """Return which files are missing and how to get them, '' where none is."""
         return ""
 
     def fetch(self) -> None:
-        """Fetch what is missing: `python -m bench data get` calls this, and a run never does.
+        """Download what is missing. Only `python -m bench data get` calls this, never a run.
 
         Raises:
-            UserError: it cannot be fetched; the message says what to do by hand.
+            UserError: it cannot be downloaded; the message says what to do by hand.
         """
         raise UserError(f"task {self.name} cannot be fetched: {self.missing() or 'nothing to do'}")
 
     @abstractmethod
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
-        """Return all that determines the pixels, as JSON: its hash is the task's fingerprint.
+        """Return all that determines the pixels, as JSON. Its hash is the fingerprint of the task.
 
-        Nothing may be rendered or decoded for it: planning a run calls this.
+        The planning of a run calls this, so it must not render or decode an image.
         """
 
     @abstractmethod
     def load(self, sizes: DataSizes, progress: Progress) -> TaskData | Streamed:
-        """Render or decode the images. Parts are disjoint; the same recipe gives the same bits."""
+        """Render or decode the images. Parts are disjoint. The same recipe gives the same bits."""
 
     def available(self, sizes: DataSizes) -> DataSizes:
-        """Return how many images there will be at most, where that is less than what is wanted."""
+        """Return the sizes that the task can give where it has fewer images than are asked for."""
         return sizes
 
     def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what this run has to say of its images; `recipe` was called before.
+        """Return remarks on the images for the record of this run. `recipe` was called before.
 
-        made: the facts that came with the images when they were made, maybe by an earlier run. What
-        the recipe does not decide, such as the files that are left out, is said anew.
+        Args:
+            sizes: the size of the task.
+            made: the remarks from when the images were made, maybe by an earlier run. Whatever the
+                recipe does not decide, such as the files that were left out, must be found again.
 
         Raises:
-            UserError: these images were made with options that are not given now.
+            UserError: the images were made with other options than those of this run.
         """
         return made

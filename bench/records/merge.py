@@ -13,10 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from rich.console import Console
 
+from bench.contracts.metric import MetricInfo, info_of
+from bench.contracts.record import MetricEntry, Record
+from bench.contracts.registry import shipped_infos
 from bench.records.read import Damaged, read_record
 from bench.records.store import Store
 from bench.utils.errors import Exit, UserError
@@ -25,12 +28,10 @@ from bench.utils.files.sealed import write_atomically, write_sealed
 from bench.utils.hashing import hash_of
 from bench.utils.output.console import print_table, say
 
-CLOCKED = "cost"
-"""The family of metrics whose values depend on the clock: two runs never agree on them."""
-COMPARED = ("value", "lo", "hi", "n")
+COMPARED: Final[tuple[Literal["value", "lo", "hi", "n"], ...]] = ("value", "lo", "hi", "n")
 FACTS = ("pixel_hash", "steps", "losses")
-"""What of a training must be the same too, so that a record is one of the same training."""
-Record = dict[str, Any]
+"""Facts of a training that two records of the same training share."""
+Infos = Mapping[str, MetricInfo]
 
 
 class Action(StrEnum):
@@ -89,18 +90,26 @@ class Merge:
     damaged: list[Damaged] = field(default_factory=list)
 
 
-def merge(console: Console, sources: Sequence[Path], into: Path, dry_run: bool = False) -> int:
-    """Unite results folders, write the leaderboard, and return the exit code.
+def merge(
+    console: Console,
+    sources: Sequence[Path],
+    into: Path,
+    dry_run: bool = False,
+    known: Infos | None = None,
+) -> int:
+    """Unite results folders and return the exit code.
 
     Two good records of a cell with different numbers are listed, and neither is changed: exit code
     4. Records that cannot be read are left out: exit code 3.
+
+    known: the facts of known metrics; None for those that come with the suite.
 
     Raises:
         UserError: a source is not there or has no records, or files cannot be copied.
     """
     target = Store(into)
     stores = [_source(path, target) for path in dict.fromkeys(sources)]
-    found = plan_merge(target, stores)
+    found = plan_merge(target, stores, known)
     for damaged in found.damaged:
         say(console, str(damaged))
     for step in found.steps:
@@ -116,7 +125,7 @@ def merge(console: Console, sources: Sequence[Path], into: Path, dry_run: bool =
     return int(Exit.CELL_FAILED if found.damaged else Exit.FINE)
 
 
-def plan_merge(target: Store, sources: Sequence[Store]) -> Merge:
+def plan_merge(target: Store, sources: Sequence[Store], known: Infos | None = None) -> Merge:
     """Return what is to be done with each record of each source, in their order."""
     merged = Merge()
     held = {
@@ -132,7 +141,7 @@ def plan_merge(target: Store, sources: Sequence[Store]) -> Merge:
                 merged.damaged.append(Damaged(path, "another cell has a record of this name"))
                 continue
             name, ours, against = held.get(key, (stem, None, target.root))
-            verdict = decide(ours, record)
+            verdict = decide(ours, record, known)
             merged.steps.append(Step(source, stem, name, against, verdict))
             if verdict.action in (Action.ADD, Action.REPLACE):
                 held[key] = (name, record, source.root)
@@ -142,8 +151,8 @@ def plan_merge(target: Store, sources: Sequence[Store]) -> Merge:
     return merged
 
 
-def decide(ours: Record | None, theirs: Record) -> Verdict:
-    """Return what becomes of a record, held against the one of the same cell that is there."""
+def decide(ours: Record | None, theirs: Record, known: Infos | None = None) -> Verdict:
+    """Return what to do with a record, given the record of the same cell that is there."""
     if ours is None:
         return Verdict(Action.ADD)
     good, better = ours["status"] == "ok", theirs["status"] == "ok"
@@ -151,7 +160,7 @@ def decide(ours: Record | None, theirs: Record) -> Verdict:
         return Verdict(Action.REPLACE, f"the one there is {ours['status']}")
     if not better:
         return Verdict(Action.SKIP)
-    if apart := differences(ours, theirs):
+    if apart := differences(ours, theirs, known):
         return Verdict(Action.CONFLICT, differences=tuple(apart))
     gained, lost = _gained(ours, theirs), _gained(theirs, ours)
     if not gained:
@@ -167,13 +176,15 @@ def decide(ours: Record | None, theirs: Record) -> Verdict:
     return Verdict(Action.UNITE, reason, united=_united(ours, theirs, gained))
 
 
-def differences(ours: Record, theirs: Record) -> list[Difference]:
-    """Return where two good records of a cell disagree; what depends on the clock is left out."""
+def differences(ours: Record, theirs: Record, known: Infos | None = None) -> list[Difference]:
+    """Return where two good records of a cell disagree, apart from metrics of the clock."""
+    infos = shipped_infos() if known is None else known
     found = []
     for name in sorted(ours["metrics"].keys() & theirs["metrics"].keys()):
         pair = ours["metrics"][name], theirs["metrics"][name]
         comparable = (
-            all(entry["status"] == "ok" and entry.get("family") != CLOCKED for entry in pair)
+            all(entry["status"] == "ok" for entry in pair)
+            and info_of(infos, pair[0], name).kind != "clocked"
             and pair[0]["version"] == pair[1]["version"]
             and pair[0]["extractor"] == pair[1]["extractor"]
         )
@@ -186,12 +197,12 @@ def differences(ours: Record, theirs: Record) -> list[Difference]:
     return found
 
 
-def _number(entry: Mapping[str, Any]) -> str:
+def _number(entry: MetricEntry) -> str:
     """Return a value in full: two that differ must look different."""
     return f"{entry['value']} ({entry['lo']} to {entry['hi']}, n {entry['n']})"
 
 
-def _gained(ours: Record, theirs: Record) -> dict[str, Any]:
+def _gained(ours: Record, theirs: Record) -> dict[str, MetricEntry]:
     """Return the entries of metrics that are better in theirs: newer, or there at all."""
     return {
         name: entry
@@ -200,21 +211,21 @@ def _gained(ours: Record, theirs: Record) -> dict[str, Any]:
     }
 
 
-def _rank(entry: Mapping[str, Any] | None) -> tuple[bool, int, bool]:
+def _rank(entry: MetricEntry | None) -> tuple[bool, int, bool]:
     if entry is None:
         return (False, -1, False)
     return (entry["status"] != "failed", entry["version"], entry["status"] == "ok")
 
 
-def _united(ours: Record, theirs: Record, gained: Mapping[str, Any]) -> Record:
+def _united(ours: Record, theirs: Record, gained: dict[str, MetricEntry]) -> Record:
     """Return a record with the better entry of each metric, and what is known of their making."""
     families = {entry.get("family") for entry in gained.values()}
     timings = {f"score:{family}" for family in families}
-    return ours | {
-        "metrics": ours["metrics"] | gained,
-        "sources": ours["sources"] | _only(theirs["sources"], families),
-        "timings": ours["timings"] | _only(theirs["timings"], timings),
-    }
+    united = ours.copy()
+    united["metrics"] = ours["metrics"] | gained
+    united["sources"] = ours["sources"] | _only(theirs["sources"], families)
+    united["timings"] = ours["timings"] | _only(theirs["timings"], timings)
+    return united
 
 
 def _only(values: Mapping[str, Any], names: set[Any]) -> dict[str, Any]:
@@ -237,7 +248,7 @@ def _readable(store: Store, damaged: list[Damaged]) -> dict[str, Record]:
     records = {}
     for path in sorted((store.root / "records").glob("*.json")):
         record = read_record(path)
-        if isinstance(record, dict) and record["id"] != hash_of(record["identity"]):
+        if not isinstance(record, Damaged) and record["id"] != hash_of(record["identity"]):
             record = Damaged(path, "its id is not that of its identity")
         if isinstance(record, Damaged):
             damaged.append(record)

@@ -29,7 +29,7 @@ def frozen_metrics(
         for plugin in registry.all("metric"):
             family = plugin.load()()
             settings = Settings(PROBES)
-            wanted = [] if family.unavailable(settings) else list(family.numbers)
+            wanted = [] if family.unavailable(settings) else list(family.ids())
             with noting(plugin.name, raised):
                 for name, result in family.score(wanted, artefacts, data, settings).items():
                     numbers = {key: getattr(result, key) for key in ("value", "lo", "hi", "n")}
