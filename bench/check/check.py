@@ -138,7 +138,7 @@ def golden_now(options: Options, golden: Mapping[str, Any] | None) -> list[Findi
     if golden is None:
         said = "the baseline was written with --no-golden"
         return [Finding(Verdict.NOT_COMPARED, Layer.GOLDEN, "all methods", "all", said=said)]
-    from bench.check.golden.measure import FROZEN_TOLERANCE, TIMER_SECONDS, measure
+    from bench.check.golden.measure import FROZEN_TOLERANCE, measure
 
     registry = Registry(options.plugins)
     known = {plugin.name for plugin in registry.all("method")}
@@ -148,7 +148,7 @@ def golden_now(options: Options, golden: Mapping[str, Any] | None) -> list[Findi
         if row["method"] in known
     }
     now = measure(registry, rows, options.cache)
-    return compare_golden(golden, now, FROZEN_TOLERANCE, TIMER_SECONDS)
+    return compare_golden(golden, now, FROZEN_TOLERANCE)
 
 
 def _tell(

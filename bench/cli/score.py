@@ -187,6 +187,7 @@ def score_images(
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
         options=task_options(data_root, a, b, split, resize, skip_bad, cache),
+        dry_run=dry_run,
     )
     setup = Setup(
         console=console(),

@@ -1,8 +1,11 @@
-"""The stopwatch tells the wall clock from the CPU's."""
+"""The stopwatch reads both clocks, and the timer waits for a device that works asynchronously."""
 
 from __future__ import annotations
 
+from unittest import mock
+
 from bench.cell import measure
+from tests.simulated_gpu import timer_waits_for_gpu
 
 
 def test_a_stopwatch_reads_both_clocks(monkeypatch):
@@ -12,3 +15,12 @@ def test_a_stopwatch_reads_both_clocks(monkeypatch):
     with measure.Stopwatch() as watch:
         assert (watch.seconds, watch.cpu_seconds) == (0.0, 0.0)
     assert (watch.seconds, watch.cpu_seconds) == (3.0, 0.5)
+
+
+def test_the_timer_waits_for_the_gpu():
+    assert timer_waits_for_gpu()
+
+
+def test_the_simulated_gpu_shows_a_timer_that_does_not_wait():
+    with mock.patch.object(measure, "synchronize"):
+        assert not timer_waits_for_gpu()
