@@ -65,7 +65,9 @@ def test_a_room_has_at_most_sixteen_files():
 
 @pytest.mark.parametrize(("folder", "most"), [("bench", 400), ("methods", 300)])
 def test_no_file_is_too_long(folder, most):
-    files = {path: len(path.read_text("utf-8").splitlines()) for path in (ROOT / folder).rglob("*.py")}
+    files = {
+        path: len(path.read_text("utf-8").splitlines()) for path in (ROOT / folder).rglob("*.py")
+    }
     assert files
     assert {str(path.relative_to(ROOT)): n for path, n in files.items() if n > most} == {}
 
@@ -86,7 +88,9 @@ def test_a_wheel_holds_the_suite_and_no_other_top_level_package(tmp_path):
     (wheel,) = (tmp_path / "wheels").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"bench"}
-    weights = {f"bench/metrics/weights/{path.name}" for path in (ROOT / "metrics/weights").iterdir()}
+    weights = {
+        f"bench/metrics/weights/{path.name}" for path in (ROOT / "metrics/weights").iterdir()
+    }
     assert weights
     expected = {"bench/methods/press2019.py", "bench/plan/profiles.toml", "bench/py.typed"}
     assert (expected | weights) - names == set()
