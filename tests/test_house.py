@@ -77,7 +77,9 @@ def test_a_wheel_holds_the_suite_and_no_other_top_level_package(tmp_path):
     source = tmp_path / "source"
     shutil.copytree(
         ROOT, source, symlinks=True,
-        ignore=shutil.ignore_patterns(".git", ".venv", "results", "build", "*.egg-info", "__pycache__"),
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", "results", "build", "*.egg-info", "__pycache__"
+        ),
     )  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation",
