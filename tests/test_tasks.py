@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from bench.contracts.task import HIDDEN, PARTS, DataSizes
+from bench.tasks._avatar_factors import FACE, GLASSES
 from bench.tasks._drawing import draw, hidden_factors
-from bench.tasks.avatars import FACE, GLASSES, NONE, AvatarsGlasses, AvatarTask, is_visible, sample
+from bench.tasks.avatars import NONE, AvatarsGlasses, AvatarTask, is_visible, sample
 from bench.tasks.cache import fingerprint, prepare, read
 
 from .conftest import REGISTRY, SIZES

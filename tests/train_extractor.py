@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.metrics._extractor import DIMENSIONS, SIDE, WEIGHTS, AvatarNet, resize
-from bench.tasks.avatars import FACE, AvatarsGlasses, draw_all, sample
+from bench.tasks._avatar_factors import FACE
+from bench.tasks.avatars import AvatarsGlasses, draw_all, sample
 from bench.utils import compat
 
 SEED = 0

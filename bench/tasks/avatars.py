@@ -35,8 +35,19 @@ from bench.contracts.task import (
 )
 from bench.utils.seeds import uniform
 
-from ._drawing import HATS, Avatar, draw_all, hidden_factors, style_of
-from ._styles import FABRIC, GLASSES_COLOR, HAIR_COLOR, NONE, PALETTES, SKIN
+from ._avatar_factors import (
+    APPEARANCE,
+    BARE,
+    BEARD,
+    EXPRESSION,
+    FACE,
+    GLASSES,
+    HAT,
+    NEUTRAL,
+    STYLED_FACE,
+)
+from ._drawing import Avatar, draw_all, hidden_factors, style_of
+from ._styles import NONE, PALETTES
 
 SAMPLING = 1
 """Version of the hash that chooses values; raise it with every change of the hash."""
@@ -44,103 +55,6 @@ NONE_WEIGHT = 4.0
 """Weight of the value `NONE`; every other value has the weight 1."""
 SHARES = {"train": 0.6, "probe": 0.2, "test": 0.2}
 """The share of all people that each part may have."""
-BEARDS = ("beardLight", "beardMajestic", "beardMedium", "moustacheMagnum")
-FACE = (
-    Factor("skin", tuple(SKIN)),
-    Factor(
-        "hair",
-        (
-            "bob",
-            "curvy",
-            "dreads02",
-            "longButNotTooLong",
-            "miaWallace",
-            "shaggyMullet",
-            "shortCurly",
-            "shortFlat",
-            "sides",
-            "straight01",
-            *HATS,
-        ),
-    ),
-    Factor("hair_color", tuple(HAIR_COLOR)),
-    Factor("hat_color", tuple(FABRIC)),
-    Factor("eyebrows", ("angry", "default", "flatNatural", "raisedExcited", "sadConcerned")),
-    Factor(
-        "eyes",
-        ("closed", "default", "eyeRoll", "hearts", "side", "squint", "surprised", "xDizzy"),
-    ),
-    Factor(
-        "mouth",
-        (
-            "concerned",
-            "default",
-            "eating",
-            "grimace",
-            "sad",
-            "screamOpen",
-            "serious",
-            "smile",
-            "tongue",
-            "twinkle",
-        ),
-    ),
-    Factor("beard", (NONE, *BEARDS)),
-    Factor("beard_color", tuple(HAIR_COLOR)),
-    Factor(
-        "clothes",
-        (
-            "blazerAndShirt",
-            "blazerAndSweater",
-            "collarAndSweater",
-            "hoodie",
-            "overall",
-            "shirtCrewNeck",
-            "shirtScoopNeck",
-            "shirtVNeck",
-        ),
-    ),
-    Factor("clothes_color", tuple(FABRIC)),
-)
-GLASSES = (
-    Factor(
-        "glasses",
-        ("prescription01", "prescription02", "round", "sunglasses", "wayfarers"),
-        separate=True,
-    ),
-    Factor("glasses_color", tuple(GLASSES_COLOR), separate=True),
-)
-BEARD = (
-    Factor("beard", BEARDS, separate=True),
-    Factor("beard_color", tuple(HAIR_COLOR), separate=True),
-)
-EXPRESSION = (
-    Factor(
-        "mouth",
-        ("eating", "grimace", "sad", "screamOpen", "smile", "tongue", "twinkle"),
-        separate=True,
-    ),
-)
-HAT = (
-    Factor("hat", ("hat", "turban", "winterHat02", "winterHat1"), separate=True),
-    Factor("hat_color", ("black", "blue", "green", "magenta", "yellow"), separate=True),
-)
-STYLED_FACE = (
-    Factor("skin", tuple(SKIN)),
-    Factor("hair", ("short", "bob", "long", "wild")),
-    Factor("hair_color", tuple(HAIR_COLOR)),
-    Factor("eyebrows", ("cross", "lifted", "worried")),
-    Factor("eyes", ("open", "shut", "winking")),
-    Factor("mouth", ("smiling", "laughing", "astonished", "upset")),
-    Factor("beard", (NONE, "full", "moustache")),
-)
-"""The factors of a face that every style can draw (see `_styles.NAMED`)."""
-APPEARANCE = (
-    Factor("background", ("lemon", "mint", "sky", "teal", "violet"), separate=True),
-    Factor("clothes_color", ("black", "blue", "gray", "red"), separate=True),
-)
-BARE = {"hair": "shortFlat", "hair_color": "black"}
-NEUTRAL = {"clothes": "plain", "clothes_color": "navy", "background": "white"}
 
 
 def _without(factors: Iterable[Factor], *names: str) -> tuple[Factor, ...]:

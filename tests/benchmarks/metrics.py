@@ -38,7 +38,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from bench.tasks.avatars import FACE, GLASSES, draw_all, sample
+from bench.tasks._avatar_factors import FACE, GLASSES
+from bench.tasks.avatars import draw_all, sample
 from bench.utils import compat
 from metrics import _distances as d
 from metrics._extractor import SIDE, avatars64, inception_of, pass_through
