@@ -74,7 +74,8 @@ def test_an_exit_code_is_right_with_closed_streams(tmp_path):
 def test_nothing_that_is_printed_gets_into_a_file(closed, tmp_path):
     """Case 17: a file that is opened while 1 is free would be what is printed to."""
     code = (
-        "import os, sys, pathlib; from bench.utils.output.terminal import make_usable, send_output_to\n"
+        "import os, sys, pathlib\n"
+        "from bench.utils.output.terminal import make_usable, send_output_to\n"
         "make_usable(); file = open(sys.argv[1], 'w'); print('lost'); os.system('echo lost')\n"
         "sys.stderr.write('lost'); sys.stdin.readline(); file.write(str(file.fileno() > 2))\n"
         "send_output_to(pathlib.Path(sys.argv[2])); print('one', flush=True)\n"
