@@ -1,6 +1,67 @@
 """contentbench: the benchmark for content transfer and feature disentanglement.
 
-Read `bench.contracts.task` first: it is the manual of the suite.
+The names in `__all__` are the public surface; everything else may move. Each is imported at its
+first use, so that `import bench` loads neither torch nor pandas. `bench.contracts.task` is the
+manual of the suite: read it first.
 """
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bench.utils.version import __version__
+
+if TYPE_CHECKING:
+    from bench.board.frame import frame as leaderboard
+    from bench.contracts.method import BaseConfig, Codes, Method
+    from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result
+    from bench.contracts.record import Record
+    from bench.contracts.task import Spec, Task, TaskData
+    from bench.records.load import load_records
+
+__all__ = [
+    "Artefacts",
+    "BaseConfig",
+    "Codes",
+    "Method",
+    "Metric",
+    "MetricInfo",
+    "Record",
+    "Result",
+    "Spec",
+    "Task",
+    "TaskData",
+    "__version__",
+    "leaderboard",
+    "load_records",
+]
+_HOMES = {
+    "Artefacts": "bench.contracts.metric",
+    "BaseConfig": "bench.contracts.method",
+    "Codes": "bench.contracts.method",
+    "Method": "bench.contracts.method",
+    "Metric": "bench.contracts.metric",
+    "MetricInfo": "bench.contracts.metric",
+    "Record": "bench.contracts.record",
+    "Result": "bench.contracts.metric",
+    "Spec": "bench.contracts.task",
+    "Task": "bench.contracts.task",
+    "TaskData": "bench.contracts.task",
+    "leaderboard": "bench.board.frame",
+    "load_records": "bench.records.load",
+}
+"""The module that each public name comes from."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), "frame" if name == "leaderboard" else name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

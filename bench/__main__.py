@@ -1,4 +1,4 @@
-"""Where `python -m bench` and `contentbench` begin, and where whatever was not foreseen ends."""
+"""The start of `python -m bench` and `contentbench`, and the last handler of errors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bench.utils.output.terminal import ERRORS, make_usable
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code.
 
-    An error that nothing else has caught ends in one line and an exit code of its own: 1, which
-    Python would give, means that a check has found a regression.
+    An error that nothing else catches gives one line and an exit code of its own. Python would end
+    with 1, which means that a check found a regression.
     """
     make_usable()
-    if arguments is None:  # else it is called by a program that goes on
+    if arguments is None:  # with arguments, a program has called it and goes on afterwards
         keep_exit_code()
     try:
         os.getcwd()
@@ -31,21 +31,19 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(Exit.WRONG_USE)
     try:
         _run(arguments)
-    except KeyboardInterrupt:  # while modules are imported
+    except KeyboardInterrupt:  # during imports, before a verb handles it
         sys.exit(interrupted())
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # mostly of the output
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # mostly from printing
             _say(f"error: {error.strerror}: make room, or send the output elsewhere")
             sys.exit(Exit.WRONG_USE)
-        _say(f"error: {_in_one_line(error)} ({_kept(error)})")
+        _say(f"error: {_summary(error)} ({_save_traceback(error)})")
         sys.exit(Exit.UNFORESEEN)
 
 
 def _run(arguments: list[str] | None) -> None:
     try:
-        from bench.cli.main import (
-            main as command_line,  # here, so that a broken install is caught too
-        )
+        from bench.cli.main import main as command_line  # late, to catch a broken installation
     except ImportError as error:
         _say(
             f"error: a package that the suite needs cannot be imported ({one_line(str(error))}): "
@@ -56,18 +54,18 @@ def _run(arguments: list[str] | None) -> None:
 
 
 def _say(line: str) -> None:
-    with suppress(OSError):  # where nobody can be told, the exit code tells
+    with suppress(OSError):  # a closed stream: then only the exit code speaks
         print(line, file=sys.stderr)
 
 
-def _in_one_line(error: Exception) -> str:
-    said = one_line(" ".join(str(error).split()))
+def _summary(error: Exception) -> str:
+    message = one_line(" ".join(str(error).split()))
     kind = type(error).__name__
-    return f"this was not foreseen: {kind}: {said}" if said else f"this was not foreseen: {kind}"
+    return f"this was not foreseen: {kind}{f': {message}' if message else ''}"
 
 
-def _kept(error: Exception) -> str:
-    """Write the traceback to a file and return where it is."""
+def _save_traceback(error: Exception) -> str:
+    """Write the traceback to a file and return a request to report it."""
     text = "".join(traceback.format_exception(error))
     try:
         with tempfile.NamedTemporaryFile(
@@ -75,8 +73,8 @@ def _kept(error: Exception) -> str:
             errors=ERRORS,
         ) as file:  # fmt: skip
             file.write(f"{sys.version}\n{sys.argv}\n\n{text}")
-    except OSError:  # nowhere to write: then it has to be here
-        return f"no folder for temporary files can be written, so here:\n{text}"
+    except OSError:  # no place for a file: print it
+        return f"no folder for temporary files can be written, so here it is:\n{text}"
     return f"please report it with {file.name}"
 
 

@@ -1,1 +1,1 @@
-"""The methods: one file each, found by the class attribute `name` (see `bench.contracts.method.Method`)."""
+"""The methods: one file each (see `bench.contracts.method.Method`)."""

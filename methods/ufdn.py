@@ -1,19 +1,18 @@
 """A Unified Feature Disentangler for Multi-Domain Image Translation and Manipulation.
 
-Liu, Liu, Yeh, Wang, NeurIPS 2018. A variational autoencoder whose decoder is told the domain. A
-discriminator D_v on the latent tries to name the domain and the encoder is trained towards the
-inverted answer, so that the latent holds what all domains share; a critic D_x with a domain head
-judges translated images. The domain is all that a decoder can be told: every image of B gets the
-same extra content, whatever the guide.
+Liu, Liu, Yeh, Wang, NeurIPS 2018. A variational autoencoder whose decoder takes the domain as an
+input. A discriminator D_v predicts the domain from the latent, and the encoder learns to invert its
+answer, so that the latent holds what all domains share. A critic D_x with a domain head judges
+translated images. The decoder sees nothing of the guide but its domain, so every image of B gets
+the same separate content.
 
-Follows the released code (Alexander-H-Liu/UFDN, MIT), slips included: the scale of batch norms
-begins at N(0, 0.02) instead of N(1, 0.02), and the gradient penalty takes its norm over channels.
+Follows the released code (Alexander-H-Liu/UFDN, MIT) with its slips: the scales of batch norms
+start at N(0, 0.02) instead of N(1, 0.02), and the gradient penalty takes its norm over channels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -22,87 +21,7 @@ from torch.nn import functional as F
 
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.task import Spec
-
-SLOPE = 0.2
-
-
-class VAE(nn.Module):
-    """Encoder to a 1x1 map, and a decoder that gets the domain vector with the latent.
-
-    Every step is a 4x4 convolution of stride 2; all but the last of each side are followed by batch
-    norm and leaky ReLU.
-    """
-
-    def __init__(self, channels: int, widths: list[int], latent: int, domains: int) -> None:
-        super().__init__()
-        outward = [latent + domains, *reversed(widths)]
-        blocks = [
-            (nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.LeakyReLU(SLOPE))
-            for a, b in pairwise([channels, *widths])
-        ]
-        self.encoder = nn.Sequential(*(layer for block in blocks for layer in block))
-        self.mu = nn.Conv2d(widths[-1], latent, 4, 2, 1)
-        self.logvar = nn.Conv2d(widths[-1], latent, 4, 2, 1)
-        turned = [
-            (nn.ConvTranspose2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.LeakyReLU(SLOPE))
-            for a, b in pairwise(outward)
-        ]
-        self.decoder = nn.Sequential(
-            *(layer for block in turned for layer in block),
-            nn.ConvTranspose2d(widths[0], channels, 4, 2, 1),
-            nn.Tanh(),
-        )
-
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance, (N, Z) each, of (N, C, S, S) images."""
-        h = self.encoder(x)
-        return self.mu(h).flatten(1), self.logvar(h).flatten(1)
-
-    def decode(self, z: Tensor, code: Tensor) -> Tensor:
-        """Return (N, C, S, S) images of latents (N, Z) with domain vectors (N, K)."""
-        return self.decoder(torch.cat([z, code.to(z.dtype)], 1)[:, :, None, None])
-
-
-class PixelCritic(nn.Module):
-    """D_x: a critic's score (N, 1) and domain logits (N, K) of images; no norm anywhere."""
-
-    def __init__(self, channels: int, size: int, widths: list[int], hidden: int, k: int) -> None:
-        super().__init__()
-        blocks = [
-            (nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(SLOPE))
-            for a, b in pairwise([channels, *widths])
-        ]
-        side = size >> len(widths)
-        self.trunk = nn.Sequential(
-            *(layer for block in blocks for layer in block),
-            nn.Flatten(),
-            nn.Linear(widths[-1] * side * side, hidden),
-            nn.LeakyReLU(SLOPE),
-        )
-        self.adversarial = nn.Linear(hidden, 1)
-        self.domain = nn.Linear(hidden, k)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return score and domain logits."""
-        h = self.trunk(x)
-        return self.adversarial(h), self.domain(h)
-
-
-def perceptron(widths: list[int]) -> nn.Sequential:
-    """Return linear layers with leaky ReLU between them: D_v, with logits at its end."""
-    layers: list[nn.Module] = []
-    for a, b in pairwise(widths):
-        layers += [nn.Linear(a, b), nn.LeakyReLU(SLOPE)]
-    return nn.Sequential(*layers[:-1])
-
-
-def initialise(net: nn.Module) -> None:
-    """Initialise as the released code does: N(0, 0.02) weights, batch norm's scale too."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 0.0, 0.02)
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.zeros_(module.bias)
+from bench.methods._ufdn_networks import VAE, PixelCritic, initialise, perceptron
 
 
 def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -112,10 +31,10 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 class UFDN(Method):
-    """Both configurations of the released code; `Config.digits` gives the second."""
+    """UFDN. `Config` is the released configuration for faces, `Config.digits` that for digits."""
 
     name = "ufdn"
-    summary = "one latent for all domains, a decoder that is told the domain; no guide"
+    summary = "one latent for all domains, a decoder that takes the domain; no guide"
     paper = "Liu, Liu, Yeh, Wang, NeurIPS 2018"
     guided = False
     published_steps = 250_000
@@ -124,13 +43,13 @@ class UFDN(Method):
     class Config(BaseConfig):
         """The values of the released configuration for faces.
 
-        width: channels of the first block, doubled in each up to 16 times. widths, latent,
-        critic_widths: other channels than the rule gives (latent 0 = 16 widths; D_v halves the
-        latent four times; D_x begins at critic_width). A weight goes from its start to its value
-        in equal steps over its ramp. penalty: the gradient penalty's norm over the "channel" axis
-        of each pixel (released code) or over each "sample" (WGAN-GP).
-        pixel: whether there is a D_x. classes: of the digit classifier, 0 for none.
-        invert: domains whose images are inverted at every odd step.
+        width: channels of the first block; each block doubles them, up to 16 times. widths,
+        latent, feature_widths: the channels, where another rule than that is wanted (latent 0 means
+        16 widths; D_v halves the latent four times; D_x starts at critic_width). A weight moves
+        from its start to its value in equal steps over its ramp. penalty: the gradient penalty
+        takes its norm over the "channel" axis of each pixel (released code) or over each "sample"
+        (WGAN-GP). pixel: whether there is a D_x. classes: the classes of the digit classifier, 0
+        for no classifier. invert: the domains whose images are inverted at every odd step.
         """
 
         learning_rate: float = 1e-4
@@ -161,7 +80,7 @@ class UFDN(Method):
 
         @classmethod
         def digits(cls, **changes: object) -> UFDN.Config:
-            """Return the released configuration for digits: a classifier on z, and no D_x."""
+            """Return the released configuration for digits: a classifier on z and no D_x."""
             values: dict[str, object] = {
                 "batch_size": 16,
                 "width": 128,
@@ -212,7 +131,7 @@ class UFDN(Method):
             self._optimizers["critic"] = adam(list(self.critic.parameters()))
         self._optimizers["main"] = adam(trained)
 
-        # start, end, ramp of: reconstruction, KL, feature, penalty, pixel, pixel class
+        # start, end and ramp of: reconstruction, KL, feature, penalty, pixel, pixel class
         c = config
         self._schedule = torch.tensor(
             [
@@ -230,13 +149,13 @@ class UFDN(Method):
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """Return the optimisers of D_v, of D_x where there is one, and of the autoencoder."""
+        """Return the optimisers of D_v, of D_x if there is one, and of the autoencoder."""
         return self._optimizers
 
     def training_step(self, batch: list[Tensor], labels: Tensor | None = None) -> dict[str, Tensor]:
         """Update D_v, then D_x, then encoder and decoder by the sum of their three losses.
 
-        labels: (N,) classes of the first domain's images, for the digit classifier.
+        labels: (N,) classes of the images of the first domain, for the digit classifier.
         """
         x, code = self._joined(batch)
         others = 1 - code
@@ -271,7 +190,9 @@ class UFDN(Method):
                 z = self._sample(x)[0]
             fake = self.vae.decode(z, target)
             with torch.no_grad():
-                self._sample(fake)  # the released code throws this away; batch norms remember it
+                self._sample(
+                    fake
+                )  # the released code drops the result, but batch norms keep its statistics
             score, said = self.critic(fake)
             logs["translated_score"] = score.to(code.dtype).mean()
             logs["translated_domain"] = F.binary_cross_entropy_with_logits(
@@ -295,7 +216,7 @@ class UFDN(Method):
         return torch.cat(parts), torch.cat(of_domain)
 
     def _target(self, code: Tensor, domains: int) -> Tensor:
-        """Return the domains to translate to: the next one at even steps, the one before at odd."""
+        """Return the target domains: the next one at even steps, the previous one at odd steps."""
         n = len(code) // domains
         return code.roll(-n if int(self.step) % 2 == 0 else n, 0)
 
@@ -331,7 +252,7 @@ class UFDN(Method):
         self._optimizers[name].step()
 
     def _advance(self) -> None:
-        """Move every weight a step along its ramp; rounding may carry one a step too far."""
+        """Move every weight one step along its ramp. Rounding may move one a step too far."""
         start, end, ramp = (column.to(self.weights.device) for column in self._schedule.T)
         move = (end - start) / ramp
         self.weights += torch.where(move * self.weights < move * end, move, 0)
@@ -355,56 +276,20 @@ class UFDN(Method):
         )
 
     def encode(self, x: Tensor, domain: int) -> Codes:
-        """Return the latent's mean as common code; all that is separate is the domain's name."""
+        """Return the mean of the latent as common code, and the domain vector as separate code."""
         return Codes(self.vae.encode(x)[0], self.domain_vector(len(x), domain, x))
 
     def decode(self, codes: Codes, domain: int) -> Tensor:
-        """Return images of a latent in the domain that its separate code names, or `domain`."""
+        """Return images of a latent in the domain of its separate code, else in `domain`."""
         code = codes.separate
         if code is None:
             code = self.domain_vector(len(codes.common), domain, codes.common)
         return self.vae.decode(codes.common, code)
 
     def add(self, a: Tensor, guide: Tensor) -> Tensor:
-        """Return a translated to B: the same for every guide."""
+        """Return a, translated to B. The guide has no influence."""
         return self.decode(Codes(self.vae.encode(a)[0]), 1)
 
     def remove(self, b: Tensor) -> Tensor:
-        """Return b translated to A."""
+        """Return b, translated to A."""
         return self.decode(Codes(self.vae.encode(b)[0]), 0)
-
-
-def interpolation(
-    model: UFDN, images: list[Tensor], points: int, columns: Tensor, latents: int
-) -> Tensor:
-    """Return a sheet of pictures, (rows * S, columns * S, C): latents down, domain vectors across.
-
-    Between each image and the next (with three or more, the last and the first too) lie so many
-    latents, the two ends among them; columns is (points, K).
-    """
-    means = [model.vae.encode(image[None])[0][0] for image in images]
-    ends = list(pairwise(means)) if len(means) == 2 else list(pairwise([*means, means[0]]))
-    rows = [p + i * (q - p) / (latents - 1) for p, q in ends for i in range(latents)]
-    z = torch.stack(rows).repeat_interleave(points, 0)
-    pictures = model.vae.decode(z, columns.repeat(len(rows), 1))
-    grid = pictures.unflatten(0, (len(rows), points))
-    return grid.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-
-
-def two_domain_columns(reach: float) -> Tensor:
-    """Return 7 domain vectors from [reach, 1 - reach] to [1 - reach, reach]."""
-    alpha = torch.linspace(1 - reach, reach, 7)
-    return torch.stack([1 - alpha, alpha], 1)
-
-
-def three_domain_columns() -> Tensor:
-    """Return 12 domain vectors round the triangle of three domains."""
-    alpha = torch.linspace(0, 1, 5)
-    zero = torch.zeros(5)
-    return torch.cat(
-        [
-            torch.stack([1 - alpha, zero, alpha], 1),
-            torch.stack([zero, alpha, 1 - alpha], 1)[1:],
-            torch.stack([alpha, 1 - alpha, zero], 1)[1:-1],
-        ]
-    )

@@ -136,7 +136,7 @@ def inside(cache, capfd, monkeypatch):
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setenv("CONTENTBENCH_CACHE", str(cache))
         capfd.readouterr()
-        inline = ("--engine", "inline") if arguments[0] in ("run", "score") else ()
+        inline = ("--engine", "inline") if arguments[0] in ("run", "score", "score-images") else ()
         with pytest.raises(SystemExit) as stopped:
             main([str(argument) for argument in (*arguments, *inline)])
         said = capfd.readouterr()

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench.contracts.task import Spec
+from tests.ufdn_interpolation import interpolation, three_domain_columns, two_domain_columns
 
 from .conftest import REGISTRY
 from .golden_scheme import GOLDEN, deviation, drawn, fill, golden, normal, on_step, relative
@@ -139,15 +140,13 @@ class TestUFDN:
             images = [drawn(seeds[f"interp_img{i}"], (3, size, size)) for i in (1, 2, 3)]
             if ufdn.face:
                 made["d_pix_of_x_adv"], made["d_pix_of_x_cls"] = model.critic(x)
-                columns = module.three_domain_columns()
-                made["interpolate_3d_attr_max1"] = module.interpolation(
-                    model, images, 12, columns, 4
-                )
+                columns = three_domain_columns()
+                made["interpolate_3d_attr_max1"] = interpolation(model, images, 12, columns, 4)
             else:
                 made["d_digit_of_z"] = model.classifier(z)
                 for reach, label in ((1.0, "1"), (1.2, "1.2")):
-                    columns = module.two_domain_columns(reach)
-                    made[f"interpolate_2d_attr_max{label}"] = module.interpolation(
+                    columns = two_domain_columns(reach)
+                    made[f"interpolate_2d_attr_max{label}"] = interpolation(
                         model, images[:2], 7, columns, 7
                     )
             ufdn.refresh_norms()

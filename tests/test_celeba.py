@@ -111,10 +111,11 @@ def without_an_image(folder):
 HARM = {
     "images": (without_images, "{f}/img_align_celeba: no such folder: unzip img_align_celeba.zip "
                "(MD5 00d2c5bc6d35e252742224ab0c1e8fcb) in {f}"),
-    "attributes": (without_attributes, "{f}/list_attr_celeba.txt: no such file; CelebA's has the "
-                   "MD5 {attributes}"),
+    "attributes": (without_attributes, "{f}/list_attr_celeba.txt: no such file; put CelebA's "
+                   "there (MD5 {attributes})"),
     "parts": (other_parts, "{f}/list_eval_partition.txt: its MD5 is "
-              "5fa5a3ed4782af8c21dc984721279a3b, that of CelebA's file is {parts}"),
+              "5fa5a3ed4782af8c21dc984721279a3b, expected {parts}: get it from CelebA "
+              "again"),
     "an image": (without_an_image, "{f}/img_align_celeba/000005.jpg: cannot be read (No such file "
                  "or directory) (and 10 more; --skip-bad goes on without)"),
 }  # fmt: skip

@@ -221,8 +221,8 @@ def record(method="mine", seed=0, noise=0.0, **values):
         "precision": "fp32", "threads": 1,
     }  # fmt: skip
     return {
-        "schema": 1, "id": hash_of(identity), "label": method, "status": "ok", "reason": "",
-        "identity": identity,
+        "schema": 2, "id": hash_of(identity), "label": method, "status": "ok", "reason": "",
+        "settings": {}, "identity": identity,
         "metrics": {name: metric(v, name) for name, v in (given | values).items()},
         "facts": {"pixel_hash": "p", "steps": 7, "images": 9, "cpu_seconds": 10 * np.exp(noise)}
         if not anchor else {"pixel_hash": "p"},
@@ -390,7 +390,7 @@ def test_a_difference_of_identities_is_spelled_out(base):
     [
         (lambda r: r[0].update(status="failed", reason="diverged"), "seed 0 failed: diverged"),
         (lambda r: r.append(record("other", seed=0)), "other on faces has no record of seed 1"),
-        (lambda r: r[1].update(sources={"mine": "new"}), "made by different code"),
+        (lambda r: r[1].update(sources={"mine": "new"}), "different code made its seeds"),
         (lambda r: r[0]["metrics"].pop("fd_add"), "fd_add failed: some seeds have no such number"),
         (lambda r: r.clear(), "no record of profile 'smoke'"),
         (
@@ -536,7 +536,7 @@ def test_without_records_nothing_is_computed_first(inside, tmp_path, monkeypatch
     assert "no records in" in done.stderr
 
 
-@pytest.mark.parametrize(("name", "said"), [("docs", "Is a directory"), ("README.md", "no JSON")])
+@pytest.mark.parametrize(("name", "said"), [("docs", "Is a directory"), ("README.md", "not JSON")])
 def test_what_is_no_baseline_is_said_in_words(name, said, inside):
     done = inside("check", Path(__file__).parent.parent / name)
     assert done.returncode == 2

@@ -30,7 +30,7 @@ def test_a_workflow_is_yaml_and_names_existing_options(name):
     text = (ROOT / name).read_text("utf-8")
     assert "\t" not in text
     verbs = get_command(app).commands
-    for verb, options in re.findall(r"python -m bench (\w+)((?:[^\n]|\\\n)*)", text):
+    for verb, options in re.findall(r"python -m bench ([\w-]+)((?:[^\n]|\\\n)*)", text):
         known = {flag for parameter in verbs[verb].params
                  for flag in (*parameter.opts, *parameter.secondary_opts)}  # fmt: skip
         assert set(re.findall(r"--[a-z-]+", options)) <= known, verb

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.cell.checkpoint import Checkpoint
-from bench.cell.determinism import ask, noted
+from bench.cell.determinism import nondeterministic_operations, prefer_deterministic_kernels
 from bench.cell.training import build, flops_of_step, train
 
 from .conftest import REGISTRY
@@ -19,7 +19,7 @@ def asked(monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
-    ask()
+    prefer_deterministic_kernels()
     yield
     torch.use_deterministic_algorithms(False)
     cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before
@@ -31,7 +31,7 @@ def _put(times=1):
 
 
 def test_an_operation_without_a_deterministic_kernel_is_named_once(asked):
-    with noted() as found:
+    with nondeterministic_operations() as found:
         torch.ones(2) @ torch.ones(2)
         assert found == set()
         _put(3)
@@ -39,7 +39,7 @@ def test_an_operation_without_a_deterministic_kernel_is_named_once(asked):
 
 
 def test_other_warnings_stay_what_they_were(asked):
-    with warnings.catch_warnings(record=True) as heard, noted() as found:
+    with warnings.catch_warnings(record=True) as heard, nondeterministic_operations() as found:
         warnings.simplefilter("always")
         warnings.warn("mind the gap", stacklevel=1)
     assert found == set()

@@ -41,3 +41,14 @@ def test_another_processor_or_torch_is_another_kind_of_machine_and_another_commi
     here = environment.describe("cpu")
     assert environment.machine_of(here | {"commit": "other"}) == environment.machine_of(here)
     assert environment.machine_of(here | {part: "other"}) != environment.machine_of(here)
+
+
+def test_only_libraries_that_are_imported_are_asked_for_their_version(monkeypatch):
+    import sys
+    from types import SimpleNamespace
+
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(__version__="9.9"))
+    monkeypatch.delitem(sys.modules, "torch_fidelity", raising=False)
+    found = environment.describe("cpu")["versions"]
+    assert found["pandas"] == "9.9"
+    assert "torch_fidelity" not in found

@@ -367,7 +367,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(engine, peaceful, cache, tmp
     os.killpg(run.pid, signal.SIGINT)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert errors == "interrupted: the same command keeps what is finished and does the rest\n"
+    assert errors == "interrupted: repeat the command to continue; finished cells are kept\n"
     assert not list((tmp_path / "results" / "records").glob("*.json"))
     assert list((tmp_path / "results").rglob("checkpoint.safetensors"))
     assert _ends(run.pid)

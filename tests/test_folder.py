@@ -18,7 +18,7 @@ from bench.cell.job import Job
 from bench.contracts.task import PARTS, DataSizes, Options
 from bench.plan.plan import Request, make_plan
 from bench.tasks.cache import fingerprint, prepare, read
-from bench.tasks.files.decode import as_rgb, opened, square
+from bench.tasks.files.decode import as_rgb, open_image, to_square
 from bench.tasks.user_folders import Folder
 from bench.utils.errors import UserError
 from bench.utils.files.tensor_files import read_checked
@@ -243,15 +243,16 @@ def test_what_is_in_both_domains_can_be_left_out_of_both(place):
 WRONG = {
     "a alone": (("--task", "folder", "--a", "x"), "--task folder needs --b DIR"),
     "nothing": (("--task", "folder"), "--task folder needs --a DIR"),
-    "no folder": (("--a", "x", "--b", "y"), "--a: task avatars-glasses takes no such option; it is "
-                  "for --task folder"),
+    "no folder": (("--a", "x", "--b", "y"), "--a: task avatars-glasses does not take this option; "
+                  "it is for --task folder"),
     "same": (("--task", "folder", "--a", "x", "--b", "./x"), "--a and --b are the same folder"),
     "split": (("--task", "folder", "--a", "x", "--b", "y", "--split", "identity"),
               "unknown --split of task folder 'identity' (known: folder, hash)"),
     "resize": (("--task", "folder", "--a", "x", "--b", "y", "--resize", "zoom"), "'zoom' is not"),
     "root": (("--task", "celeba-smile",), "--task celeba-smile needs --data-root DIR"),
-    "skip": (("--skip-bad",), "--skip-bad: task avatars-glasses takes no such option"),
-    "name": (("--task", "folder:x+z", "--a", "x", "--b", "y"), "given folders make it folder:x+y"),
+    "skip": (("--skip-bad",), "--skip-bad: task avatars-glasses does not take this option"),
+    "name": (("--task", "folder:x+z", "--a", "x", "--b", "y"),
+             "with these folders the task is folder:x+y"),
 }  # fmt: skip
 
 
@@ -306,17 +307,17 @@ def test_every_kind_of_file_is_read(place):
              "10.png": red.convert("1"), "11.jpg": red.convert("CMYK")}  # fmt: skip
     for name, image in kinds.items():
         image.save(place / name)
-        with opened(place / name) as again:
+        with open_image(place / name) as again:
             assert as_rgb(again).size == (20, 20)
     Image.new("RGBA", (20, 20), (0, 0, 0, 51)).save(place / "alpha.webp", lossless=True)
-    with opened(place / "alpha.webp") as image:
+    with open_image(place / "alpha.webp") as image:
         assert as_rgb(image).getpixel((0, 0)) == (204, 204, 204)
     lying = Image.new("RGB", (20, 10), "white")
     lying.paste("black", (0, 0, 10, 10))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter to the right
     lying.save(place / "turned.png", exif=exif)
-    with opened(place / "turned.png") as image:
+    with open_image(place / "turned.png") as image:
         upright = as_rgb(image)
     assert upright.size == (10, 20)
     assert [upright.getpixel((5, y))[0] for y in (2, 17)] == [0, 255]
@@ -325,7 +326,9 @@ def test_every_kind_of_file_is_read(place):
 def test_how_an_image_becomes_square():
     wide = Image.new("RGB", (40, 20), "red")
     wide.paste("blue", (10, 0, 30, 20))
-    crop, pad, stretch = (np.asarray(square(wide, 16, how)) for how in ("crop", "pad", "stretch"))
+    crop, pad, stretch = (
+        np.asarray(to_square(wide, 16, how)) for how in ("crop", "pad", "stretch")
+    )
     assert crop.shape == pad.shape == stretch.shape == (16, 16, 3)
     assert (crop == (0, 0, 255)).all()
     assert (pad[:4] == 255).all()
@@ -351,7 +354,7 @@ def test_parts_go_by_content_and_not_by_names(place):
     again = prepare(task, SIZES, place / "other")
     assert again.pixel_hash == before.pixel_hash
     assert again.facts["duplicates"] == 1
-    assert "no images, going by the ends of their names: 1 .txt" in again.facts["notes"]
+    assert "files that are not images, by the ends of their names: 1 .txt" in again.facts["notes"]
     picture(77).save(place / "a" / "new.png")
     assert fingerprint(folder(place), SIZES) != before.fingerprint
 
@@ -379,14 +382,14 @@ def test_sub_folders_named_after_parts_are_the_parts(tmp_path):
     with pytest.raises(UserError, match="sub-folders test, train: expected train, probe, test and"):
         fingerprint(folder(tmp_path, split="folder"), SIZES)
     picture(3).save(tmp_path / "a" / "x.png")
-    with pytest.raises(UserError, match=r"x.png: in no sub-folder, as --split folder needs"):
+    with pytest.raises(UserError, match=r"x.png: in no sub-folder, but --split folder needs one"):
         fingerprint(folder(tmp_path, split="folder"), SIZES)
 
 
 def test_unchanged_files_are_read_once(place, monkeypatch):
     cache = place / "cache"
     before = fingerprint(folder(place, cache=cache), SIZES)
-    monkeypatch.setattr("bench.tasks.files.index.opened", None)
+    monkeypatch.setattr("bench.tasks.files.index.open_image", None)
     assert fingerprint(folder(place, cache=cache), SIZES) == before
     monkeypatch.undo()
     picture(50).save(place / "a" / "000.png")
@@ -431,21 +434,20 @@ def test_many_images_are_decoded_by_workers_as_in_one_process(tmp_path, monkeypa
 
 
 def test_ray_sends_images_to_a_machine_that_lacks_them(place, monkeypatch):
-    engine = pytest.importorskip("bench.runs.engines.ray_driver")
-    from bench.runs.engines import ray_worker
+    from bench.runs.engines import ray_files, ray_worker
 
     request = Request(("copy-source",), ("folder",), options=folder(place).options)
     (cell,) = make_plan(request).cells
     here, there = place / "here", place / "there"
     job = Job(cell, "run", place, here, (), None, "")
     data = prepare(folder(place), cell.sizes, here)
-    (place / "parcel").write_bytes(engine._images(job)[ray_worker.IMAGES])
+    (place / "parcel").write_bytes(ray_files.image_files(job)[ray_files.IMAGES])
     shutil.rmtree(place / "a")
     for _ in range(2):  # the second cell finds them there
         ray_worker._prepare(cell, there, place / "parcel")
         assert read(cell.task, cell.sizes, cell.fingerprint, there).pixel_hash == data.pixel_hash
-    monkeypatch.setattr(engine, "MOST_MEGABYTES", 0.01)
+    monkeypatch.setattr(ray_files, "MOST_MEGABYTES", 0.01)
     with pytest.raises(
         UserError, match="at most 0 MB are sent to machines that lack them: use --e"
     ):
-        engine._images(job)
+        ray_files.image_files(job)

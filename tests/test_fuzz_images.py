@@ -15,8 +15,8 @@ from PIL import Image, ImageCms
 
 from bench.contracts.task import PARTS, DataSizes, Options
 from bench.tasks import celeba
-from bench.tasks.files.decode import SUFFIXES, BadImageError, as_rgb, opened, treatment
-from bench.tasks.files.index import look
+from bench.tasks.files.decode import SUFFIXES, BadImageError, as_rgb, open_image, treatment
+from bench.tasks.files.index import inspect_files
 from bench.utils.errors import UserError
 
 from .pictures import make_celeba, picture
@@ -99,9 +99,9 @@ def read(path, content):
     said = ""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        (seen,) = look([str(path)], None, "")
+        (seen,) = inspect_files([str(path)], None, "")
         try:
-            with opened(path) as image:
+            with open_image(path) as image:
                 word = treatment(image)
                 made = as_rgb(image)
         except BadImageError as error:

@@ -235,7 +235,7 @@ def test_wrong_use_of_merge_is_one_line(inside, tmp_path):
     cases = {
         (tmp_path / "nowhere",): "no such folder",
         (good, tmp_path / "empty"): "it has no records",
-        (file,): "no such folder",
+        (file,): "is a file",
         (good, "--into", good): "into itself",
         (good, "--into", file): "is a file",
     }

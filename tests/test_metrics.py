@@ -19,6 +19,7 @@ from bench.tasks.cache import prepare
 
 from .conftest import REGISTRY, SIZES, family, module
 
+
 def ids(plugin):
     """Return the ids of a family's numbers."""
     return [info.id for info in plugin.facts["numbers"]]

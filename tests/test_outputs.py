@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.cell.artefacts import results_of
-from bench.cell.dependence import parameters_behind
+from bench.cell.parameter_use import parameters_behind
 from bench.cell.training import build
 from bench.contracts.method import Codes
 from bench.contracts.outputs import DivergedError, OutputError, checked_losses
@@ -313,7 +313,7 @@ def test_a_method_with_nothing_to_train_is_refused_in_words(nothing, inside, tmp
     plugin.write_text(text.replace(before, f"        {nothing}\n{before}", 1))
     done = inside("run", "--plugin", plugin, "--methods", "mine", *TINY, "--results", tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: mine has no parameters that can be trained, expected")
+    assert done.stderr.startswith("error: mine has no trainable parameters, expected")
     assert done.stderr.count("\n") == 1
 
 

@@ -41,12 +41,12 @@ def test_without_ray_one_line_says_what_to_install(verb, tmp_path, monkeypatch, 
 
 def test_an_address_where_nothing_answers_is_one_line(monkeypatch):
     pytest.importorskip("ray")
-    from bench.runs.engines.ray_driver import _cluster
+    from bench.runs.engines.ray_cluster import connected
     from bench.utils.errors import UserError
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(UserError, match="no Ray cluster at RAY_ADDRESS"):
-        _cluster([], 1).__enter__()
+        connected([], 1).__enter__()
 
 
 @pytest.fixture(scope="module")

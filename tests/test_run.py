@@ -89,7 +89,7 @@ def test_second_run_trains_nothing(finished, inside, cache):
     before = {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()}
     done = inside("run", "--methods", "all", *TINY, "--metrics", FAMILIES, "--results", finished)
     assert done.returncode == 0
-    assert " cells have their record already" in done.stdout
+    assert " cells have a record already" in done.stdout
     assert "start" not in done.stdout
     assert {p: p.stat().st_mtime_ns for p in (finished / "records").iterdir()} == before
 
@@ -354,7 +354,7 @@ def test_an_interrupt_says_how_to_go_on(inside, tmp_path, monkeypatch):
     monkeypatch.setattr(bench.runs.execute, "prepare", lambda *_, **__: SimpleNamespace(facts={}))
     done = inside(*arguments)
     assert done.returncode == 130
-    assert done.stderr.startswith("interrupted: the same command keeps what is finished")
+    assert done.stderr.startswith("interrupted: repeat the command to continue")
 
 
 WRONG = {
@@ -377,7 +377,7 @@ WRONG = {
     "batch": (["--set", "press2019.batch_size=0"], "batch_size is 0"),
     "width": (["--set", "autoencoder.width=0"], "width is 0"),
     "empty range": (["--seeds", "4-0,7"], "a range is empty"),
-    "jobs": (["--jobs", "0"], "greater than or equal to 1"),
+    "jobs": (["--jobs", "0"], "--jobs: expected at least 1"),
     "device": (["--device", "gpu"], "unknown device 'gpu'"),
     "precision": (["--precision", "fp16"], "unknown precision 'fp16'"),
     "option": (["--method", "all"], "--method"),
@@ -492,7 +492,7 @@ def test_dry_run_does_nothing(inside, finished, tmp_path):
         tmp_path / "new",
     )
     assert done.returncode == 0
-    assert "no earlier record tells" in done.stdout
+    assert "no earlier record is like them" in done.stdout
     assert not (tmp_path / "new").exists()
     known = inside("run", "--methods", "all", *TINY, "--dry-run", "--results", finished,
                   "--existing", "fresh")  # fmt: skip

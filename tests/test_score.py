@@ -91,7 +91,7 @@ def test_what_a_record_lacks_is_computed_without_training(inside, results, monke
     assert trained(results) == before
     again = inside("score", "--metrics", "reconstruction,cf_skill_in_add", "--results", results)
     assert again.returncode == 0
-    assert "3 of 3 cells have their record already" in again.stdout
+    assert "3 of 3 cells have a record already" in again.stdout
     assert "start " not in again.stdout
 
 
@@ -155,7 +155,9 @@ def test_a_label_with_settings_chooses_its_record(inside, results):
     record = read_sealed(path)
     label = "autoencoder[width=8,learning_rate=0.5]"
     config = record["identity"]["config"] | {"width": 8, "learning_rate": 0.500000001}
+    chosen = {"autoencoder.width": 8, "autoencoder.learning_rate": config["learning_rate"]}
     record |= {"label": label, "identity": record["identity"] | {"config": config}}
+    record["settings"] |= chosen
     cell = cell_of(record)
     store = Store(results)
     path.unlink()
@@ -197,10 +199,10 @@ REFUSED = {
                "--methods autoencoder --tasks avatars-glasses --profile smoke --seeds 0"),
     "artefacts": (damage_artefacts, "its artefacts are missing or damaged; `python"),
     "fingerprint": (lambda r: change_identity(r, fingerprint="0" * 16),
-                    "the images of task avatars-glasses are others now; `python -m bench run"),
+                    "the images of task avatars-glasses have changed; `python -m bench run"),
     "method": (lambda r: change_identity(r, method="gone"), "method 'gone' is unknown here"),
     "task": (lambda r: change_identity(r, task="gone"), "task 'gone' is unknown here"),
-    "id": (other_id, "by another version of the suite or renamed; `python -m bench run"),
+    "id": (other_id, "another version of the suite wrote its record, or it was renamed; `python"),
 }  # fmt: skip
 
 
@@ -301,7 +303,7 @@ def test_the_truth_as_images_is_perfect_and_sources_are_nothing(
                "--images", f"remove={save(tmp_path / 'b', b)}"]  # fmt: skip
     where = (*TINY, "--results", results)
     for name, images in (("true", truth), ("nothing", sources)):
-        done = inside("score", "--name", name, *images, *where)
+        done = inside("score-images", "--name", name, *images, *where)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"{name}: trained elsewhere; scored from its images" in done.stdout
     table = rows(results)
@@ -329,10 +331,10 @@ def test_the_truth_as_images_is_perfect_and_sources_are_nothing(
 
 
 def test_images_are_scored_once_and_replaced_by_others(inside, truth, results, tmp_path):
-    arguments = ("score", "--name", "mine", *truth, *TINY, "--results", results, "--metrics")
+    arguments = ("score-images", "--name", "mine", *truth, *TINY, "--results", results, "--metrics")
     assert "start " in inside(*arguments, "cf_skill_in_add").stdout
     first = record_of(results, "mine")
-    assert "1 of 1 cells have their record" in inside(*arguments, "cf_skill_in_add").stdout
+    assert "1 of 1 cells have a record" in inside(*arguments, "cf_skill_in_add").stdout
     assert "start " in inside(*arguments, "cf_harm_out_add").stdout
     later = inside("score", "--methods", "mine", "--metrics", "fd_add", "--results", results)
     assert later.returncode == 0, later.stdout
@@ -354,12 +356,12 @@ def test_images_are_scored_once_and_replaced_by_others(inside, truth, results, t
     shutil.rmtree(results / "runs")
     gone = inside("score", "--methods", "mine", "--metrics", "fd_add", "--results", results)
     assert gone.returncode == 3
-    assert "give its images with `python -m bench score --name mine --images" in gone.stdout
+    assert "give its images with `python -m bench score-images --name mine --images" in gone.stdout
     assert inside(*arguments, "fd_add").returncode == 0
 
 
-def test_dry_run_writes_the_pairs(inside, faces, truth, tmp_path):
-    done = inside("score", "--dry-run", *TINY, "--results", tmp_path / "r")
+def test_pairs_writes_the_pairs(inside, faces, truth, tmp_path):
+    done = inside("pairs", *TINY, "--results", tmp_path / "r")
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "r").glob("pairs-avatars-glasses-smoke-*")
     assert str(folder) in done.stdout
@@ -377,12 +379,27 @@ def test_dry_run_writes_the_pairs(inside, faces, truth, tmp_path):
     assert {path.name for path in (tmp_path / "r").iterdir()} == {folder.name}
 
     (folder / "a" / "stale.png").write_bytes(b"of an earlier, larger run")
-    again = inside("score", "--dry-run", "--name", "mine", *truth, *TINY,
-                   "--results", tmp_path / "r")  # fmt: skip
-    assert again.returncode == 0
-    assert "the images given for add, other, remove fit" in again.stdout
+    assert inside("pairs", *TINY, "--results", tmp_path / "r").returncode == 0
     assert not (folder / "a" / "stale.png").exists()
     assert {path.name for path in (tmp_path / "r").iterdir()} == {folder.name}
+
+
+def test_dry_run_checks_images_and_writes_nothing(inside, truth, tmp_path):
+    done = inside("score-images", "--dry-run", "--name", "mine", *truth, *TINY,
+                  "--results", tmp_path / "r")  # fmt: skip
+    assert done.returncode == 0
+    assert "the images of mine fit the test pairs of avatars-glasses: add (32" in done.stdout
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_task_with_fewer_test_images_than_the_profile_has_fewer_pairs(inside, tmp_path):
+    """`digits` gives a quarter of its real images to the test part at most."""
+    (tmp_path / "add").mkdir()
+    done = inside("score-images", "--task", "digits", "--name", "mine", "--dry-run",
+                  "--images", f"add={tmp_path / 'add'}", *TINY,
+                  "--set", "profile.test_images=2048")  # fmt: skip
+    assert done.returncode == 2
+    assert "0 images, expected 444, one for each test pair" in done.stderr
 
 
 def palette(*colors):
@@ -470,7 +487,7 @@ BAD_FOLDERS = {
 def test_bad_images_are_one_line_and_exit_code_2(case, inside, truth, tmp_path):
     harm, expected = BAD_FOLDERS[case]
     harm(tmp_path / "truth" / "add")
-    done = inside("score", "--name", "mine", *truth, *TINY, "--results", tmp_path / "r")
+    done = inside("score-images", "--name", "mine", *truth, *TINY, "--results", tmp_path / "r")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert expected in done.stderr
@@ -479,46 +496,47 @@ def test_bad_images_are_one_line_and_exit_code_2(case, inside, truth, tmp_path):
 
 def test_hidden_files_do_not_count(inside, truth, tmp_path):
     (tmp_path / "truth" / "add" / ".DS_Store").write_bytes(b"")
-    assert inside("score", "--name", "mine", *truth, *TINY, "--metrics", "cf_skill_in_add",
+    assert inside("score-images", "--name", "mine", *truth, *TINY, "--metrics", "cf_skill_in_add",
                   "--results", tmp_path / "r").returncode == 0  # fmt: skip
 
 
-MINE = ("--name", "mine")
+MINE = ("score-images", "--name", "mine")
+ADD = ("--images", "add=x")
 WRONG = {
     "key": ((*MINE, "--images", "added=x"), "'added'; did you mean 'add'?"),
     "code": ((*MINE, "--images", "z1_test_a=x"), "unknown key"),
     "twice": ((*MINE, "--images", "add=x", "--images", "add=y"), "add is given already, as x"),
-    "equals": ((*MINE, "--images", "add"), "--images 'add': expected KEY=FOLDER"),
-    "no folder": ((*MINE, "--images", "add="), "--images 'add=': expected KEY=FOLDER"),
-    "no name": (("--images", "add=x"), "give what made them a name too"),
-    "no images": (MINE, "--name and --set are for images"),
-    "settings": (("--set", "profile.size=64"), "--name and --set are for images"),
-    "method": (("--name", "drit", "--images", "add=x"), "--name drit: that is a method"),
-    "anchor": (("--name", "copy-source", "--images", "add=x"), "that is a method of the suite"),
-    "all": (("--name", "all", "--images", "add=x"), "that is a method of the suite"),
-    "words": (("--name", "a b", "--images", "add=x"), "--name 'a b': expected a simple word"),
-    "path": (("--name", "../a", "--images", "add=x"), "expected a simple word"),
-    "nothing": (("--name", "", "--images", "add=x"), "expected a simple word"),
-    "tasks": ((*MINE, "--images", "add=x", "--tasks", "a,b"), "images are of one task"),
-    "task": ((*MINE, "--images", "add=x", "--task", "avatar"), "unknown task 'avatar'"),
-    "profile": ((*MINE, "--images", "add=x", "--profile", "smal"), "unknown profile 'smal'"),
-    "owner": ((*MINE, "--images", "add=x", "--set", "drit.width=3"), "images have no settings"),
-    "records": ((*MINE, "--images", "add=x", "--methods", "drit"), "choose records"),
-    "metric": ((*MINE, "--images", "add=x", "--metrics", "fd_ad"), "did you mean 'fd_add'?"),
-    "dry run": (("--dry-run", "--seeds", "0"), "choose records"),
-    "dry run key": (("--dry-run", "--images", "x=y"), "unknown key"),
-    "dry run task": (("--dry-run", "--task", "avatar"), "unknown task 'avatar'"),
-    "empty": ((), "no records in"),
-    "any metric": (("--metrics", "fd_ad"), "did you mean 'fd_add'?"),
-    "fid": (("--metrics", "fid_add"), "give --inception FILE"),
-    "plugin": (("--plugin", "nowhere.py"), "no plug-in file nowhere.py"),
+    "equals": ((*MINE, "--images", "add"), "--images 'add': expected KEY=DIR"),
+    "no folder": ((*MINE, "--images", "add="), "--images 'add=': expected KEY=DIR"),
+    "no name": (("score-images", *ADD), "--name is missing"),
+    "no images": (MINE, "--images is missing"),
+    "method": (("score-images", "--name", "drit", *ADD), "--name drit: that is a method"),
+    "anchor": (("score-images", "--name", "copy-source", *ADD), "that is a method of the suite"),
+    "all": (("score-images", "--name", "all", *ADD), "that is a method of the suite"),
+    "words": (("score-images", "--name", "a b", *ADD), "--name 'a b': expected a simple word"),
+    "path": (("score-images", "--name", "../a", *ADD), "expected a simple word"),
+    "nothing": (("score-images", "--name", "", *ADD), "expected a simple word"),
+    "task": ((*MINE, *ADD, "--task", "avatar"), "unknown task 'avatar'"),
+    "profile": ((*MINE, *ADD, "--profile", "smal"), "unknown profile 'smal'"),
+    "owner": ((*MINE, *ADD, "--set", "drit.width=3"), "images have no other settings"),
+    "records": ((*MINE, *ADD, "--methods", "drit"), "there is no option --methods"),
+    "metric": ((*MINE, *ADD, "--metrics", "fd_ad"), "did you mean 'fd_add'?"),
+    "checked metric": ((*MINE, *ADD, "--metrics", "fd_ad", "--dry-run"), "did you mean 'fd_add'?"),
+    "pairs task": (("pairs", "--task", "avatar"), "unknown task 'avatar'"),
+    "empty": (("score",), "no records in"),
+    "any metric": (("score", "--metrics", "fd_ad"), "did you mean 'fd_add'?"),
+    "fid": (("score", "--metrics", "fid_add"), "give --inception FILE"),
+    "plugin": (("score", "--plugin", "nowhere.py"), "no plug-in file nowhere.py"),
+    "old name": (("score", "--name", "mine", *ADD), "`python -m bench score-images --name"),
+    "old settings": (("score", "--set", "profile.size=64"), "`python -m bench score-images"),
+    "old dry run": (("score", "--dry-run", "--task", "digits"), "`python -m bench pairs` writes"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_use_is_one_line_and_exit_code_2(case, inside, tmp_path):
     arguments, expected = WRONG[case]
-    done = inside("score", *arguments, "--results", tmp_path / "r")
+    done = inside(*arguments, "--results", tmp_path / "r")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert done.stderr.startswith("error: ")
@@ -548,7 +566,7 @@ def test_a_choice_that_fits_no_record(case, inside, finished):
 
 def test_a_name_that_was_trained_here_is_taken(inside, truth, results):
     change_identity(results, method="mine")
-    done = inside("score", "--name", "mine", *truth, *TINY, "--results", results)
+    done = inside("score-images", "--name", "mine", *truth, *TINY, "--results", results)
     assert done.returncode == 2
     assert "has a record of a method of this name" in done.stderr
 

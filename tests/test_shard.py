@@ -83,7 +83,7 @@ def test_shards_on_one_folder_make_the_whole(inside, tmp_path):
         assert f"shard {index}/3: " in done.stdout
     assert len(list((tmp_path / "records").iterdir())) == 2
     whole = inside(*arguments)
-    assert "2 of 2 cells have their record already" in whole.stdout
+    assert "2 of 2 cells have a record already" in whole.stdout
 
 
 def test_an_empty_shard_is_no_failure(inside, tmp_path):

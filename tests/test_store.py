@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.contracts.record import SCHEMA
 from bench.plan.plan import Request, make_plan
-from bench.records.read import SCHEMA
 from bench.records.store import Store
 from bench.utils.files.sealed import write_atomically, write_sealed
 
@@ -44,7 +44,8 @@ def entry(version, status="ok"):
 def record(cell, state):
     made = {
         "schema": SCHEMA, "id": cell.id, "label": cell.label, "identity": cell.identity,
-        "status": "ok", "reason": "", "metrics": {"one": entry(1), "two": entry(3)}, "facts": {},
+        "settings": {}, "status": "ok", "reason": "", "facts": {},
+        "metrics": {"one": entry(1), "two": entry(3)},
         "timings": {}, "sources": {}, "environment": {}, "finished": "2026-11-24",
     }  # fmt: skip
     if state in ("failed", "lost"):

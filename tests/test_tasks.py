@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from bench.contracts.task import HIDDEN, PARTS, DataSizes
-from bench.tasks._drawing import draw, hidden
-from bench.tasks.avatars import FACE, GLASSES, NONE, AvatarsGlasses, AvatarTask, sample, shows
+from bench.tasks._drawing import draw, hidden_factors
+from bench.tasks.avatars import FACE, GLASSES, NONE, AvatarsGlasses, AvatarTask, is_visible, sample
 from bench.tasks.cache import fingerprint, prepare, read
 
 from .conftest import REGISTRY, SIZES
@@ -130,7 +130,7 @@ class TestAvatars:
         for i in range(6):
             plain = task.fixed[1] | face(0, i, task.shared)
             for truth, guide in ((data.truth.add[i], i), (data.truth.other[i], i ^ 1)):
-                assert np.array_equal(truth, draw(plain | face(1, guide, task.extra), 32))
+                assert np.array_equal(truth, draw(plain | face(1, guide, task.separate), 32))
             removed = task.fixed[0] | face(1, i, task.shared)
             assert np.array_equal(data.truth.remove[i], draw(removed, 32))
             if task.name in ROWS:
@@ -155,7 +155,7 @@ class TestAvatars:
                     others = [value for value in factor.values if value != avatar[factor.name]]
                     pictures = [draw(avatar | {factor.name: value}, 48) for value in others]
                     changed = [(picture != plain).any(0).sum() for picture in pictures]
-                    if factor.name in hidden(avatar) and avatar[factor.name] != NONE:
+                    if factor.name in hidden_factors(avatar) and avatar[factor.name] != NONE:
                         assert max(changed) <= 48, (domain, i, factor.name)
                     else:
                         assert min(changed) >= 8, (domain, i, factor.name)
@@ -163,7 +163,7 @@ class TestAvatars:
     def test_nobody_is_seen_in_two_parts(self, task):
         people = [
             {
-                tuple(avatar[f.name] for f in task.shared if shows(f, avatar))
+                tuple(avatar[f.name] for f in task.shared if is_visible(f, avatar))
                 for domain in (0, 1)
                 for avatar in (task.avatar(part, domain, i) for i in range(64))
             }
@@ -173,10 +173,10 @@ class TestAvatars:
 
     def test_all_of_b_has_content(self, task):
         of_b = [task.avatar("train", 1, i) for i in range(64)]
-        assert all(any(shows(factor, avatar) for factor in task.extra) for avatar in of_b)
-        for factor in task.extra:
+        assert all(any(is_visible(factor, avatar) for factor in task.separate) for avatar in of_b)
+        for factor in task.separate:
             assert {avatar[factor.name] for avatar in of_b} >= set(factor.values)
-            assert any(not shows(factor, avatar) for avatar in of_b) == bool(task.may_lack)
+            assert any(not is_visible(factor, avatar) for avatar in of_b) == bool(task.may_lack)
 
 
 def test_the_glasses_are_those_of_committed_records(faces, monkeypatch):
@@ -200,7 +200,7 @@ def test_no_hair_or_beard_hides_more_than_declared():
                     continue
                 others = [value for value in factor.values if value != face[name]]
                 changed = [(draw(face | {name: v}, 48) != plain).any(0).sum() for v in others]
-                if name in hidden(face):
+                if name in hidden_factors(face):
                     assert max(changed) <= 48, (hair, beard, name)
                 else:
                     assert min(changed) >= 8, (hair, beard, name)

@@ -19,9 +19,9 @@ from PIL import Image, ImageCms
 from bench.contracts.task import PARTS, DataSizes, Options
 from bench.tasks.cache import fingerprint, prepare
 from bench.tasks.celeba import CelebaGlasses
-from bench.tasks.files.decode import opened, read_rgb, treatment
+from bench.tasks.files.decode import open_image, read_rgb, treatment
 from bench.tasks.files.file_names import in_order
-from bench.tasks.files.index import image_files, look
+from bench.tasks.files.index import image_files, inspect_files
 from bench.tasks.user_folders import Folder
 from bench.utils.errors import UserError
 
@@ -69,9 +69,10 @@ def test_copied_sources_do_no_harm_whatever_their_names(case, inside, faces, tmp
     """Case 1: the sources themselves, named as tools name them."""
     a, b = (domain.images for domain in faces.domains["test"])
     name = COUNTED[case].format
-    done = inside("score", "--name", "copied", "--images", f"add={save(tmp_path / 'a', a, name)}",
-                  "--images", f"remove={save(tmp_path / 'b', b, name)}", *TINY, "--results",
-                  tmp_path / "r", "--metrics", "counterfactual")  # fmt: skip
+    done = inside("score-images", "--name", "copied", "--images",
+                  f"add={save(tmp_path / 'a', a, name)}", "--images",
+                  f"remove={save(tmp_path / 'b', b, name)}", *TINY, "--results", tmp_path / "r",
+                  "--metrics", "counterfactual")  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = rows(tmp_path / "r")
     for of in ("harm_out_add", "skill_in_add", "harm_out_remove", "skill_in_remove"):
@@ -218,7 +219,7 @@ def test_an_angstrom_is_a_letter(tmp_path):
     """Case 6: a third way to write the same name."""
     make_folder(tmp_path / "a", 24, 0, sub=lambda at: ["\u212bsa", "b", "c", "d"][at // 6])
     make_folder(tmp_path / "b", 24, 1, sub=lambda at: ["\u00c5sa", "b", "c", "d"][at // 6])
-    groups = {item.group for of in folder(tmp_path, split="folder")._everything for item in of}
+    groups = {item.group for of in folder(tmp_path, split="folder")._unique_items for item in of}
     assert groups == {"\u00c5sa", "b", "c", "d"}
 
 
@@ -260,7 +261,7 @@ def test_a_run_names_the_files_that_it_left_out_itself(inside, place):
         str(place / "b" / name) for name in ("p.png", "q.png", "r.png")
     ]
     assert facts["duplicates"] == 1
-    assert "no images, going by the ends of their names: 1 .txt" in facts["notes"]
+    assert "files that are not images, by the ends of their names: 1 .txt" in facts["notes"]
     for results, left_out in (("first", 1), ("second", 3)):  # a record speaks of what made it
         done = inside("score", "--metrics", "cf_harm_out_add", "--results", place / results,
                       "--cache-dir", place / "c")  # fmt: skip
@@ -329,7 +330,7 @@ def test_a_refusal_does_not_outlive_what_refused(place, monkeypatch):
         return "a kind that this Pillow cannot read"
 
     def seen():
-        return look([path], place / "cache", "a")[0].reason
+        return inspect_files([path], place / "cache", "a")[0].reason
 
     with monkeypatch.context() as patch:
         patch.setattr("bench.tasks.files.decode._why_not", refuse)
@@ -385,7 +386,7 @@ def test_bitmaps_are_read_as_viewers_show_them(case, tmp_path):
     """Case 9."""
     write, expected = BITMAPS[case]
     path = write(tmp_path / "x.bmp")
-    assert look([str(path)], None, "")[0].reason == ""
+    assert inspect_files([str(path)], None, "")[0].reason == ""
     assert read_rgb(path).getcolors() == [(384, expected)]
 
 
@@ -471,7 +472,7 @@ def test_no_profile_and_that_of_srgb_leave_every_pixel_as_it_is(case, kind, tmp_
     path, image = tmp_path / f"x.{kind}", noise()
     image.save(path, icc_profile=SAME[case], **({"lossless": True} if kind == "webp" else {}))
     assert np.array_equal(np.asarray(read_rgb(path)), np.asarray(image))
-    with opened(path) as again:
+    with open_image(path) as again:
         assert treatment(again) == ""
 
 
@@ -492,7 +493,7 @@ def test_colours_are_those_that_the_profile_says(kind, icc, tmp_path):
     image.save(tmp_path / f"x.{kind}", icc_profile=icc, quality=100)
     shown = read_rgb(tmp_path / f"x.{kind}").getpixel((9, 9))
     assert max(abs(a - b) for a, b in zip(shown, COLOUR, strict=True)) <= 3
-    with opened(tmp_path / f"x.{kind}") as again:
+    with open_image(tmp_path / f"x.{kind}") as again:
         assert treatment(again) == "srgb"
 
 
@@ -543,11 +544,11 @@ def test_the_inks_of_a_printer_are_those_that_its_profile_says(tmp_path):
 
 def test_files_that_are_read_otherwise_now_make_another_task(place):
     """Case 9: a cache or record of the old pixels is not taken for one of the new."""
-    plain = look([str(place / "a" / "000.png")], None, "")[0].digest
+    plain = inspect_files([str(place / "a" / "000.png")], None, "")[0].digest
     assert len(plain) == 32
     picture(3).save(place / "a" / "p3.png", icc_profile=profile(P3, 2.2))
     with_alpha(124, 0)(place / "a" / "clear.bmp")
-    seen = look([str(place / "a" / name) for name in ("p3.png", "clear.bmp")], None, "")
+    seen = inspect_files([str(place / "a" / name) for name in ("p3.png", "clear.bmp")], None, "")
     assert [s.digest[32:] for s in seen] == ["srgb", "opaque"]
 
 
@@ -675,7 +676,7 @@ def test_one_folder_inside_the_other_is_said(make, turned, place, inside):
     assert done.returncode == 2
     assert done.stderr == (
         f"error: {which[0]} {inner} is inside {which[1]} {outer}, so its images would be in both "
-        "domains: give two folders of which none is in the other, by a link either\n"
+        "domains: give two folders of which neither contains the other, not even by a link\n"
     )
 
 
@@ -694,14 +695,14 @@ def test_only_images_count_among_ready_made_ones(inside, faces, tmp_path):
     for name in ("Thumbs.db", ".DS_Store", "desktop.ini", "pairs.csv", "._00001.png"):
         (truth / name).write_text("")
     (truth / "@eaDir").mkdir()
-    arguments = ("score", "--name", "mine", "--images", f"add={truth}", *TINY, "--results",
+    arguments = ("score-images", "--name", "mine", "--images", f"add={truth}", *TINY, "--results",
                  tmp_path / "r", "--metrics", "cf_skill_in_add")  # fmt: skip
     assert inside(*arguments).returncode == 0
     assert float(rows(tmp_path / "r")["mine", "cf_skill_in_add"]["value"]) == 1
     (truth / "00007.png").rename(truth / "00007.npy")
     refused = inside(*arguments)
     assert refused.returncode == 2
-    assert "31 images (no images: 00007.npy, Thumbs.db, desktop.ini, ...), expected 32" in (
+    assert "31 images (not images: 00007.npy, Thumbs.db, desktop.ini, ...), expected 32" in (
         refused.stderr
     )
 
@@ -718,7 +719,7 @@ def test_what_systems_keep_in_folders_is_left_out(name, place):
     task = folder(place)
     data = prepare(task, SIZES, place / "cache")
     assert data.fingerprint == before
-    said = [note for note in data.facts["notes"] if "that systems keep" in note]
+    said = [note for note in data.facts["notes"] if "folders of the system" in note]
     assert len(said) == (name[0] != ".")
     assert all(f"a/deep/{name}" in note for note in said)
 

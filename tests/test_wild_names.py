@@ -16,7 +16,7 @@ from bench.board.markdown import csv, markdown
 from bench.check.findings import Finding, Layer, Verdict
 from bench.check.reports import as_junit, as_markdown, github_lines
 from bench.cli.options import names_in
-from bench.contracts.labels import brackets, is_named, quoted
+from bench.contracts.labels import brackets, quoted
 from bench.plan.profiles import Setting, choose_profile, configure
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import print_table, say
@@ -181,9 +181,6 @@ def test_a_label_is_one_name_among_others():
     label = "mine" + brackets({"layers": "32,64] [x", "rate": 0.5, "word": 'a "b", c'})
     assert names_in([f"one,{label} two", label]) == ("one", label, "two", label)
     assert names_in(["a,b  c\nd", "[x", "y]"]) == ("a", "b", "c", "d", "[x", "y]")
-    assert is_named("layers", label)
-    assert is_named("rate", label)
-    assert not is_named("ate", label)
 
 
 def test_unlike_configurations_never_share_a_row():
@@ -224,7 +221,7 @@ class Config:
         ("x: int = 1", "x=²", "expected int"),
         ("x: float = 1", "x=1e999", "expected float"),
         ("x: float = 1", "x=nan", "expected float"),
-        ("x: tuple[int, ...] = ()", "x=1", "expected tuple"),
+        ("x: tuple[int, ...] = ()", "x=a", "expected tuple"),
         ("x: 'Nowhere' = 1", "x=1", "Config of method 'mine' cannot be used"),
         ("x: float = float('inf')", "x=1", "Config of method 'mine' cannot be used"),
         ("x: object = frozenset()", "x=1", "Config of method 'mine' cannot be used"),
@@ -250,5 +247,5 @@ def test_an_option_without_a_name_does_not_mean_all(option, nothing, inside):
     done = inside("run", option, nothing, "--dry-run")
     assert done.returncode == 2
     assert done.stderr == (
-        f"error: an option that takes names got '{nothing}': name some, or leave the option out\n"
+        f"error: an option that takes names got '{nothing}': give a name, or leave the option out\n"
     )

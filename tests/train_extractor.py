@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.metrics._extractor import DIMENSIONS, SIDE, WEIGHTS, AvatarNet, resize
-from bench.tasks.avatars import FACE, AvatarsGlasses, drawn, sample
+from bench.tasks.avatars import FACE, AvatarsGlasses, draw_all, sample
 from bench.utils import compat
 
 SEED = 0
@@ -92,7 +92,7 @@ def faces(count: int) -> tuple[Tensor, Tensor]:
         sample(task.factors if i % 2 else FACE, task.name, "extractor", i) for i in range(count)
     ]
     pictures = np.concatenate(
-        list(drawn(avatars, SIDE, lambda done, of: print(f"\r{done}/{of} faces", end="")))
+        list(draw_all(avatars, SIDE, lambda done, of: print(f"\r{done}/{of} faces", end="")))
     )
     print()
     return torch.from_numpy(pictures), torch.from_numpy(task.values(avatars)) + 1

@@ -19,6 +19,7 @@ from bench.board.frame import frame
 from bench.board.row_labels import row_labels
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.metric import MetricInfo
+from bench.contracts.record import Record
 from bench.records.environment import machine_of
 
 
@@ -59,7 +60,7 @@ class Board:
 
 
 def boards(
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[Record],
     table: pd.DataFrame | None = None,
     known: Mapping[str, MetricInfo] | None = None,
 ) -> list[Board]:
@@ -134,12 +135,12 @@ def mean_ranks(rows: pd.DataFrame, infos: Mapping[str, MetricInfo]) -> dict[str,
     return {str(method): float(rank) for method, rank in wide.mean(axis=1).items()}
 
 
-def _facts(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, dict[str, float]]:
+def _facts(here: Iterable[tuple[Record, str]]) -> dict[str, dict[str, float]]:
     """Return the mean over seeds of what training took, for each method."""
     found: dict[str, dict[str, list[float]]] = {}
     for record, label in here:
         for fact in TRAINING_FACTS:
-            value = record["facts"].get(fact)
+            value: Any = record["facts"].get(fact)
             if fact == "scoring":
                 value = _seconds_of_scoring(record)
             if value is not None:
@@ -150,7 +151,7 @@ def _facts(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, dict[str,
     }
 
 
-def _machines(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, list[str]]:
+def _machines(here: Iterable[tuple[Record, str]]) -> dict[str, list[str]]:
     """Return the methods that were timed on each kind of machine, in the order of their labels."""
     found: dict[str, set[str]] = {}
     for record, label in here:
@@ -160,7 +161,7 @@ def _machines(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, list[s
     return {machine: sorted(labels) for machine, labels in sorted(found.items())}
 
 
-def _seconds_of_scoring(record: Mapping[str, Any]) -> float | None:
+def _seconds_of_scoring(record: Record) -> float | None:
     """Return the CPU seconds of all numbers of a record, None where they are not known of all."""
     families = record["facts"].get("scoring", {}).values()
     known = {name for family in families for name in family["numbers"]}
@@ -169,7 +170,7 @@ def _seconds_of_scoring(record: Mapping[str, Any]) -> float | None:
     return float(sum(family["cpu_seconds"] for family in families))
 
 
-def _meanings(here: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, str]:
+def _meanings(here: Iterable[tuple[Record, str]]) -> dict[str, str]:
     return {
         metric: entry["meaning"]
         for record, _ in here

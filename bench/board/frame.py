@@ -14,6 +14,7 @@ from scipy.special import stdtrit  # of scipy.stats, but that takes a second to 
 from bench.board.columns import infos_of
 from bench.board.row_labels import row_labels
 from bench.contracts.metric import MetricInfo
+from bench.contracts.record import MetricEntry, Record
 
 COLUMNS = (
     "profile",
@@ -34,9 +35,7 @@ COLUMNS = (
 )
 
 
-def frame(
-    records: Sequence[Mapping[str, Any]], known: Mapping[str, MetricInfo] | None = None
-) -> pd.DataFrame:
+def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = None) -> pd.DataFrame:
     """Return one row per (profile, task, method, metric, extractor), seeds put together.
 
     known: the facts of known metrics; None for those that come with the suite.
@@ -78,7 +77,7 @@ def frame(
 _ENTRY = ("value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better", "detail")
 
 
-def _current(entry: Mapping[str, Any], newest: int) -> dict[str, Any]:
+def _current(entry: MetricEntry, newest: int) -> dict[str, Any]:
     """Return what the frame takes of an entry; a value of an older version of it is a gap."""
     found = {key: entry.get(key, {}) for key in _ENTRY}
     if entry["version"] < newest and entry["status"] == "ok":

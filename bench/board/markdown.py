@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
@@ -18,7 +19,6 @@ from bench.board.columns import (
     main_metrics,
     of_group,
 )
-from bench.utils.json_shapes import is_number
 from bench.utils.output.escape import (
     csv_text,
     markdown_code,
@@ -124,7 +124,7 @@ def _factor_table(board: Board, group: str) -> str:
             cells = {}
             for info in (info for info in infos if info.code == code):
                 for factor, facts in _details(board.cell(method, info.id)).items():
-                    if isinstance(facts, dict) and is_number(facts.get("value")):
+                    if isinstance(facts, dict) and _is_number(facts.get("value")):
                         cells[factor] = f"{facts['value']:.2f}"
             if cells:
                 found.append((method, code, cells))
@@ -198,10 +198,10 @@ def _references(board: Board) -> list[str]:
     said = []
     for info in board.infos.values():
         found = _detail(board, info.id, info.reference) if info.reference else None
-        if isinstance(found, list) and len(found) == 2 and all(map(is_number, found)):
+        if isinstance(found, list) and len(found) == 2 and all(map(_is_number, found)):
             lo, hi = (number(end, info.digits) for end in found)
             said.append(f"Guessing has a `{info.id}` of {lo} to {hi} (95 %).")
-        elif is_number(found):
+        elif _is_number(found):
             said.append(f"Real images have a `{info.id}` of {number(found, info.digits)}.")
     return said
 
@@ -224,3 +224,10 @@ def _legend(board: Board) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    """Return whether a value of a detail is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max

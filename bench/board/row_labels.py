@@ -8,6 +8,7 @@ from typing import Any
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import is_imported
 from bench.contracts.labels import quoted
+from bench.contracts.record import Record
 from bench.utils.hashing import hash_of
 
 DATA = {"fingerprint"}
@@ -26,7 +27,7 @@ hash changes with every comment in a helper.
 """
 
 
-def row_labels(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def row_labels(records: Sequence[Record]) -> list[str]:
     """Return the label of each record, with the difference where unlike cells would share it.
 
     Cells of one label that differ in more than their seed are never put together, nor are those
@@ -45,7 +46,7 @@ def row_labels(records: Sequence[Mapping[str, Any]]) -> list[str]:
     return labels
 
 
-def _of_board(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def _of_board(records: Sequence[Record]) -> list[str]:
     """Return the labels of records of one task and profile."""
     known = [_known(record["identity"]) for record in records]
     trained = [one for one, record in zip(known, records, strict=True) if _is_trained(record)]
@@ -77,13 +78,13 @@ def _of_board(records: Sequence[Mapping[str, Any]]) -> list[str]:
     return labels
 
 
-def _is_trained(record: Mapping[str, Any]) -> bool:
+def _is_trained(record: Record) -> bool:
     """Return whether it is of a method that was trained here: no anchor and no images."""
     identity = record["identity"]
     return identity["method"] not in ANCHORS and not is_imported(identity)
 
 
-def _sources(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def _sources(records: Sequence[Record]) -> list[str]:
     """Return by which source of its method each record of a label was made, '' if by the same.
 
     A cell that failed has none: it is a gap of the only source there is, or of none of several.

@@ -1,4 +1,4 @@
-"""What metrics see of a trained method: its results, codes and costs on the test images."""
+"""Makes what metrics see of a trained method: its results, its codes and its cost."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.cell.dependence import parameters_behind
 from bench.cell.measure import clock_of, repeat
+from bench.cell.parameter_use import parameters_behind
 from bench.cell.training import Training, autocast, in_batches
 from bench.contracts.cell import Cell
 from bench.contracts.images import of_neighbours, to_float, to_uint8
@@ -28,13 +28,13 @@ from bench.contracts.task import TaskData
 
 T = TypeVar("T")
 VERSION = 3
-"""Rises when a method leaves more for metrics, or leaves it otherwise."""
+"""Raise it when artefacts change in number or in form."""
 LATENCY_REPEATS = 50
 INFERENCE_BATCH = 32
 
 
 @torch.inference_mode()
-def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cell) -> Artefacts:
+def artefacts_of(method: Method, data: TaskData, training: Training, cell: Cell) -> Artefacts:
     """Return all that metrics see of a trained method."""
     device = torch.device(cell.device)
     tensors, absent = results_of(method, data, device, cell.precision, cell.numbers["eval_batch"])
@@ -50,17 +50,24 @@ def make_artefacts(method: Method, data: TaskData, training: Training, cell: Cel
 def results_of(
     method: Method, data: TaskData, device: torch.device, precision: str, size: int
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return a method's results and codes, computed in batches of a size, and why others are not.
+    """Return the results and codes of a method, and the reason for each one that it lacks.
 
     See `bench.contracts.metric.Artefacts` for both.
 
+    Args:
+        method: a trained one; it is put into eval mode.
+        data: the task.
+        device: where the method is.
+        precision: "fp32" or "bf16".
+        size: images in a forward pass.
+
     Raises:
-        OutputError: a function of the method returns what its contract does not allow.
+        OutputError: a function of the method breaks its contract.
     """
     method.eval()
 
     def batches(call: Callable[..., T], *inputs: Tensor) -> Iterator[tuple[T, Tensor]]:
-        """Yield what a function makes of each batch, with the images that it was given first."""
+        """Yield the output of a function for each batch, with the batch of the first input."""
         for part in in_batches(len(inputs[0]), size):
             batch = [to_float(images[part].to(device)) for images in inputs]
             with autocast(device.type, precision):
@@ -107,7 +114,7 @@ def results_of(
 
 
 def _measure_inference(method: Method, data: TaskData, cell: Cell) -> dict[str, Any]:
-    """Return times, FLOPs and parameters of one transfer, ``add``: what a user runs."""
+    """Return the times, FLOPs and parameters of ``add``, the function that a user runs."""
     device = torch.device(cell.device)
     a, b = data.test_pairs
 
@@ -138,8 +145,8 @@ def _measure_inference(method: Method, data: TaskData, cell: Cell) -> dict[str, 
     }
 
 
-def as_they_are(kept: Artefacts) -> Artefacts:
-    """Return artefacts of an earlier version of the suite, with the reason for what they lack."""
+def lacking_artefacts(kept: Artefacts) -> Artefacts:
+    """Return the artefacts of an earlier version of the suite, with the reason for each gap."""
     reason = "left by an earlier version of the suite: `python -m bench run --existing fresh`"
     missing: dict[str, str] = dict.fromkeys((*IMAGES, *CODES), reason)
     return dataclasses.replace(kept, absent=missing | dict(kept.absent))

@@ -1,8 +1,8 @@
-"""Where a killed training goes on, to the same bits.
+"""Checkpoints: a killed training continues from one and ends with the same bits.
 
-One safetensors file holds all that the next step depends on: the method's state, its optimisers'
-and that of every random generator. It is written whole or not at all, read without pickle, and
-believed only if its content is what was written, by the same source and the same torch.
+One safetensors file holds all that the next step depends on: the state of the method, of its
+optimisers and of every random generator. It is written whole or not at all, and read without
+pickle. It is used only if it is undamaged, and if the same source and the same torch wrote it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMAT = 1
 
 
 def seed_generators(*role: object) -> None:
-    """Seed every generator that a method may draw from."""
+    """Seed every random generator that a method may use."""
     seed = derive(*role)
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
@@ -34,9 +34,10 @@ def seed_generators(*role: object) -> None:
 
 
 class Checkpoint:
-    """A checkpoint file, and when it is time to write it again.
+    """A checkpoint file, and the time until it must be written again.
 
-    every: seconds between two writings; 0 for every step. It changes no number of a run.
+    path: the file. source: the hash of the method's code. every: seconds between two writes, 0 to
+    write after every step. It changes no number of a run.
     """
 
     def __init__(self, path: Path, source: str, every: float) -> None:
@@ -50,7 +51,7 @@ class Checkpoint:
         return time.monotonic() - self._last >= self._every
 
     def save(self, method: Method, step: int, progress: Mapping[str, Any]) -> None:
-        """Keep the state before a step, and what the loop knows of the steps so far (JSON)."""
+        """Write the state before a step, and what the loop knows of the steps so far, as JSON."""
         tensors = {f"method/{name}": value for name, value in method.state_dict().items()}
         plain: dict[str, Any] = {}
         for name, optimizer in method.optimizers().items():
@@ -61,9 +62,9 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def restore(self, method: Method) -> tuple[int, dict[str, Any]] | None:
-        """Bring a method and all generators to where they were; return step and progress.
+        """Restore a method and all generators; return the step and the progress.
 
-        Nothing is touched, and None returned, when there is no file or it cannot be used.
+        If there is no file, or it cannot be used, change nothing and return None.
         """
         try:
             tensors, metadata = read_checked(self.path)
@@ -81,7 +82,7 @@ class Checkpoint:
         return facts["step"], facts["progress"]
 
     def remove(self) -> None:
-        """Remove the file, if there is one."""
+        """Remove the file if it exists."""
         self.path.unlink(missing_ok=True)
 
 
@@ -110,9 +111,9 @@ def _set_generators(state: Mapping[str, Any]) -> None:
 
 
 def _flatten(value: Any, at: str, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
-    """Put a nested dictionary's tensors under their paths in one place, all else in another.
+    """Flatten a nested dictionary: tensors into one dictionary, all else into another.
 
-    A path says of each key whether it is a number, so that `_nested` gives back the same keys.
+    The keys are paths. They mark keys that are numbers, so that `_nested` restores them.
     """
     if isinstance(value, Tensor):
         tensors[at] = value

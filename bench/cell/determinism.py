@@ -1,6 +1,6 @@
-"""Asks a GPU for the same bits every time, and notes the operations that cannot promise them.
+"""Makes a GPU compute the same bits every time, and finds the operations that cannot.
 
-A CPU with a fixed number of threads gives the same bits without being asked.
+A CPU with a fixed number of threads always computes the same bits.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import torch
 _MESSAGE = r"(\S+) does not have a deterministic implementation"
 
 
-def ask() -> None:
-    """Choose the deterministic kernel of each operation that has one, and full precision.
+def prefer_deterministic_kernels() -> None:
+    """Use a deterministic kernel wherever there is one, and full precision.
 
-    To be called before the first matrix product on a GPU: cuBLAS looks at its setting once.
+    Call it before the first matrix product on a GPU: cuBLAS reads its setting only once.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -29,8 +29,8 @@ def ask() -> None:
 
 
 @contextmanager
-def noted() -> Iterator[set[str]]:
-    """Give a set that gets the name of each operation that runs without a deterministic kernel."""
+def nondeterministic_operations() -> Iterator[set[str]]:
+    """Collect the operations of a block that run without a deterministic kernel, by name."""
     found: set[str] = set()
     with warnings.catch_warnings():
         warnings.filterwarnings("default", message=_MESSAGE)

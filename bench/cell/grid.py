@@ -1,4 +1,4 @@
-"""Pictures of what methods do: source, guide, result and truth side by side."""
+"""Draws what a method does: source, guide, result and truth side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.utils.drawing import ROWS, Column, save_columns
 
 
 def draw_grid(path: Path, title: str, artefacts: Artefacts, data: TaskData) -> None:
-    """Write the grid of one cell as PNG: the first test pairs, a column for each step."""
+    """Write the grid of one cell as PNG: the first test pairs, one column per kind of image."""
     a, b = (images[:ROWS] for images in data.test_pairs)
     made = {name: images[:ROWS] for name, images in artefacts.tensors.items()}
     columns: list[Column] = [("source a", a), ("guide b", b), ("added", made.get("add"))]

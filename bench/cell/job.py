@@ -1,4 +1,4 @@
-"""What a worker is asked to do, and what it reports while it works. Needs no torch."""
+"""A job, which a worker does, and the reports that it sends. Needs no torch."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from typing import Any
 from bench.contracts.cell import Cell
 from bench.records.store import Todo
 
-TASK = "task"
-"""What the task had to say of its images in the run that made the cell."""
-
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is asked to do.
+    """What a worker does for one cell.
 
-    may_train: whether a cell whose artefacts are gone is made anew. again: whether what stands is
-    forgotten, or computed again. seen: the state of the record when that was decided (see
-    `Store.state`). timeout: seconds after which the worker is stopped, None for never.
-    checkpoint_every: seconds between checkpoints. keep: whether the last one stays.
-    cells_per_gpu: how many share one, where the engine chooses it. options: what the user said of
-    the task's images (see `bench.tasks.options.given`). facts: what the task says of them in this run.
+    metrics: ids that the record must have. inception: weights of Inception, or None. command: as
+    the user typed it. may_train: whether to train a cell again if its artefacts are gone. again:
+    whether to drop or recompute what the record has. seen: the state of the record at planning time
+    (see `Store.state`). timeout: seconds until the worker is stopped, None for never.
+    checkpoint_every: seconds between checkpoints. keep: whether to keep the last checkpoint.
+    cells_per_gpu: cells that share a GPU, if the engine chooses the GPU. options: what the user
+    said of the task's images (see `bench.tasks.options`). facts: what the task says of them.
     """
 
     cell: Cell
@@ -47,7 +45,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Report:
-    """What a cell shows while it trains."""
+    """How far a training is. images_per_s: in the last block. seconds_left: an estimate."""
 
     step: int
     steps: int
@@ -57,4 +55,4 @@ class Report:
 
 
 Show = Callable[[str, Report | None], None]
-"""Called with the name of the stage, and in training with how it goes."""
+"""Called with the name of a stage, and with a report during training."""

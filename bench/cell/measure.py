@@ -1,4 +1,4 @@
-"""Time and memory, measured the same way for every method."""
+"""Measures time and memory, in the same way for every method."""
 
 from __future__ import annotations
 
@@ -9,24 +9,41 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+import psutil
 import torch
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
 
+class Stopwatch:
+    """Measures a block of code: ``seconds`` by the wall clock, ``cpu_seconds`` by the CPU's."""
+
+    def __init__(self) -> None:
+        self.seconds = self.cpu_seconds = 0.0
+        self._start = (0.0, 0.0)
+
+    def __enter__(self) -> Stopwatch:
+        self._start = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._start[0]
+        self.cpu_seconds = time.process_time() - self._start[1]
+
+
 def synchronize(device: torch.device) -> None:
-    """Wait until a device has done all that was asked of it (a CPU always has)."""
+    """Wait until a GPU has done all its work. A CPU never has work left."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 class PeakMemory:
-    """Measures the most memory that a block of code held.
+    """Measures the peak memory of a block of code, in MiB.
 
-    ``megabytes`` is all that was allocated on a GPU. On Linux it is what the process held beyond
-    what was there before: its high-water mark is reset first. Elsewhere the mark cannot be reset,
-    and it is what the process ever held; None where the system does not tell (Windows).
+    ``megabytes`` is, on a GPU, all memory that torch allocated. On a CPU under Linux it is the
+    memory that the process held at its peak beyond what it held before the block. Other systems
+    cannot reset the peak: there it is the peak of the whole process, and None on Windows.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -42,7 +59,7 @@ class PeakMemory:
                 _CLEAR.write_text("5")
             except OSError:
                 return self
-            self._before = _status("VmRSS") or 0.0
+            self._before = psutil.Process().memory_info().rss / 2**20
         return self
 
     def __exit__(
@@ -53,16 +70,16 @@ class PeakMemory:
     ) -> None:
         if self._device.type == "cuda":
             self.megabytes = torch.cuda.max_memory_allocated(self._device) / 2**20
-        elif (peak := _status("VmHWM")) is not None:
+        elif (peak := _high_water_mark()) is not None:
             self.megabytes = max(0.0, peak - self._before)
         else:
             self.megabytes = most_ever_held()
 
 
 def most_ever_held(platform: str = sys.platform) -> float | None:
-    """Return the MiB of the most memory that this process ever held, None where nothing tells it.
+    """Return the peak memory of this process in MiB, None on Windows.
 
-    The number of the system is in KiB, and on macOS in bytes.
+    The system counts in KiB, macOS in bytes.
     """
     try:
         import resource
@@ -72,19 +89,20 @@ def most_ever_held(platform: str = sys.platform) -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def _status(field: str) -> float | None:
-    """Return a size in MiB that Linux tells of this process, None where it does not."""
+def _high_water_mark() -> float | None:
+    """Return the peak memory of this process in MiB as Linux reports it, None on other systems."""
     try:
         lines = _STATUS.read_text().splitlines()
     except OSError:
         return None
-    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith(field)), None)
+    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM")), None)
 
 
 def clock_of(device: torch.device) -> Literal["cpu", "wall"]:
-    """Return the clock by which rates are told: what a CPU computes is timed in CPU seconds.
+    """Return the clock that tells the speed on a device.
 
-    The wall clock of a busy machine says how busy it is. A GPU works while its CPU waits.
+    On a CPU it is the CPU's clock, because other programs slow the wall clock down. On a GPU it is
+    the wall clock, because the CPU waits while the GPU works.
     """
     return "wall" if device.type == "cuda" else "cpu"
 
@@ -92,7 +110,10 @@ def clock_of(device: torch.device) -> Literal["cpu", "wall"]:
 def repeat(
     call: Callable[[], object], device: torch.device, times: int, warm_up: int = 5
 ) -> list[tuple[float, float]]:
-    """Return the (wall, CPU) seconds of each of so many calls, after a few that do not count."""
+    """Return the (wall, CPU) seconds of each call, after some calls that do not count.
+
+    times, warm_up: the number of calls that count, and of those that do not.
+    """
     for _ in range(warm_up):
         call()
     synchronize(device)

@@ -1,4 +1,4 @@
-"""What the stages of one cell leave on disk, so that none of them is done twice."""
+"""The run folder of a cell: the output of its stages, so that no stage is done twice."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from bench.utils.output.terminal import ERRORS
 
 
 class RunFolder:
-    """What the stages of one cell leave; a stage is done when its JSON file is there."""
+    """The run folder of one cell. A stage is done once its JSON file exists."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @property
     def log(self) -> Path:
-        """The file that a cell's output and traceback go to."""
+        """The file for the output and the tracebacks of the cell."""
         return self.path / "log.txt"
 
     def log_error(self, error: BaseException) -> str:
-        """Append a traceback to the log; return the error in one line, with the log's path."""
-        with contextlib.suppress(OSError):  # a full disk: the reason below tells
+        """Append a traceback to the log; return the error in one line, with the path of the log."""
+        with contextlib.suppress(OSError):  # a full disk: the line below says so
             self.path.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8", errors=ERRORS) as log:
                 traceback.print_exception(error, file=log)
@@ -43,12 +43,12 @@ class RunFolder:
     def save_training(
         self, weights: Mapping[str, torch.Tensor], training: Training, source: str
     ) -> None:
-        """Keep the trained weights, what training cost, and the hash of the method's source."""
+        """Write the trained weights, the cost of training, and the hash of the method's code."""
         write_checked(self.path / "weights.safetensors", weights)
         write_sealed(self.path / "training.json", asdict(training) | {"source": source})
 
     def training(self, source: str) -> tuple[dict[str, torch.Tensor], Training] | None:
-        """Return what was kept, or None when it is missing, damaged or of another source."""
+        """Return weights and cost, or None if they are missing, damaged or of another source."""
         try:
             facts = read_sealed(self.path / "training.json")
             if facts.pop("source") != source:
@@ -58,13 +58,13 @@ class RunFolder:
             return None
 
     def save_artefacts(self, artefacts: Artefacts) -> None:
-        """Keep all that metrics see."""
+        """Write all that metrics see."""
         write_checked(self.path / "artefacts.safetensors", artefacts.tensors)
         facts = {"measured": artefacts.measured, "absent": artefacts.absent}
         write_sealed(self.path / "artefacts.json", facts)
 
     def artefacts(self) -> Artefacts | None:
-        """Return what `save_artefacts` kept, or None when it is missing or damaged."""
+        """Return what `save_artefacts` wrote, or None if it is missing or damaged."""
         try:
             facts = read_sealed(self.path / "artefacts.json")
             tensors = _read(self.path / "artefacts.safetensors")
@@ -73,12 +73,12 @@ class RunFolder:
             return None
 
     def checkpoint(self, source: str, every: float) -> Checkpoint:
-        """Return the file from which a training that was killed goes on."""
+        """Return the checkpoint, from which a killed training continues."""
         return Checkpoint(self.path / "checkpoint.safetensors", source, every)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    """Return checked tensors; files of versions before there was a hash pass unchecked."""
+    """Return tensors, checked against their hash. Early versions of the suite wrote no hash."""
     try:
         return read_checked(path)[0]
     except TypeError:  # no header at all

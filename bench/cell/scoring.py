@@ -1,19 +1,17 @@
-"""One family of metrics on one cell: its numbers as a record keeps them, or why there are none."""
+"""Scores a cell with one family of metrics, and turns results into entries of a record."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 
 from bench.cell.run_folder import RunFolder
 from bench.contracts.metric import Artefacts, Metric, Result, Settings
+from bench.contracts.record import MetricEntry
 from bench.contracts.task import TaskData
-from bench.records.schema import metric
-
-SCORING = "scoring"
-"""The fact that says of each family of metrics what it was computed by and what it took."""
+from bench.records.schema import error_in_metric
 
 
 def score_family(
@@ -24,12 +22,12 @@ def score_family(
     settings: Settings,
     folder: RunFolder,
 ) -> dict[str, Result]:
-    """Return the results of a family; one that crashes loses its own numbers and no others."""
+    """Return the results of a family. If it crashes, each of its metrics says why it failed."""
     try:
         results = family.score(wanted, artefacts, data, settings)
         for name in wanted:
             entry = entry_of(family, name, results[name])
-            if said := metric(json.loads(json.dumps(entry, allow_nan=False)), name):
+            if said := error_in_metric(json.loads(json.dumps(entry, allow_nan=False)), name):
                 raise ValueError(said)
         return results
     except (Exception, SystemExit) as error:
@@ -37,18 +35,19 @@ def score_family(
         return dict.fromkeys(wanted, gap)
 
 
-def entry_of(family: Metric | type[Metric], name: str, result: Result) -> dict[str, Any]:
-    """Return the entry of a record: a result, and what the family says of its number."""
+def entry_of(family: Metric | type[Metric], name: str, result: Result) -> MetricEntry:
+    """Return a result as the entry of a record, with what the family says of the metric."""
     info = next(info for info in family.numbers if info.id == name)
-    return dataclasses.asdict(result) | {
+    entry = dataclasses.asdict(result) | {
         "version": family.version,
         "family": family.name,
         "unit": info.unit,
         "better": info.better,
         "meaning": info.meaning,
     }
+    return cast("MetricEntry", entry)
 
 
-def stands(entry: Mapping[str, Any] | None, version: int) -> bool:
-    """Return whether a record has a good value of this version already."""
+def is_good(entry: MetricEntry | None, version: int) -> bool:
+    """Return whether an entry has a value, of this version of its family."""
     return entry is not None and entry["status"] == "ok" and entry["version"] == version

@@ -1,4 +1,4 @@
-"""The loop that trains every method: one budget, one image order, one clock."""
+"""Trains any method: the same budget, the same order of images and the same clock for all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.cell.checkpoint import Checkpoint, seed_generators
-from bench.cell.determinism import noted
+from bench.cell.determinism import nondeterministic_operations
 from bench.cell.job import Report
 from bench.cell.measure import PeakMemory, clock_of, synchronize
 from bench.contracts.images import to_float
@@ -31,12 +31,12 @@ SECONDS_A_BLOCK = 0.5  # throughput is the median over blocks of steps of about 
 
 @dataclass(frozen=True)
 class Training:
-    """What training cost and how it ended; goes into the record.
+    """What a training cost and how it ended. The record keeps all but the rates.
 
-    images: images loaded, all domains together. rates, cpu_rates: images a second in each block of
-    steps, by the wall clock and by the CPU's. clock: which of the two tells the speed.
-    not_deterministic: the operations of which torch does not promise the same bits every time (on a
-    CPU there are none).
+    images: loaded images of all domains. seconds, cpu_seconds: by the wall clock and by the CPU's.
+    peak_memory_mb: MiB. losses: the last ones. rates, cpu_rates: images per second in each block of
+    steps, by either clock. clock: which of the two tells the speed. not_deterministic: operations
+    that may give other bits the next time (on a CPU there are none).
     """
 
     steps: int
@@ -48,7 +48,7 @@ class Training:
     losses: dict[str, float]
     rates: list[float] = field(default_factory=list)
     cpu_rates: list[float] = field(default_factory=list)
-    clock: Literal["cpu", "wall"] | None = None  # not known of earlier versions of the suite
+    clock: Literal["cpu", "wall"] | None = None  # None: an early version of the suite did not say
     not_deterministic: list[str] = field(default_factory=list)
 
     @property
@@ -58,7 +58,7 @@ class Training:
 
 
 def build(method: type[Method], spec: Spec, config: BaseConfig, seed: int) -> Method:
-    """Return a new method, initialised from the seed's role "init"."""
+    """Return a new method. Its initial values depend on the seed and the word "init"."""
     seed_generators(seed, "init")
     return method(spec, config)
 
@@ -66,8 +66,8 @@ def build(method: type[Method], spec: Spec, config: BaseConfig, seed: int) -> Me
 def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[Any]:
     """Return the context in which a method runs at a precision, "fp32" or "bf16".
 
-    Without autocast's cache: it would keep a weight's bf16 copy beyond the weight's update, and a
-    second pass within a training step would run with the weights of the first.
+    Autocast must not cache: it would keep the bf16 copy of a weight after an update, and the second
+    pass of a training step would run with old weights.
     """
     if precision == "fp32":
         return contextlib.nullcontext()
@@ -75,10 +75,10 @@ def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[A
 
 
 def flops_of_step(method: Method) -> int:
-    """Return the floating point operations of one training step, 2 for a multiply-add.
+    """Return the floating point operations of one training step; a multiply-add counts as 2.
 
-    They are counted on a copy, from the shapes of the step's convolutions and matrix products, so
-    they are exact and equal on every machine. Norms, activations and optimisers count nothing.
+    They follow from the shapes of all convolutions and matrix products, so they are exact and equal
+    on every machine. Norms, activations and optimisers do not count. The step runs on a copy.
     """
     probe = copy.deepcopy(method).train()
     spec = method.spec
@@ -94,10 +94,10 @@ def flops_of_step(method: Method) -> int:
 
 
 def steps_for(budget_flops: float, flops_per_step: int) -> int:
-    """Return the whole number of steps that a budget of training FLOPs pays for, at least one.
+    """Return the number of steps that a budget of training FLOPs pays for, at least one.
 
     Raises:
-        ValueError: a step costs nothing that is counted, so no budget would end it.
+        ValueError: a step has no FLOPs, so no budget would ever be used up.
     """
     if flops_per_step <= 0:
         raise ValueError("a training step without convolutions or matrix products has no FLOPs")
@@ -107,8 +107,9 @@ def steps_for(budget_flops: float, flops_per_step: int) -> int:
 class ImageOrder:
     """The order in which all methods see the images of each domain.
 
-    A domain's images come in epochs, each shuffled by the seed's role "data"; a method cuts batches
-    of its own size from that one stream. The order at a step depends on nothing but the step.
+    Each epoch shuffles the images of a domain anew, by the seed and the word "data". This gives one
+    stream, from which each method cuts batches of its own size. The batch of a step does not depend
+    on earlier steps.
     """
 
     def __init__(self, counts: list[int], seed: int) -> None:
@@ -121,7 +122,7 @@ class ImageOrder:
         return torch.randperm(self.counts[domain], generator=generator)
 
     def indices(self, domain: int, step: int, batch: int) -> Tensor:
-        """Return the (batch,) indices of a domain's images at a step (counted from 0)."""
+        """Return the indices, (batch,), of a domain's images at a step. The first step is 0."""
         at, end = step * batch, (step + 1) * batch
         pieces = []
         while at < end:
@@ -143,7 +144,7 @@ def train(
     show: Callable[[Report], None] = lambda _: None,
     checkpoint: Checkpoint | None = None,
 ) -> Training:
-    """Train a method in place, going on from a checkpoint where there is one.
+    """Train a method in place. If there is a checkpoint, continue from it.
 
     Raises:
         DivergedError: a loss is not finite.
@@ -151,8 +152,8 @@ def train(
     """
     device = _device(method)
     domains = [domain.images.to(device) for domain in data.domains["train"]]
-    told = range(len(domains)) if method.supervision == "kind" else ()
-    kinds = [data.kinds("train", at).to(device) for at in told]
+    with_kinds = range(len(domains)) if method.supervision == "kind" else ()
+    kinds = [data.kinds("train", at).to(device) for at in with_kinds]
     order = ImageOrder([len(images) for images in domains], seed)
     batch_size = method.config.batch_size
     seed_generators(seed, "train")
@@ -160,7 +161,7 @@ def train(
     first, progress = (checkpoint and checkpoint.restore(method)) or (0, {})
     clock = _Clock(batch_size * len(domains), device, first, progress.get("clock", {}))
     losses: dict[str, float] = progress.get("losses", {})
-    with PeakMemory(device) as memory, noted() as not_deterministic:
+    with PeakMemory(device) as memory, nondeterministic_operations() as not_deterministic:
         not_deterministic |= set(progress.get("not_deterministic", ()))
         for step in range(first, steps):
             wanted = [order.indices(at, step, batch_size).to(device) for at in range(len(domains))]
@@ -198,9 +199,9 @@ def train(
 
 
 class _Clock:
-    """Cuts training into blocks of about `SECONDS_A_BLOCK` and keeps the rate of each.
+    """Cuts a training into blocks of about `SECONDS_A_BLOCK` and keeps the rate of each.
 
-    first: the step that it starts with. earlier: the `state` of the clock that was running before.
+    first: the first step. earlier: the `state` of the clock of the run before, {} for none.
     """
 
     def __init__(
@@ -216,7 +217,7 @@ class _Clock:
         self.cpu_seconds: float = earlier.get("cpu_seconds", 0.0)
 
     def state(self) -> dict[str, Any]:
-        """Return all that is measured so far, as JSON."""
+        """Return what was measured so far, as JSON."""
         now = time.perf_counter(), time.process_time()
         return {
             "rates": self.rates,
@@ -227,15 +228,15 @@ class _Clock:
 
     @property
     def images_per_s(self) -> float:
-        """Images a second in the last block, 0 before the first has ended."""
+        """Images per second in the last block, 0 before the first block ends."""
         return self.rates[-1] if self.rates else 0.0
 
     def seconds_a_step(self, done: int) -> float:
-        """Return the mean time of the steps done so far."""
+        """Return the mean time of a step so far."""
         return (time.perf_counter() - self._start[0]) / (done - self._first)
 
     def tick(self, step: int) -> bool:
-        """Note that a step has ended; true when a block ended with it."""
+        """Note the end of a step; return whether a block ended with it."""
         done = step + 1
         if done - self._first <= WARM_UP_STEPS:
             self._begin(done)
@@ -246,9 +247,9 @@ class _Clock:
         return True
 
     def stop(self, steps: int) -> None:
-        """End the training of so many steps."""
+        """End the last block of a training of this number of steps."""
         if not self.rates:
-            if steps == self._block_step:  # nothing but warm-up: better than no rate at all
+            if steps == self._block_step:  # only warm-up: a rough rate is better than none
                 self._block, self._block_step = self._start, self._first
             self._end(steps)
         synchronize(self._device)
@@ -273,6 +274,6 @@ def _device(method: Method) -> torch.device:
 
 
 def in_batches(count: int, size: int) -> Iterator[slice]:
-    """Yield slices that cut count items into batches of size."""
+    """Yield slices that cut a number of items into batches of a size."""
     for at in range(0, count, size):
         yield slice(at, min(at + size, count))

@@ -1,11 +1,8 @@
-"""The baseline: what records of one profile say, written down once, with the reason.
+"""The baseline: the numbers of one profile that later code must reproduce, and why they hold.
 
-A baseline is one sealed JSON file. ``rows`` says of every (method, task) what it is (its identity
-without seed and threads), which seeds it was run with, the value of every metric for each of them,
-and what was said of the task's images; ``claims`` and ``golden`` hold what the layers of those
-names compare (`bench.check.orderings`, `bench.check.golden.measure`); ``updates`` tells when and why it was written, the
-last first. The records of a check are brought into the same form, so that two of a kind are
-compared. What is read has the form of `bench.records.schema`. Needs no torch.
+A baseline is one sealed JSON file; `bench.check.baseline_schema` says what each key holds. Its rows
+put the seeds of a method on a task together. A check puts its records together in the same way and
+compares row with row. Needs no torch.
 """
 
 from __future__ import annotations
@@ -14,34 +11,53 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
-from bench.check.baseline_schema import BASELINE
+from bench.check.baseline_schema import (
+    SCHEMA,
+    Baseline,
+    Golden,
+    Row,
+    RowFacts,
+    RowMetric,
+    error_in_baseline,
+    migrated,
+)
 from bench.check.orderings import gaps, smallest
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import is_imported
+from bench.contracts.record import Conditions, MetricEntry, Record
 from bench.records.environment import machine_of
 from bench.records.store import BUSY, Store
-from bench.tasks.options import OPTIONS
 from bench.utils.errors import UserError
 from bench.utils.files.sealed import read_sealed, write_sealed
 from bench.utils.hashing import hash_of
 
-SCHEMA = 1
 FREE = {"seed", "threads"}
 """Parts of an identity that may differ between two runs that are compared."""
-EXACT_FACTS = ("pixel_hash", "steps", "images", "flops_per_step")
+EXACT_FACTS: Final[tuple[Literal["pixel_hash", "steps", "images", "flops_per_step"], ...]] = (
+    "pixel_hash",
+    "steps",
+    "images",
+    "flops_per_step",
+)
 """Facts of a training that are equal in every seed and on every machine."""
-SAID = ("family", "version", "extractor", "unit", "better", "n")
-CPU_SECONDS = "cpu_seconds"
-Row = dict[str, Any]
-Record = Mapping[str, Any]
+SAID: Final[tuple[Literal["family", "version", "extractor", "unit", "better", "n"], ...]] = (
+    "family",
+    "version",
+    "extractor",
+    "unit",
+    "better",
+    "n",
+)
+"""What a row takes from the entry of a metric in any of its records."""
+CPU_SECONDS: Final = "cpu_seconds"
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
-    """Return one row for each method, task and profile of records that were run alike."""
+    """Return one row for all records that differ in nothing but the seed and the threads."""
     alike: dict[str, list[Record]] = {}
     for record in records:
         if record["status"] != BUSY and not is_imported(record["identity"]):
@@ -52,13 +68,14 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
 
 
 def name_of(row: Row) -> str:
-    """Return what a row is called."""
+    """Return the name of a row, for people."""
     return f"{row['label']} on {row['task']}"
 
 
-def what_counts(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of an identity must be equal for two runs to be compared."""
-    return {key: value for key, value in identity.items() if key not in FREE}
+def what_counts(identity: Conditions) -> Conditions:
+    """Return the part of an identity that must be equal for two runs to be compared."""
+    kept = {key: value for key, value in identity.items() if key not in FREE}
+    return cast("Conditions", kept)
 
 
 def _row(records: Sequence[Record]) -> Row:
@@ -66,8 +83,10 @@ def _row(records: Sequence[Record]) -> Row:
     identity = what_counts(records[0]["identity"])
     names = list(dict.fromkeys(name for record in good for name in record["metrics"]))
     sources = [dict(sorted(record["sources"].items())) for record in good]
+    facts = {key: good[0]["facts"][key] for key in EXACT_FACTS if good and key in good[0]["facts"]}
     return {
         "label": records[0]["label"],
+        "settings": records[0]["settings"],
         "task": identity["task"],
         "profile": identity["profile"],
         "identity": identity,
@@ -80,18 +99,18 @@ def _row(records: Sequence[Record]) -> Row:
         "sources": sources[0] if sources else {},
         "mixed": sum(one != sources[0] for one in sources),
         "machine": machine_of(good[0]["environment"]) if good else "",
-        "facts": {
-            key: good[0]["facts"][key] for key in EXACT_FACTS if good and key in good[0]["facts"]
+        "facts": cast("RowFacts", facts),
+        "cpu_seconds": [record["facts"].get("cpu_seconds") or None for record in good],
+        "options": good[0]["environment"].get("options", {}) if good else {},
+        "metrics": {
+            name: _metric([record["metrics"].get(name) for record in good])
+            for name in sorted(names)
         },
-        CPU_SECONDS: [record["facts"].get(CPU_SECONDS) or None for record in good],
-        "options": good[0]["environment"].get(OPTIONS, {}) if good else {},
-        "metrics": {name: _metric([record["metrics"].get(name) for record in good])
-                    for name in sorted(names)},
-    }  # fmt: skip
+    }
 
 
-def _metric(entries: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Return one metric over seeds: values in their order, None where one has none."""
+def _metric(entries: Sequence[MetricEntry | None]) -> RowMetric:
+    """Return one metric over the seeds of a row."""
     there = [entry for entry in entries if entry is not None]
     worst = next((entry for entry in there if entry["status"] != "ok"), there[0])
     status, reason = worst["status"], worst["reason"]
@@ -99,26 +118,33 @@ def _metric(entries: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
         status, reason = "failed", "some seeds have no such number"
     said = {key: next((e[key] for e in there if e.get(key)), "") for key in SAID}
     values = [entry["value"] if entry and entry["status"] == "ok" else None for entry in entries]
-    return said | {"status": status, "reason": reason, "values": values}
+    return cast("RowMetric", said | {"status": status, "reason": reason, "values": values})
 
 
 def means(row: Row) -> dict[str, float]:
-    """Return the mean over seeds of every metric of a row that all its seeds have."""
-    return {
-        name: mean_of(metric["values"])
+    """Return the mean over seeds of each metric that all seeds of a row have."""
+    found = {
+        name: [value for value in metric["values"] if value is not None]
         for name, metric in row["metrics"].items()
-        if metric["values"] and None not in metric["values"]
+    }
+    return {
+        name: mean_of(values)
+        for name, values in found.items()
+        if values and len(values) == len(row["metrics"][name]["values"])
     }
 
 
 def mean_of(values: Sequence[float]) -> float:
-    """Return the mean of values; that of very large ones is infinite."""
+    """Return the mean of values, infinite if their sum is too large for a float."""
     with np.errstate(over="ignore"):
         return float(np.mean(values))
 
 
 def seed_values(rows: Sequence[Row], seed: int | None) -> dict[str, dict[str, float]]:
-    """Return the values of a seed, or means, by label; an anchor's one seed stands for all."""
+    """Return the metrics of each row by label: of one seed, or the means for None.
+
+    An anchor has one seed, and its values serve for all seeds.
+    """
     found = {}
     for row in rows:
         if seed is None or row["identity"]["method"] in ANCHORS:
@@ -132,11 +158,11 @@ def seed_values(rows: Sequence[Row], seed: int | None) -> dict[str, dict[str, fl
 
 def make(
     records: Sequence[Record], profile: str, reason: str, golden: Mapping[str, Any] | None, now: str
-) -> dict[str, Any]:
+) -> Baseline:
     """Return the baseline of the records of a profile.
 
     Raises:
-        UserError: there are none, a cell failed, seeds are missing, or code changed among them.
+        UserError: there are none, a cell failed, seeds are missing, or different code made them.
     """
     rows = [row for row in rows_of(records) if row["profile"] == profile]
     if not rows:
@@ -146,8 +172,13 @@ def make(
             "give --profile, or run it first"
         )
     _require_whole(rows)
-    environment = next(r for r in records if r["identity"]["profile"] == profile)["environment"]
-    kept = {k: v for k, v in environment.items() if k not in ("command", OPTIONS)}
+    environments = [r["environment"] for r in records if r["identity"]["profile"] == profile]
+    kept = environments[0].copy()
+    kept.pop("command", None)
+    kept.pop("options", None)
+    versions = [one["versions"] for one in environments if "versions" in one]
+    if versions:  # a cell knows only the libraries that it has imported
+        kept["versions"] = {name: v for one in reversed(versions) for name, v in one.items()}
     claims = {}
     for task in dict.fromkeys(row["task"] for row in rows):
         of_task = [row for row in rows if row["task"] == task]
@@ -156,11 +187,11 @@ def make(
     return {
         "schema": SCHEMA,
         "profile": profile,
-        "updates": [{"made": now, "reason": reason, "commit": environment.get("commit")}],
+        "updates": [{"made": now, "reason": reason, "commit": kept.get("commit")}],
         "environment": kept,
         "rows": rows,
         "claims": claims,
-        "golden": golden,
+        "golden": cast("Golden | None", golden),
     }
 
 
@@ -179,19 +210,19 @@ def _require_whole(rows: Sequence[Row]) -> None:
 
 
 def _why_not_whole(row: Row, seeds: Sequence[int]) -> str:
-    """Return what a row lacks to be one of a baseline, or ''."""
-    for seed, reason in row["failed"].items():
-        return f", seed {seed} failed: {reason}"
+    """Return why a row cannot stand in a baseline, or ''."""
+    for failed, reason in row["failed"].items():
+        return f", seed {failed} failed: {reason}"
     if row["mixed"]:
         return (
-            ": its seeds were made by different code; `python -m bench run --existing fresh` "
-            "makes them alike"
+            ": different code made its seeds; `python -m bench run --existing fresh` makes them "
+            "all again"
         )
     for seed in seeds:
         if seed not in row["seeds"]:
             return (
-                f" has no record of seed {seed}, which others have; run it, or leave what is not "
-                "complete out with --methods, --tasks or --seeds"
+                f" has no record of seed {seed}, which others have; run it, or leave it out with "
+                "--methods, --tasks or --seeds"
             )
     for metric, entry in row["metrics"].items():
         if entry["status"] == "failed":
@@ -199,11 +230,11 @@ def _why_not_whole(row: Row, seeds: Sequence[int]) -> str:
     return ""
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return a baseline.
+def read(path: Path) -> Baseline:
+    """Return a baseline in the contract of today.
 
     Raises:
-        UserError: there is none, or it is damaged or of another version.
+        UserError: there is none, or it cannot be used.
     """
     try:
         found = read_sealed(path)
@@ -214,26 +245,28 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"baseline {path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
-        said = "it is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        said = "it is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
         raise UserError(f"baseline {path} cannot be used: {said}") from error
     again = "write it again with `python -m bench baseline`"
-    if found.get("schema") != SCHEMA:
+    schema = found.get("schema")
+    if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise UserError(
-            f"baseline {path} is of schema {found.get('schema')}, this version reads {SCHEMA}: "
+            f"baseline {path} is of schema {str(schema)[:20]}, this version reads 1 to {SCHEMA}: "
             + again
         )
-    if said := BASELINE(found, ""):
+    found = migrated(found)
+    if said := error_in_baseline(found):
         raise UserError(f"baseline {path} cannot be used: {said}; {again}")
-    return found
+    return cast("Baseline", found)
 
 
-def read_if_there(path: Path) -> dict[str, Any] | None:
-    """Return a baseline, or None where there is none yet."""
+def read_if_there(path: Path) -> Baseline | None:
+    """Return a baseline, or None if the file does not exist."""
     return read(path) if path.exists() else None
 
 
-def write(path: Path, baseline: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
-    """Write a baseline; it goes on with the updates of the old one.
+def write(path: Path, baseline: Baseline, old: Baseline | None) -> None:
+    """Write a baseline. It keeps the list of updates of the old one.
 
     Raises:
         UserError: it cannot be written.
@@ -246,11 +279,11 @@ def write(path: Path, baseline: Mapping[str, Any], old: Mapping[str, Any] | None
         raise UserError(f"cannot write {path} ({error.strerror}): name another file") from error
 
 
-def usable_records(store: Store) -> list[dict[str, Any]]:
+def usable_records(store: Store) -> list[Record]:
     """Return the records of a folder.
 
     Raises:
-        UserError: it has none, or one of them cannot be read.
+        UserError: it has none, or one of them cannot be used.
     """
     store.require_records()
     records, damaged = store.records()
@@ -259,14 +292,19 @@ def usable_records(store: Store) -> list[dict[str, Any]]:
     return records
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    """Return (row, number, old, new, by how many old seed deviations) of all that differs."""
+def changes(old: Baseline, new: Baseline) -> list[tuple[str, str, str, str, str]]:
+    """Return all differences between two baselines, as texts.
+
+    Each has a row, a metric, the old and the new mean, and their distance in units of the old
+    standard deviation over seeds.
+    """
     before, after = ({(r["task"], r["label"]): r for r in b["rows"]} for b in (old, new))
-    found = []
+    found: list[tuple[str, str, str, str, str]] = []
     for key in sorted(before.keys() | after.keys()):
         row = f"{key[1]} on {key[0]}"
         if key not in after or key not in before:
-            found.append((row, "", *(("there", "gone") if key in before else ("", "new")), ""))
+            old_text, new_text = ("there", "gone") if key in before else ("", "new")
+            found.append((row, "", old_text, new_text, ""))
             continue
         was, now = before[key], after[key]
         if was["identity"] != now["identity"]:
@@ -277,8 +315,9 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, s
         for name in sorted(was["metrics"].keys() | now["metrics"].keys()):
             pair = mean_was.get(name), mean_now.get(name)
             if pair[0] != pair[1]:
-                texts = ("-" if value is None else f"{value:.4g}" for value in pair)
-                found.append((row, name, *texts, _in_spreads(was["metrics"].get(name), *pair)))
+                old_text, new_text = ("-" if value is None else f"{value:.4g}" for value in pair)
+                distance = _in_spreads(was["metrics"].get(name), *pair)
+                found.append((row, name, old_text, new_text, distance))
     return found
 
 
@@ -286,9 +325,9 @@ def _listed(seeds: Sequence[int]) -> str:
     return ",".join(map(str, seeds))
 
 
-def _in_spreads(metric: Mapping[str, Any] | None, was: float | None, now: float | None) -> str:
+def _in_spreads(metric: RowMetric | None, was: float | None, now: float | None) -> str:
     if metric is None or was is None or now is None or len(metric["values"]) < 2:
         return ""
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = float(np.std(metric["values"], ddof=1))
+        spread = float(np.std(np.array(metric["values"], dtype=float), ddof=1))
     return f"{(now - was) / spread:+.1f}" if spread > 0 else ""

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 
 from bench.check import baseline as baselines
-from bench.check.baseline import Row, usable_records
+from bench.check.baseline import usable_records
+from bench.check.baseline_schema import Baseline, Golden, Row
 from bench.check.compare import compare_records
 from bench.check.findings import Finding, Layer, Verdict, exit_code
 from bench.check.gate import FEWEST_SEEDS
@@ -27,12 +28,13 @@ from bench.check.reports import (
     write,
 )
 from bench.contracts.anchors import ANCHORS
+from bench.contracts.labels import without_brackets
 from bench.contracts.registry import Registry
 from bench.contracts.task import Options as Said
 from bench.plan.profiles import choose_profile, configure
 from bench.records.select import Choice
 from bench.records.store import Store
-from bench.tasks.options import flag, given
+from bench.tasks.options import flag, to_json
 from bench.utils.errors import Exit, UserError, unknown
 from bench.utils.output.console import print_table, say
 
@@ -97,9 +99,9 @@ def check(
         if layer not in LAYERS:
             raise unknown("layer", layer, LAYERS)
     reports.require_writable()
-    baseline: Mapping[str, Any] = baselines.read(options.path)
-    if given(options.said) and not run:
-        names = ", ".join(map(flag, given(options.said)))
+    baseline = baselines.read(options.path)
+    if to_json(options.said) and not run:
+        names = ", ".join(map(flag, to_json(options.said)))
         raise UserError(f"{names}: it is for --run, which makes cells of these images")
     of_records = bool(set(layers) & set(RECORD_LAYERS))
     findings: list[Finding] = []
@@ -136,7 +138,7 @@ def golden_now(options: Options, golden: Mapping[str, Any] | None) -> list[Findi
     if golden is None:
         said = "the baseline was written with --no-golden"
         return [Finding(Verdict.NOT_COMPARED, Layer.GOLDEN, "all methods", "all", said=said)]
-    from bench.check.golden.measure import FROZEN_TOLERANCE, TIMER_SECONDS, measure
+    from bench.check.golden.measure import FROZEN_TOLERANCE, measure
 
     registry = Registry(options.plugins)
     known = {plugin.name for plugin in registry.all("method")}
@@ -146,7 +148,7 @@ def golden_now(options: Options, golden: Mapping[str, Any] | None) -> list[Findi
         if row["method"] in known
     }
     now = measure(registry, rows, options.cache)
-    return compare_golden(golden, now, FROZEN_TOLERANCE, TIMER_SECONDS)
+    return compare_golden(golden, now, FROZEN_TOLERANCE)
 
 
 def _tell(
@@ -180,8 +182,8 @@ def _no_verdict(number: str, said: str) -> Finding:
 
 
 def run_cells(
-    options: Options, baseline: Mapping[str, Any], jobs: int | None, engine: str = "process"
-) -> tuple[Mapping[str, Any], list[Finding]]:
+    options: Options, baseline: Baseline, jobs: int | None, engine: str = "process"
+) -> tuple[Baseline, list[Finding]]:
     """Run the cells of a baseline anew; return it with the rows that were run, and why others not.
 
     jobs: cells at a time, None for the number of cores.
@@ -222,7 +224,7 @@ def write_baseline(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     made = baselines.make(records, profile, reason, None, now)
     if with_golden:
-        made["golden"] = _golden(options, profile, made["rows"])
+        made["golden"] = cast("Golden", _golden(options, profile, made["rows"]))
     baselines.write(options.path, made, old)
     if old is not None:
         _show_changes(options.console, old, made)
@@ -233,7 +235,7 @@ def write_baseline(
         options.console,
         f"wrote {options.path}: {len(rows)} rows, {'/'.join(map(str, sorted(count)))} seeds, "
         f"{sum(map(len, made['claims'].values()))} orderings"
-        + (f", golden numbers of {len(made['golden']['rows'])} methods" if with_golden else ""),
+        + (f", golden numbers of {len(made['golden']['rows'])} methods" if made["golden"] else ""),
     )
     return int(Exit.FINE)
 
@@ -243,7 +245,7 @@ def _golden(options: Options, profile: str, rows: Sequence[Row]) -> dict[str, An
     from bench.check.golden.measure import elsewhere, with_tolerances
 
     registry = Registry(options.plugins)
-    chosen = choose_profile(profile.partition("[")[0])
+    chosen = choose_profile(without_brackets(profile))
     side = rows[0]["identity"]["numbers"]["size"]
     found = {
         row["label"]: (row["identity"]["method"], row["identity"]["config"], side)
@@ -262,7 +264,7 @@ def _golden(options: Options, profile: str, rows: Sequence[Row]) -> dict[str, An
     return golden | {"rows": named}
 
 
-def _show_changes(console: Console, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def _show_changes(console: Console, old: Baseline, new: Baseline) -> None:
     found = baselines.changes(old, new)
     if not found:
         say(console, "no number differs from the old baseline")

@@ -12,18 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.check.baseline import Row, name_of, rows_of, seed_values
+from bench.check.baseline import name_of, rows_of, seed_values
+from bench.check.baseline_schema import Baseline, Row
 from bench.check.exact import compare_exact, new_here
 from bench.check.findings import Finding, Layer, Verdict, number
 from bench.check.orderings import SHARE, gaps
 from bench.check.statistical import compare_seeds
+from bench.contracts.labels import without_brackets
 from bench.contracts.metric import MetricInfo
+from bench.contracts.record import Record
 from bench.contracts.registry import shipped_infos
 
 
 def compare_records(
-    baseline: Mapping[str, Any],
-    records: Sequence[Mapping[str, Any]],
+    baseline: Baseline,
+    records: Sequence[Record],
     layers: Sequence[str],
     known: Mapping[str, MetricInfo] | None = None,
 ) -> list[Finding]:
@@ -56,16 +59,18 @@ def compare_records(
     return findings
 
 
-def _other_versions(
-    baseline: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
-) -> Iterator[Finding]:
+def _other_versions(baseline: Baseline, records: Sequence[Record]) -> Iterator[Finding]:
     """Note which libraries are others than the baseline's: it may explain what follows."""
     if not records:
         return
+    base, here = baseline["environment"], records[0]["environment"]
     was, now = (
-        {key: environment.get(key) for key in ("python", "torch", "cuda", "versions")}
-        for environment in (baseline["environment"], records[0]["environment"])
+        {key: environment.get(key) for key in ("python", "torch", "cuda")}
+        for environment in (base, here)
     )
+    libraries = base.get("versions", {}), here.get("versions", {})
+    both = libraries[0].keys() & libraries[1].keys()  # a cell names those that it has imported
+    was["versions"], now["versions"] = ({name: of[name] for name in both} for of in libraries)
     if apart := _apart(was, now):
         yield new_here("environment", "versions", "; ".join(apart))
 
@@ -76,13 +81,13 @@ def _counterpart(base: Row, current: Sequence[Row]) -> Row | None:
     def unlike(row: Row) -> tuple[int, bool]:
         return len(_apart(base["identity"], row["identity"])), row["label"] != base["label"]
 
-    stem = base["profile"].partition("[")[0]
+    stem = without_brackets(base["profile"])
     same = [
         row
         for row in current
         if row["identity"]["method"] == base["identity"]["method"]
         and row["task"] == base["task"]
-        and row["profile"].partition("[")[0] == stem
+        and without_brackets(row["profile"]) == stem
     ]
     return min(same, key=unlike, default=None)
 

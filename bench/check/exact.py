@@ -23,13 +23,14 @@ def compare_exact(base: Row, now: Row, infos: Mapping[str, MetricInfo]) -> Itera
     if not now["seeds"]:
         return
     for fact in EXACT_FACTS:
-        was, is_now = base["facts"].get(fact), now["facts"].get(fact)
-        if was is not None:
-            yield _equal(name, fact, was, is_now)
+        then, here = base["facts"].get(fact), now["facts"].get(fact)
+        if then is not None:
+            yield _equal(name, fact, then, here)
     for metric, was in base["metrics"].items():
         if info_of(infos, was, metric).kind != "counted":
             continue
-        values = [row["metrics"].get(metric, {}).get("values", []) for row in (base, now)]
+        rows = [row["metrics"].get(metric) for row in (base, now)]
+        values = [row["values"] if row is not None else [] for row in rows]
         if values[0] and values[1] and None not in values[0]:
             yield _equal(name, metric, values[0][0], values[1][0])
     for metric, was in base["metrics"].items():

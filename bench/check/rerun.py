@@ -1,8 +1,7 @@
-"""What was run is asked for again: from identities in records and baselines to cells and commands.
+"""Plans the cells of a baseline again, from the identities in its rows.
 
-The identity of a cell decides, and not its label. Of a row of a baseline only what its label says
-was set may differ from what a method and a profile say today: a default that is another now is a
-change of the code, and the row is not run but told.
+A row may differ from today's defaults only in what `--set` chose, which its ``settings`` say. If
+anything else differs, the code has changed: the row is not run, and a finding says why.
 """
 
 from __future__ import annotations
@@ -11,29 +10,31 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from bench.check.baseline import Row, name_of
+from bench.check.baseline import name_of
+from bench.check.baseline_schema import Baseline, Row
 from bench.check.findings import Finding, Layer, Verdict
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
-from bench.contracts.labels import is_named
+from bench.contracts.labels import without_brackets
+from bench.contracts.record import Conditions
 from bench.contracts.registry import Registry
 from bench.contracts.task import Options, Task
 from bench.plan.fit import check_fit
 from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, usable_device
 from bench.plan.profiles import SETTABLE, Profile, choose_profile
-from bench.plan.settings import _configuration, _profile_name
+from bench.plan.settings import default_config
 from bench.tasks.cache import fingerprint
-from bench.tasks.options import OPTIONS, check_taken, from_json, given, task_of
+from bench.tasks.options import check_taken, from_json, task_of, to_json
 from bench.utils.errors import UserError
 
 
 @dataclass
 class Again:
-    """The rows of a baseline that can be run as they were, their plan, and why others cannot.
+    """The rows of a baseline that can be run again, their plan, and why the others cannot.
 
-    plan: None where there is nothing to run.
+    plan: None if there is nothing to run.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -41,15 +42,17 @@ class Again:
     plan: Plan | None = None
 
 
-def plan_again(
-    baseline: Mapping[str, Any], plugins: Sequence[Path], said: Options, seeds: int
-) -> Again:
-    """Return the plan of the cells of a baseline: of each row the first so many seeds.
+def plan_again(baseline: Baseline, plugins: Sequence[Path], said: Options, seeds: int) -> Again:
+    """Return the plan of the cells of a baseline.
 
-    said: of the task's images, where it is not what the baseline says; and the cache.
+    Args:
+        baseline: its rows say what is run.
+        plugins: files given with `--plugin`.
+        said: where the images lie, if not where the baseline says, and the cache.
+        seeds: how many of each row are run, the first ones.
 
     Raises:
-        UserError: a method, a task, a profile or a device is not here, or images cannot be had.
+        UserError: a method, task, profile or device does not exist here, or images are missing.
     """
     request = Request(plugins=tuple(plugins))
     registry = Registry(request.plugins)
@@ -59,9 +62,9 @@ def plan_again(
     for row in baseline["rows"]:
         name = row["task"]
         if name not in tasks:
-            known = row.get(OPTIONS) or baseline["environment"].get(OPTIONS, {})
+            known = row.get("options") or baseline["environment"].get("options", {})
             tasks[name] = _task(registry, name, known, said)
-        profile = choose_profile(_profile_name(row["identity"]))
+        profile = choose_profile(without_brackets(row["profile"]))
         if reason := _apart(row, profile, tasks[name], registry):
             again.findings.append(
                 Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name_of(row), "identity", said=reason)
@@ -79,51 +82,58 @@ def plan_again(
 
 
 def _task(registry: Registry, name: str, known: Mapping[str, Any], said: Options) -> Task:
-    """Return a task of the images that a baseline knows, or that are named instead."""
-    options = from_json(dict(known) | given(said), said.cache)
+    """Return a task with the images of a baseline, or with those that the user names instead."""
+    options = from_json(dict(known) | to_json(said), said.cache)
     try:
         return task_of(registry, name, options)
     except UserError as error:
         raise UserError(f"{error} (a baseline of {name}: {_WHERE})") from error
 
 
-_WHERE = "where its images lie on this machine is said with --a, --b and --data-root"
+_WHERE = "say with --a, --b and --data-root where its images lie on this machine"
 
 
 def _apart(row: Row, profile: Profile, task: Task, registry: Registry) -> str:
-    """Return what of a row is no longer what it was, or ''."""
-    identity = row["identity"]
-    today = _configuration(registry, identity["method"], profile)
-    changed = _changed(identity["config"], today, row["label"], "config.")
-    changed += _changed(identity["numbers"], profile.numbers(), identity["profile"], "profile.")
-    if changed:
-        return f"the code says something else now: {'; '.join(changed)}"
+    """Return what has changed since a row was made, or ''."""
+    identity, settings = row["identity"], row["settings"]
+    method = identity["method"]
+    today = default_config(registry, method, profile)
+    found = _changed(identity["config"], today, _fields_set(settings, method), "config.")
+    set_there = _fields_set(settings, "profile")
+    found += _changed(identity["numbers"], profile.numbers(), set_there, "profile.")
+    if found:
+        return f"the code has changed: {'; '.join(found)}"
     sizes = _sized(profile, identity).sizes
     try:
         now = fingerprint(task, sizes)
     except UserError as error:
         raise UserError(f"{error} (a baseline of {row['task']}: {_WHERE})") from error
     if now != identity["fingerprint"]:
-        return f"its images are others ({identity['fingerprint']} -> {now}): nothing was run"
+        return f"its images have changed ({identity['fingerprint']} -> {now}): nothing was run"
     return ""
 
 
+def _fields_set(settings: Mapping[str, Any], owner: str) -> set[str]:
+    """Return the fields of a method, or of the profile, that `--set` chose."""
+    return {key.removeprefix(f"{owner}.") for key in settings if key.startswith(f"{owner}.")}
+
+
 def _changed(
-    was: Mapping[str, Any], now: Mapping[str, Any], label: str, beginning: str
+    was: Mapping[str, Any], now: Mapping[str, Any], free: set[str], beginning: str
 ) -> list[str]:
-    """Return what differs, but for what a label says was set."""
+    """Return what differs between two configurations, apart from fields that `--set` chose."""
     today = json.loads(json.dumps(now))
     return [
         f"{beginning}{key}: {was.get(key)} -> {today.get(key)}"
         for key in sorted(was.keys() | today.keys())
-        if was.get(key) != today.get(key)
-        and not (key in was and key in today and is_named(key, label))
+        if was.get(key) != today.get(key) and not (key in was and key in today and key in free)
     ]
 
 
-def _sized(profile: Profile, identity: Mapping[str, Any]) -> Profile:
+def _sized(profile: Profile, identity: Conditions) -> Profile:
     """Return a profile with the name and the numbers of an identity."""
-    numbers = {key: identity["numbers"][key] for key in SETTABLE}
+    known: Mapping[str, Any] = identity["numbers"]
+    numbers = {key: known[key] for key in SETTABLE}
     return replace(profile, name=identity["profile"], **numbers)
 
 
@@ -135,19 +145,18 @@ def _cell(
     registry: Registry,
     plugins: tuple[str, ...],
 ) -> Cell:
-    """Return a cell of the identity of a row.
+    """Return the cell of a row with a seed.
 
     Raises:
-        UserError: its method does not fit, or its device is not here.
+        UserError: its method does not fit the task, or its device is not here.
     """
     identity = row["identity"]
-    today = _configuration(registry, identity["method"], profile)
-    set_to = {key: identity["config"][key] for key in today if is_named(key, row["label"])}
-    config = today | set_to
+    today = default_config(registry, identity["method"], profile)
+    chosen = _fields_set(row["settings"], identity["method"])
+    config = today | {key: identity["config"][key] for key in today if key in chosen}
     if identity["method"] not in ANCHORS:
         plugin = registry.find("method", identity["method"])
         check_fit(plugin, _sized(profile, identity), task, config)
     usable_device(identity["device"])
-    return Cell(
-        label=row["label"], seed=seed, plugins=plugins, **(dict(identity) | {"config": config})
-    )
+    kept = cast("dict[str, Any]", identity) | {"config": config}
+    return Cell(label=row["label"], seed=seed, plugins=plugins, settings=row["settings"], **kept)

@@ -86,9 +86,13 @@ def _compare(
     )  # fmt: skip
 
 
+def _known(seconds: Sequence[float | None]) -> list[float]:
+    return [value for value in seconds if value is not None]
+
+
 def _compare_speed(base: Row, now: Row) -> _Compared:
     return _paired_or_not(
-        base, now, CPU_SECONDS, Layer.SPEED, base[CPU_SECONDS], now[CPU_SECONDS],
+        base, now, CPU_SECONDS, Layer.SPEED, _known(base[CPU_SECONDS]), _known(now[CPU_SECONDS]),
         "lower", True, math.log1p(gate.SLOWER),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The verbs that tell whether anything has become worse: `check` and `baseline`."""
+"""The verbs `check` and `baseline`: has anything become worse?"""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import (
+    DEFAULT_PROFILE,
     DEFAULT_RESULTS,
+    REPORTS,
+    WHAT,
+    WHERE,
     AOption,
     BOption,
     CacheOption,
+    ChooseMethodsOption,
+    ChooseSeedsOption,
+    ChooseTasksOption,
     DataRootOption,
     Engine,
     JobsOption,
@@ -21,78 +28,132 @@ from bench.cli.options import (
     ResultsOption,
     SkipBadOption,
     SplitOption,
-    TasksOption,
     cache_folder,
     check_seeds,
-    finish,
+    examples,
     names_in,
+    option,
+    path_in,
+    path_option,
     results_folder,
-    warm_up,
+    task_options,
 )
+from bench.cli.verbs import finish, warm_up
 
 app = typer.Typer()
 DEFAULT_BASELINE = Path("results/baselines/smoke.json")
 
 
+COMPARED = "What is compared"
+
+
+def _baseline_file(text: str | Path) -> Path:
+    return path_in(text, "the baseline")
+
+
 @app.command(
-    epilog="Examples:  python -m bench check  |  python -m bench check --run --lenient  |  "
-    "python -m bench check base.json --results results/local --junit check.xml  |  "
-    "Exit codes: 0 pass, 1 regressed, 2 wrong use, 3 a cell failed, 4 not comparable or "
-    "inconclusive."
+    epilog=examples(
+        "check",
+        "check --run --lenient",
+        "check base.json --results results/local --junit check.xml",
+        note="Exit codes: 0 pass, 1 regressed, 2 wrong use, 3 a cell failed, 4 not comparable or "
+        "inconclusive.",
+    )
 )
 def check(
     baseline: Annotated[
-        Path | None, typer.Argument(help="The baseline; results/baselines/smoke.json if not given.")
-    ] = None,
-    results: Annotated[
         Path | None,
-        typer.Option(
-            "--results",
-            help="Folder of the records; results/local, or with --run results/local/check.",
+        typer.Argument(
+            help=f"File of the baseline; {DEFAULT_BASELINE} by default.",
+            metavar="BASELINE",
+            parser=_baseline_file,
         ),
     ] = None,
     run_first: Annotated[
         bool,
-        typer.Option(
-            "--run", help="First run the cells of the baseline anew, three seeds of each."
+        option(
+            "--run",
+            help="First run the cells of the baseline again, with three seeds each; off by "
+            "default.",
+            panel=COMPARED,
         ),
     ] = False,
-    jobs: JobsOption = None,
     layers: Annotated[
         list[str] | None,
-        typer.Option(help="exact, golden, ordering, statistical; all if not given."),
+        option(
+            help="exact, golden, ordering, statistical, separated by commas; all by default.",
+            panel=COMPARED,
+            metavar="NAMES",
+        ),
     ] = None,
     lenient: Annotated[
-        bool, typer.Option("--lenient", help="Inconclusive is fine: exit code 0.")
+        bool,
+        option(
+            "--lenient",
+            help="Exit with 0 where a comparison is inconclusive; with 4 by default.",
+            panel=COMPARED,
+        ),
     ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all verdicts as JSON to this file.")
-    ] = None,
-    junit: Annotated[
-        Path | None, typer.Option("--junit", help="Write JUnit XML to this file.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option("--markdown", help="Write a Markdown summary to this file.")
-    ] = None,
     ab: Annotated[
         str | None,
-        typer.Option("--ab", metavar="REV", help="Only compare speed, with this git revision."),
+        option(
+            "--ab",
+            metavar="REV",
+            panel=COMPARED,
+            help="Compare only speed, with that of a git revision; not compared by default.",
+        ),
     ] = None,
+    plugins: PluginOption = None,
     a: AOption = None,
     b: BOption = None,
     data_root: DataRootOption = None,
     split: SplitOption = None,
     resize: ResizeOption = None,
     skip_bad: SkipBadOption = False,
-    plugins: PluginOption = None,
+    results: Annotated[
+        Path | None,
+        path_option(
+            "--results",
+            help="Folder of the records; results/local by default, and results/local/check with "
+            "--run.",
+            panel=WHERE,
+        ),
+    ] = None,
     cache_dir: CacheOption = None,
+    jobs: JobsOption = None,
+    json_file: Annotated[
+        Path | None,
+        path_option(
+            "--json",
+            help="File for all verdicts as JSON; not written by default.",
+            panel=REPORTS,
+            metavar="FILE",
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        path_option(
+            "--junit",
+            help="File for the verdicts as JUnit XML; not written by default.",
+            panel=REPORTS,
+            metavar="FILE",
+        ),
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        path_option(
+            "--markdown",
+            help="File for a Markdown summary; not written by default.",
+            panel=REPORTS,
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Compare records and code with a baseline: has anything become worse?"""
     if run_first:
         warm_up(Engine.process, dry_run=False)
     from bench.check.check import LAYERS, Options, Reports, check_speed
     from bench.check.check import check as compare
-    from bench.contracts.task import Options as Said
     from bench.utils.output.console import console
 
     options = Options(
@@ -101,7 +162,7 @@ def check(
         results=results_folder(results or DEFAULT_RESULTS / ("check" if run_first else "")),
         cache=cache_folder(cache_dir),
         plugins=tuple(plugins or ()),
-        said=Said(data_root, a, b, split, resize, skip_bad),
+        said=task_options(data_root, a, b, split, resize, skip_bad),
     )
     reports = Reports(json_file, junit, markdown)
     if ab is not None:
@@ -111,27 +172,48 @@ def check(
 
 
 @app.command(
-    epilog="Example:  python -m bench baseline --profile smoke --results results/local "
-    "--reason 'first numbers'"
+    epilog=examples(
+        "baseline --profile smoke --results results/local --reason 'first numbers'",
+    )
 )
 def baseline(
     file: Annotated[
-        Path | None, typer.Argument(help="Where; results/baselines/PROFILE.json if not given.")
+        Path | None,
+        typer.Argument(
+            help="File to write; results/baselines/PROFILE.json by default.",
+            metavar="FILE",
+            parser=_baseline_file,
+        ),
     ] = None,
-    results: ResultsOption = DEFAULT_RESULTS,
-    profile: Annotated[str, typer.Option(help="Which records: those of this profile.")] = "small",
-    methods: Annotated[
-        list[str] | None, typer.Option(help="Labels or methods; all of the records if not given.")
-    ] = None,
-    tasks: TasksOption = None,
-    seeds: Annotated[str | None, typer.Option(help="0,1,2 or 0-4; all if not given.")] = None,
-    reason: Annotated[str, typer.Option(help="Why it is written; the baseline keeps it.")] = "",
-    golden: Annotated[bool, typer.Option(help="Make golden numbers of the code as it is.")] = True,
+    methods: ChooseMethodsOption = None,
+    tasks: ChooseTasksOption = None,
+    profile: Annotated[
+        str,
+        option(
+            help=f"Profile of the records; {DEFAULT_PROFILE} by default.",
+            panel=WHAT,
+            metavar="NAME",
+        ),
+    ] = DEFAULT_PROFILE,
+    seeds: ChooseSeedsOption = None,
     plugins: PluginOption = None,
+    results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
+    reason: Annotated[
+        str,
+        option(
+            help="Why the baseline is written, to be kept in it; empty by default.",
+            panel=REPORTS,
+            metavar="TEXT",
+        ),
+    ] = "",
+    golden: Annotated[
+        bool,
+        option(help="Measure golden numbers of the present code; on by default.", panel=REPORTS),
+    ] = True,
 ) -> None:
-    """Write down what records say, for `check` to compare with."""
-    # golden numbers are also made with two threads: on a busy machine these would spin for minutes
+    """Write what records say to a baseline, for `check` to compare with."""
+    # golden numbers need two threads, which would wait actively for minutes on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     check_seeds(seeds)
     from bench.check.check import Options, write_baseline

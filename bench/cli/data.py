@@ -1,82 +1,149 @@
-"""The verbs on the images of tasks: `data list`, `data get`, `data show`."""
+"""The verbs on the images of tasks: `data list`, `data get` and `data show`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.options import (
+    DEFAULT_PROFILE,
     DEFAULT_RESULTS,
+    WHERE,
     AOption,
     BOption,
     CacheOption,
     DataRootOption,
     PluginOption,
+    ProfileOption,
     ResizeOption,
     SkipBadOption,
     SplitOption,
     cache_folder,
+    examples,
+    path_option,
+    task_options,
 )
+from bench.contracts.task import HIDDEN, LETTERS, PARTS
+from bench.utils.errors import UserError
 
-data = typer.Typer(no_args_is_help=True, help="The images of tasks: list, get, show.")
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The task.")]
+if TYPE_CHECKING:
+    from bench.contracts.task import Options, Task, TaskData
+
+data = typer.Typer(no_args_is_help=True, help="List, get or show the images of tasks.")
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the task.")]
 
 
-@data.command("list", epilog="Example:  python -m bench data list --data-root ~/data")
-def data_list(data_root: DataRootOption = None, plugins: PluginOption = None) -> None:
-    """List tasks with where their images are, or how to get them."""
+@data.command("list", epilog=examples("data list", "data list --data-root ~/data"))
+def data_list(plugins: PluginOption = None, data_root: DataRootOption = None) -> None:
+    """List tasks with the place of their images, or how to get them."""
     from bench.contracts.registry import Registry
-    from bench.contracts.task import Options
-    from bench.tasks.catalogue import show_tasks
-    from bench.utils.output.console import console
+    from bench.utils.output.console import console, print_table
 
-    show_tasks(console(), Registry(plugins or ()).all("task"), Options(data_root=data_root))
+    options = task_options(data_root, None, None, None, None, False)
+    found = Registry(plugins or ()).all("task")
+    rows = [(plugin.name, _place_of_images(plugin.load(), options)) for plugin in found]
+    print_table(console(), ("task", "its images"), rows)
 
 
-@data.command("get", epilog="Example:  python -m bench data get usps-mnist --data-root ~/data")
+def _place_of_images(kind: type[Task], options: Options) -> str:
+    """Return where the images of a task are, or how to get them."""
+    from bench.tasks.options import flag
+
+    if needed := [flag(name) for name in kind.needs if getattr(options, name) is None]:
+        return f"yours: give {' and '.join(needed)}"
+    task = kind(options)
+    return task.missing() or ("embedded" if task.home is None else f"found in {task.home}")
+
+
+@data.command("get", epilog=examples("data get usps-mnist --data-root ~/data"))
 def data_get(
-    name: NameArgument, data_root: DataRootOption = None, plugins: PluginOption = None
+    name: NameArgument, plugins: PluginOption = None, data_root: DataRootOption = None
 ) -> None:
-    """Fetch the files of a task, with their checksums; a run never does."""
+    """Download the files of a task and check them. A run never downloads."""
     from bench.contracts.registry import Registry
-    from bench.contracts.task import Options
-    from bench.tasks.catalogue import get
     from bench.tasks.options import task_of
-    from bench.utils.output.console import console
+    from bench.utils.output.console import console, say
 
-    get(console(), task_of(Registry(plugins or ()), name, Options(data_root=data_root)))
+    options = task_options(data_root, None, None, None, None, False)
+    task = task_of(Registry(plugins or ()), name, options)
+    if task.home is None:
+        say(console(), f"{task.name} is embedded: there is nothing to get")
+        return
+    task.fetch()
+    if missing := task.missing():
+        raise UserError(f"{task.name}: {missing}")
+    say(console(), f"{task.name}: complete in {task.home}")
 
 
-@data.command("show", epilog="Example:  python -m bench data show digits --profile smoke")
+@data.command(
+    "show",
+    epilog=examples("data show digits --profile smoke", "data show avatars-hat --out hats.png"),
+)
 def data_show(
     name: NameArgument,
-    profile: Annotated[str, typer.Option(help="smoke, small, medium or paper.")] = "small",
-    out: Annotated[
-        Path | None, typer.Option(help="The picture; sheet-NAME.png in results/local.")
-    ] = None,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    plugins: PluginOption = None,
     a: AOption = None,
     b: BOption = None,
     data_root: DataRootOption = None,
     split: SplitOption = None,
     resize: ResizeOption = None,
     skip_bad: SkipBadOption = False,
-    plugins: PluginOption = None,
     cache_dir: CacheOption = None,
+    out: Annotated[
+        Path | None,
+        path_option(
+            "--out",
+            help="File for the picture; sheet-NAME.png in results/local by default.",
+            panel=WHERE,
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
-    """Count the images of a task and the values of its factors, and draw a sheet of them."""
+    """Count the images of a task and the values of its factors, and draw a sheet of images."""
     from bench.contracts.registry import Registry
-    from bench.contracts.task import Options
     from bench.plan.profiles import choose_profile
     from bench.runs.execute import make_ready
-    from bench.tasks.catalogue import show
     from bench.tasks.options import tasks_of
+    from bench.tasks.sheet import draw_sheet
     from bench.utils.hashing import safe
-    from bench.utils.output.console import console
+    from bench.utils.output.console import console, print_table, say
 
     cache = cache_folder(cache_dir)
-    options = Options(data_root, a, b, split, resize, skip_bad, cache)
+    options = task_options(data_root, a, b, split, resize, skip_bad, cache)
     (task,) = tasks_of(Registry(plugins or ()), [name], options).values()
     images = make_ready(console(), task, choose_profile(profile, []).sizes, cache)
-    show(console(), images, out or DEFAULT_RESULTS / f"sheet-{safe(task.name)}.png")
+    print_table(console(), *_counts(images))
+    say(console(), _facts(images))
+    sheet = out or DEFAULT_RESULTS / f"sheet-{safe(task.name)}.png"
+    try:
+        draw_sheet(sheet, images)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot write {sheet} ({reason}): name another file with --out") from error
+    say(console(), f"wrote {sheet}")
+
+
+def _counts(images: TaskData) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return a table: how many images and values of factors each domain of each part has."""
+    places = [(part, at) for part in PARTS for at in range(len(images.domains[part]))]
+    domains = [images.domains[part][at] for part, at in places]
+    heads = ("factor", "value", *(f"{part} {LETTERS[at]}" for part, at in places))
+    rows = [("images", "", *(str(len(domain.images)) for domain in domains))]
+    for column, factor in enumerate(images.factors):
+        name = f"{factor.name}{' (separate)' if factor.separate else ''}"
+        for value, word in ((HIDDEN, "not visible"), *enumerate(factor.values)):
+            counts = [int((domain.factors[:, column] == value).sum()) for domain in domains]
+            if value != HIDDEN or any(counts):
+                rows.append((name, word, *map(str, counts)))
+                name = ""
+    return heads, rows
+
+
+def _facts(images: TaskData) -> str:
+    truth = "true results are known" if images.truth is not None else "no true results"
+    label = f"; the label is {images.label}" if images.label else ""
+    size = f"{images.spec.size} px"
+    return f"{images.name}: {size}, fingerprint {images.fingerprint}, {truth}{label}"

@@ -1,4 +1,4 @@
-"""The command line. torch is imported only by a verb that needs it."""
+"""The command line: all verbs together. Only a verb that needs torch imports it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from bench import __version__
 from bench.cli import check as cli_check
 from bench.cli import data as cli_data
 from bench.cli import results as cli_results
 from bench.cli import run as cli_run
-from bench.cli.options import Verbs
+from bench.cli import score as cli_score
+from bench.cli.verbs import Verbs, plain_words
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.escape import printable
+from bench.utils.version import __version__
 
 app = typer.Typer(
     name="bench",
@@ -27,12 +28,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 fine, 1 regression found, 2 wrong use, 3 a cell failed, "
     "4 cannot compare, 70 an error of the suite itself, 130 interrupted.",
 )
-
-
-for part in (cli_run, cli_results, cli_check):
+for part in (cli_run, cli_score, cli_results, cli_check):
     app.add_typer(part.app)
-
-
 app.add_typer(cli_data.data, name="data")
 
 
@@ -56,7 +53,7 @@ def _common(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    # typer brings a copy of click along, or uses the installed one: its error is found by descent
+    # some versions of typer use click, others a copy of it: so its base error is looked up by name
     names = {parent.__name__: parent for parent in typer.BadParameter.__mro__}
     click_error: type[Exception] = names["ClickException"]
     try:
@@ -67,6 +64,6 @@ def main(arguments: list[str] | None = None) -> None:
     except click_error as error:
         message = error.format_message()  # type: ignore[attr-defined]
         if message:
-            print(f"error: {printable(message)} (see --help)", file=sys.stderr)
+            print(f"error: {printable(plain_words(message))} (see --help)", file=sys.stderr)
         sys.exit(Exit.WRONG_USE)
     sys.exit(code or 0)

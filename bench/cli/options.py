@@ -1,23 +1,29 @@
-"""What the verbs share: options, and the ways in which a verb begins and ends."""
+"""The options that several verbs share, and the checks of what they are given."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from bench.contracts.labels import split_names
-from bench.contracts.task import Resize, Split
+from bench.contracts.task import Options, Resize, Split
 from bench.utils.errors import UserError
-from bench.utils.interrupts import came, interrupted, noted
 
 DEFAULT_RESULTS = Path("results/local")
+DEFAULT_TASK = "avatars-glasses"
+DEFAULT_PROFILE = "small"
+
+WHAT = "Methods, tasks and metrics"
+IMAGES = "Images of your own"
+WHERE = "Where and how"
+LIMITS = "Resume and limits"
+SCALE = "Scale out (shards, Ray)"
+REPORTS = "Reports"
 
 
 class Existing(StrEnum):
@@ -36,153 +42,307 @@ class Engine(StrEnum):
     ray = "ray"
 
 
-ResultsOption = Annotated[
-    Path, typer.Option("--results", help="Folder of records, grids and leaderboard.")
-]
-TasksOption = Annotated[
-    list[str] | None, typer.Option("--tasks", "--task", help="Names, separated by commas.")
-]
-MetricsOption = Annotated[
-    list[str] | None, typer.Option(help="Ids or families, separated by commas; all.")
-]
-JobsOption = Annotated[
-    int | None, typer.Option(min=1, help="Cells at a time; the number of cores if not given.")
-]
-InceptionOption = Annotated[
-    Path | None, typer.Option(help="Weights of Inception, for fid_add and fid_remove.")
-]
-CacheOption = Annotated[
-    Path | None, typer.Option(help="Where tasks are kept (or CONTENTBENCH_CACHE).")
-]
-EngineOption = Annotated[
-    Engine,
-    typer.Option(
-        help="process: one process a cell; inline: in this process; ray: on the Ray cluster of "
-        "RAY_ADDRESS, or here."
+def option(*flags: str, help: str, panel: str, **more: Any) -> Any:  # noqa: A002
+    """Declare an option; its help text says its default in words."""
+    return typer.Option(*flags, help=help, rich_help_panel=panel, show_default=False, **more)
+
+
+def path_option(flag: str, *, help: str, panel: str, metavar: str = "DIR") -> Any:  # noqa: A002
+    """Declare an option that takes a path, which must not be empty."""
+
+    def parse(text: str | Path) -> Path:
+        return path_in(text, flag)
+
+    return option(flag, help=help, panel=panel, metavar=metavar, parser=parse)
+
+
+def path_in(text: str | Path, flag: str) -> Path:
+    """Return the path that an option was given.
+
+    Raises:
+        UserError: the text is empty, as an unset variable of a script is. `Path` would take it for
+            the working folder.
+    """
+    if not str(text).strip():
+        raise UserError(f"{flag} '{text}': expected a path ('.' is the working folder)")
+    return Path(text)
+
+
+MethodsOption = Annotated[
+    list[str] | None,
+    option(
+        help="Names of methods, separated by commas; all methods and anchors by default.",
+        panel=WHAT,
+        metavar="NAMES",
     ),
 ]
-AOption = Annotated[
-    Path | None, typer.Option("--a", help="Images without the extra content (--task folder).")
+TasksOption = Annotated[
+    list[str] | None,
+    option(
+        "--tasks",
+        "--task",
+        help=f"Names of tasks, separated by commas; {DEFAULT_TASK} by default.",
+        panel=WHAT,
+        metavar="NAMES",
+    ),
 ]
-BOption = Annotated[
-    Path | None, typer.Option("--b", help="Images with the extra content (--task folder).")
+TaskOption = Annotated[
+    str,
+    option(
+        "--task", help=f"Name of the task; {DEFAULT_TASK} by default.", panel=WHAT, metavar="NAME"
+    ),
 ]
-DataRootOption = Annotated[
-    Path | None, typer.Option(help="The folder that holds data sets (CelebA, digits).")
+MetricsOption = Annotated[
+    list[str] | None,
+    option(
+        help="Ids or families of metrics, separated by commas; all that can be had by default.",
+        panel=WHAT,
+        metavar="NAMES",
+    ),
 ]
-SplitOption = Annotated[
-    Split | None,
-    typer.Option(help="folder: hash of the content, or sub-folder; celeba: official or identity."),
-]
-ResizeOption = Annotated[
-    Resize | None, typer.Option(help="How an image of --task folder becomes square; crop.")
-]
-SkipBadOption = Annotated[
-    bool, typer.Option("--skip-bad", help="Go on without images that cannot be used.")
+ProfileOption = Annotated[
+    str,
+    option(
+        help=f"smoke, small, medium or paper; {DEFAULT_PROFILE} by default.",
+        panel=WHAT,
+        metavar="NAME",
+    ),
 ]
 PluginOption = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", help="File with a method, metric or task of your own (repeatable)."),
+    path_option(
+        "--plugin",
+        help="A file with a method, metric or task of your own (repeatable); none by default.",
+        panel=WHAT,
+        metavar="FILE",
+    ),
+]
+InceptionOption = Annotated[
+    Path | None,
+    path_option(
+        "--inception",
+        help="Weights of Inception, for fid_add and fid_remove; without them neither is computed.",
+        panel=WHAT,
+        metavar="FILE",
+    ),
+]
+ChooseMethodsOption = Annotated[
+    list[str] | None,
+    option(help="Labels or methods of the records; all by default.", panel=WHAT, metavar="NAMES"),
+]
+ChooseTasksOption = Annotated[
+    list[str] | None,
+    option(
+        "--tasks",
+        "--task",
+        help="Tasks of the records; all by default.",
+        panel=WHAT,
+        metavar="NAMES",
+    ),
+]
+ChooseSeedsOption = Annotated[
+    str | None,
+    option(
+        help="Seeds of the records, as in 0,1,2 or 0-4; all by default.",
+        panel=WHAT,
+        metavar="SEEDS",
+    ),
+]
+ImagesSettingsOption = Annotated[
+    list[str] | None,
+    option(
+        "--set",
+        help="profile.FIELD=VALUE (repeatable); nothing of the profile is changed by default.",
+        panel=WHAT,
+        metavar="SETTING",
+    ),
+]
+
+AOption = Annotated[
+    Path | None,
+    path_option("--a", help="Images of domain A, for --task folder; needed there.", panel=IMAGES),
+]
+BOption = Annotated[
+    Path | None,
+    path_option(
+        "--b",
+        help="Images of domain B, which has the separate content, for --task folder; needed there.",
+        panel=IMAGES,
+    ),
+]
+DataRootOption = Annotated[
+    Path | None,
+    path_option(
+        "--data-root",
+        help="Folder of data sets such as CelebA and MNIST; CONTENTBENCH_DATA or data in the "
+        "cache folder by default, and needed for CelebA.",
+        panel=IMAGES,
+    ),
+]
+SplitOption = Annotated[
+    Split | None,
+    option(
+        help="What puts an image into train, probe or test: hash of its content (default) or its "
+        "sub-folder for --task folder, official (default) or identity for CelebA.",
+        panel=IMAGES,
+        metavar="RULE",
+    ),
+]
+ResizeOption = Annotated[
+    Resize | None,
+    option(
+        help="How an image of --task folder becomes square; crop by default.",
+        panel=IMAGES,
+    ),
+]
+SkipBadOption = Annotated[
+    bool,
+    option(
+        "--skip-bad",
+        help="Leave out images that cannot be used; they are an error by default.",
+        panel=IMAGES,
+    ),
+]
+
+ResultsOption = Annotated[
+    Path,
+    path_option(
+        "--results",
+        help=f"Folder of records, pictures and leaderboard; {DEFAULT_RESULTS} by default.",
+        panel=WHERE,
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    path_option(
+        "--cache-dir",
+        help="Folder where the images of tasks are kept; CONTENTBENCH_CACHE or the user's cache "
+        "folder by default.",
+        panel=WHERE,
+    ),
+]
+JobsOption = Annotated[
+    int | None,
+    option(
+        min=1,
+        help="Cells at a time; one for each core or GPU by default.",
+        panel=WHERE,
+        metavar="N",
+    ),
+]
+DryRunOption = Annotated[
+    bool,
+    option(
+        "--dry-run", help="Say what would be done, and do nothing; off by default.", panel=WHERE
+    ),
+]
+EngineOption = Annotated[
+    Engine,
+    option(
+        help="process (default): a process for each cell; inline: all cells in this process; ray: "
+        "the Ray cluster of RAY_ADDRESS, or Ray on this machine.",
+        panel=SCALE,
+    ),
+]
+AgainOption = Annotated[
+    Existing,
+    option(
+        help="resume: compute what is missing or outdated; retry (default): also what failed; "
+        "fresh: everything.",
+        panel=LIMITS,
+    ),
 ]
 
 
-def names_in(given: list[str] | None) -> tuple[str, ...]:
-    """Return the names of an option that may be repeated and may hold commas or spaces.
+def examples(*commands: str, note: str = "") -> str:
+    """Return the epilog of a verb: one example a line, and a note."""
+    lines = [f"python -m bench {command}" for command in commands]
+    return "\n\n".join(["Examples:", *lines, *([note] if note else [])])
 
-    In the brackets of a label, a comma parts nothing.
+
+def names_in(given: list[str] | None) -> tuple[str, ...]:
+    """Return the names in the values of an option, which hold commas or spaces.
+
+    A comma within the brackets of a label separates nothing.
 
     Raises:
-        UserError: it is given and holds none, as an unset variable of a script does.
+        UserError: the option was given without any name, as by an unset variable of a script.
     """
     names = tuple(name for text in given or () for name in split_names(text))
     if given and not names:
         raise UserError(
-            f"an option that takes names got '{given[0]}': name some, or leave the option out"
+            f"an option that takes names got '{given[0]}': give a name, or leave the option out"
         )
     return names
 
 
 def check_seeds(seeds: str | None) -> None:
-    """Make sure that seeds which are given are not empty.
+    """Make sure that `--seeds` was not given an empty text.
 
     Raises:
-        UserError: they are.
+        UserError: it was.
     """
     if seeds is not None and not seeds.strip():
         raise UserError("--seeds '': expected whole numbers such as 0,1,2 or 0-4")
 
 
-def results_folder(given: Path) -> Path:
-    """Return the absolute path of a results folder.
+def task_options(
+    data_root: Path | None,
+    a: Path | None,
+    b: Path | None,
+    split: Split | None,
+    resize: Resize | None,
+    skip_bad: bool,
+    cache: Path | None = None,
+) -> Options:
+    """Return what the user says of the images of a task.
 
     Raises:
-        UserError: this user may not look into it.
+        UserError: the folder of data sets is a file, or this user may not look into it.
     """
-    return allowed(given, "--results")
+    if data_root is not None:
+        full_path(data_root, "--data-root")
+    return Options(data_root, a, b, split, resize, skip_bad, cache)
+
+
+def results_folder(given: Path) -> Path:
+    """Return the full path of a results folder.
+
+    Raises:
+        UserError: it is a file, or this user may not look into it.
+    """
+    return full_path(given, "--results")
 
 
 def cache_folder(given: Path | None) -> Path:
-    """Return the absolute path of the cache folder.
+    """Return the full path of the cache folder.
 
     Raises:
-        UserError: this user may not look into it, or has none.
+        UserError: it is a file, this user may not look into it, or this user has none.
     """
     from bench.utils.files.paths import default_cache
 
-    return allowed(given or default_cache(), "--cache-dir or CONTENTBENCH_CACHE")
+    return full_path(given or default_cache(), "--cache-dir or CONTENTBENCH_CACHE")
 
 
-def allowed(folder: Path, option: str) -> Path:
-    """Return the absolute path of a folder; the option is what names another.
+def full_path(folder: Path, flag: str) -> Path:
+    """Return the full path of a folder, which need not exist.
+
+    Args:
+        folder: as it was given.
+        flag: the option that names another folder, for the message.
 
     Raises:
-        UserError: this user may not look into it.
+        UserError: it is a file, or this user may not look into it.
     """
     try:
         whole = folder.resolve()
+        if whole.is_file():
+            raise UserError(f"{folder} is a file: name a folder with {flag}")
         with suppress(FileNotFoundError, NotADirectoryError):  # it may be made later
             os.stat(f"{whole}/.")
     except OSError as error:
         raise UserError(
-            f"cannot look into the folder {folder} ({error.strerror}): name another with {option}"
+            f"cannot look into the folder {folder} ({error.strerror}): name another with {flag}"
         ) from error
     return whole
-
-
-def warm_up(engine: Engine, dry_run: bool) -> None:
-    """Let workers begin to import torch while this process still plans.
-
-    Raises:
-        UserError: what the engine needs is not installed.
-    """
-    if engine is Engine.ray:
-        from bench.runs.engines.choose import require_ray
-
-        require_ray()
-    if engine is Engine.process and not dry_run:
-        from bench.runs.engines.process import warm_up
-
-        warm_up()
-
-
-def finish(work: Callable[[], int]) -> NoReturn:
-    """Do the work of a verb and end with its exit code."""
-    if came():  # while modules were imported, one of which went on
-        raise KeyboardInterrupt
-    raise typer.Exit(work())
-
-
-class Verbs(TyperGroup):
-    """All verbs: whatever one of them is doing, Ctrl-C ends it with one line."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a verb."""
-        with noted():
-            try:
-                return super().invoke(ctx)
-            except typer.Exit:
-                raise
-            except BaseException as error:
-                if came() or isinstance(error, KeyboardInterrupt):
-                    raise typer.Exit(interrupted()) from None  # typer ends without a word
-                raise

@@ -1,4 +1,4 @@
-"""The verbs on what is there: `list`, `leaderboard`, `merge`, `clean`."""
+"""The verbs on plug-ins and results: `list`, `leaderboard`, `merge` and `clean`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ import typer
 
 from bench.cli.options import (
     DEFAULT_RESULTS,
+    WHERE,
     CacheOption,
+    DryRunOption,
     PluginOption,
     ResultsOption,
-    allowed,
     cache_folder,
+    examples,
+    full_path,
+    option,
+    path_in,
+    path_option,
     results_folder,
 )
 from bench.utils.errors import UserError
 
 app = typer.Typer()
+REMOVED = "What is removed"
 
 
 class Kind(StrEnum):
@@ -32,12 +39,14 @@ class Kind(StrEnum):
     profiles = "profiles"
 
 
-@app.command("list", epilog="Example:  python -m bench list methods")
+@app.command("list", epilog=examples("list methods"))
 def list_(
-    kind: Annotated[Kind, typer.Argument(help="methods, tasks, metrics or profiles.")],
+    kind: Annotated[
+        Kind, typer.Argument(help="methods, tasks, metrics or profiles.", metavar="KIND")
+    ],
     plugins: PluginOption = None,
 ) -> None:
-    """List what there is, without running any of it."""
+    """List methods, tasks, metrics or profiles, without running any of their code."""
     from bench.contracts.anchors import SUMMARIES
     from bench.contracts.registry import Registry
     from bench.plan.profiles import profiles
@@ -73,7 +82,7 @@ def list_(
     print_table(console(), heads, rows)
 
 
-@app.command(epilog="Example:  python -m bench leaderboard --results results/local")
+@app.command(epilog=examples("leaderboard --results results/local"))
 def leaderboard(results: ResultsOption = DEFAULT_RESULTS, plugins: PluginOption = None) -> None:
     """Write leaderboard.csv and leaderboard.md from the records, and print the main table."""
     from bench.board.publish import write_leaderboard
@@ -88,63 +97,91 @@ def leaderboard(results: ResultsOption = DEFAULT_RESULTS, plugins: PluginOption 
         raise UserError(f"no usable record in {results / 'records'}")
 
 
+def _source(text: str | Path) -> Path:
+    return path_in(text, "DIR")
+
+
 @app.command(
-    epilog="Examples:  python -m bench merge machine1 machine2  |  "
-    "python -m bench merge shards/* --into results/all --dry-run"
+    epilog=examples(
+        "merge machine1 machine2",
+        "merge shards/* --into results/all --dry-run",
+    )
 )
 def merge(
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR...", help="Results folders; nothing in them changes."),
+        typer.Argument(
+            metavar="DIR...", help="Results folders, which stay as they are.", parser=_source
+        ),
     ],
     into: Annotated[
-        Path, typer.Option("--into", help="The results folder that they become.")
+        Path,
+        path_option(
+            "--into", help=f"Results folder to write; {DEFAULT_RESULTS} by default.", panel=WHERE
+        ),
     ] = DEFAULT_RESULTS,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
-    ] = False,
+    dry_run: DryRunOption = False,
     plugins: PluginOption = None,
 ) -> None:
-    """Unite results folders of several machines, and list where they disagree."""
+    """Merge the results folders of several machines, and list where they disagree."""
     from bench.board.publish import write_leaderboard
     from bench.contracts.registry import Registry
-    from bench.records.merge import merge as unite
+    from bench.records.merge import merge as merge_folders
     from bench.records.store import Store
     from bench.utils.output.console import console
 
     for source in sources:
-        allowed(source, "DIR")
-    target = allowed(into, "--into")
+        full_path(source, "DIR")
+    target = full_path(into, "--into")
     infos = Registry(plugins or ()).infos()
-    code = unite(console(), sources, target, dry_run, infos)
+    code = merge_folders(console(), sources, target, dry_run, infos)
     if not dry_run:
         write_leaderboard(console(), Store(target), known=infos)
     raise typer.Exit(code)
 
 
-@app.command(
-    epilog="Examples:  python -m bench clean  |  python -m bench clean --weights --artefacts --yes"
-)
+@app.command(epilog=examples("clean", "clean --weights --artefacts --yes"))
 def clean(
-    results: ResultsOption = DEFAULT_RESULTS,
     weights: Annotated[
-        bool, typer.Option("--weights", help="Weights of finished cells too: scoring needs none.")
+        bool,
+        option(
+            "--weights",
+            help="Remove the weights of finished cells too, which scoring does not "
+            "need; kept by default.",
+            panel=REMOVED,
+        ),
     ] = False,
     artefacts: Annotated[
         bool,
-        typer.Option("--artefacts", help="What new metrics are computed from, too."),
+        option(
+            "--artefacts",
+            help="Remove the artefacts too, which new metrics need; kept by default.",
+            panel=REMOVED,
+        ),
     ] = False,
     unfinished: Annotated[
         bool,
-        typer.Option("--unfinished", help="Run folders without a good record, too."),
+        option(
+            "--unfinished",
+            help="Remove the run folders of cells without a good record too; kept by default.",
+            panel=REMOVED,
+        ),
     ] = False,
     cache: Annotated[
-        bool, typer.Option("--cache", help="The cache too: tasks are drawn again when needed.")
+        bool,
+        option(
+            "--cache",
+            help="Remove the cached tasks too, which are made again when needed; kept by default.",
+            panel=REMOVED,
+        ),
     ] = False,
+    yes: Annotated[
+        bool, option("--yes", help="Remove without asking; it asks by default.", panel=REMOVED)
+    ] = False,
+    results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove it without a question.")] = False,
 ) -> None:
-    """Say what takes disk space and can go; remove what was left over, and what is chosen."""
+    """Say what takes disk space, and remove leftovers and what the options choose."""
     import time
 
     from bench.records.clean import clean as tidy

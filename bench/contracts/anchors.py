@@ -1,7 +1,7 @@
-"""Known floors and ceilings: pseudo-methods that pass through the same metrics without training.
+"""Anchors: methods without training that mark the floor and the ceiling of each metric.
 
-An anchor gives artefacts directly, because only the task can draw the truth. It has no codes and no
-decoder, so the metrics that need those do not apply to it.
+An anchor makes its artefacts directly from the task. It has no codes and no decoder, so metrics
+that need these do not apply to it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _ABSENT = {
 
 
 def copy_source(data: TaskData) -> Artefacts:
-    """Return every source as it is: the floor of transfer."""
+    """Return each source unchanged: the floor of transfer."""
     a, b = data.test_pairs
     images = {"add": a, "other": a, "remove": b, "cycle_a": a, "cycle_b": b}
     return Artefacts(images, absent=_ABSENT)
 
 
 def copy_guide(data: TaskData) -> Artefacts:
-    """Return the guide instead of the source: perfect content, another face."""
+    """Return the guide in place of the result: the right content on another face."""
     from bench.contracts.images import of_neighbours  # here: listing anchors must not import torch
 
     _, b = data.test_pairs
@@ -39,7 +39,7 @@ def copy_guide(data: TaskData) -> Artefacts:
 
 
 def ground_truth(data: TaskData) -> Artefacts:
-    """Return the true results: the ceiling. Nothing, with the reason, where the task has none."""
+    """Return the true results, the ceiling. A task without them gives no images, and the reason."""
     if data.truth is None:
         reason = f"task {data.name} cannot render the true result"
         return Artefacts({}, absent=_ABSENT | dict.fromkeys(IMAGES, reason))

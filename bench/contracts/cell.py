@@ -1,27 +1,33 @@
-"""A cell: one method on one task in one profile with one seed. Its identity decides every number."""
+"""A cell: one method on one task in one profile with one seed. Its identity decides the numbers."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from bench.contracts.labels import without_brackets
 from bench.contracts.task import DataSizes
 from bench.utils.hashing import hash_of, safe
 
+if TYPE_CHECKING:
+    from bench.contracts.record import Conditions, Identity
+
 PUBLISHED: Literal["published"] = "published"
 IMAGES_HASH = "images_hash"
-"""The one key of the configuration of images that were made elsewhere (see `Cell.imported`)."""
+"""The only key in the configuration of images that were made elsewhere (see `Cell.imported`)."""
+_NOT_IDENTITY = ("label", "settings", "plugins")
 
 
 @dataclass(frozen=True)
 class Cell:
     """One run: a method (or an anchor) on a task in a profile with a seed.
 
-    All fields but ``label`` and ``plugins`` are its identity. What does not change a number is not
-    in it: jobs, engine, paths, order, time, the list of metrics.
+    Its identity is all fields but these three: ``label``, its name for people; ``settings``, what
+    `--set` changed (see `bench.contracts.record.Settings`); ``plugins``, the files given with
+    `--plugin`. The identity holds nothing that cannot change a number, such as the number of
+    workers, the engine, paths, the time or the list of metrics.
     """
 
     label: str
@@ -36,35 +42,37 @@ class Cell:
     precision: str
     threads: int = 1
     plugins: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """All that decides the numbers."""
-        return {
+        found = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("label", "plugins")
+            if field.name not in _NOT_IDENTITY
         }
+        return cast("Identity", found)
 
     @property
     def imported(self) -> bool:
-        """Whether it is made of images that a method trained elsewhere has left."""
+        """Whether its images were made elsewhere, by a method that this suite did not train."""
         return is_imported(self.identity)
 
     @cached_property
     def id(self) -> str:
-        """Return the 16 hex digits that name this run."""
+        """The 16 hex digits that name this run: the hash of its identity."""
         return hash_of(self.identity)
 
     @property
     def name(self) -> str:
-        """Return the name of its files: readable, and unique through the id."""
-        words = (self.label, self.task, self.profile.partition("[")[0], f"s{self.seed}")
+        """The name of its files. People can read it, and digits of the id make it unique."""
+        words = (self.label, self.task, without_brackets(self.profile), f"s{self.seed}")
         return f"{safe('-'.join(words))}-{self.id[:8]}"
 
     @property
     def sizes(self) -> DataSizes:
-        """How much of the task it takes."""
+        """How many images of which size it takes from the task."""
         numbers = self.numbers
         return DataSizes(
             numbers["size"],
@@ -75,11 +83,14 @@ class Cell:
 
 
 def stem_of(profile: str) -> str:
-    """Return a profile's name as a part of a file's: one that was changed has a name of its own."""
-    stem, bracket, _ = profile.partition("[")
-    return f"{stem}-{hash_of(profile)[:8]}" if bracket else stem
+    """Return the name of a profile as a part of a file name.
+
+    A profile that `--set` changed gets a part of its own.
+    """
+    stem = without_brackets(profile)
+    return stem if stem == profile else f"{stem}-{hash_of(profile)[:8]}"
 
 
-def is_imported(identity: Mapping[str, Any]) -> bool:
-    """Return whether an identity is that of images made elsewhere, and of no method in here."""
+def is_imported(identity: Conditions) -> bool:
+    """Return whether an identity belongs to images that were made elsewhere."""
     return IMAGES_HASH in identity["config"]

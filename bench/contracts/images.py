@@ -1,4 +1,4 @@
-"""The one conversion between images as they are stored and images as methods see them."""
+"""Converts images between the form that is stored and the form that methods see."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def to_float(images: torch.Tensor) -> torch.Tensor:
 
 
 def to_uint8(images: torch.Tensor) -> torch.Tensor:
-    """Return [-1, 1] images as uint8: rounded, then clamped.
+    """Return images in [-1, 1] as uint8: rounded, then clamped.
 
-    Truncation instead of rounding alone would move a Frechet distance.
+    Truncating instead of rounding would by itself change a Frechet distance.
     """
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def of_neighbours(guides: torch.Tensor) -> torch.Tensor:
-    """Return for each test pair the guide of its neighbour (see `bench.contracts.task.Truth`)."""
+    """Return the guides of the neighbouring test pairs (see `bench.contracts.task.Truth`)."""
     return guides.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)

@@ -1,7 +1,8 @@
-"""How labels are written: ``mine[layers="32,64",learning_rate=0.5]``. Nothing reads values back.
+"""How labels are written: ``mine[layers="32,64",learning_rate=0.5]``.
 
-A label names a method and what `--set` changed of it, and the name of a profile does the same; what
-decides what is run is the identity of a cell and never its label.
+A label is the name of a method, followed by what `--set` changed. The names of profiles are written
+the same way. Labels are for people, and no code reads values back from them: the identity and the
+settings of a cell hold the values (see `bench.contracts.record`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _PLAIN = re.compile(r"""[^\s\x00-\x1f,=\[\]{}"'`\\]+""")
-"""Text that can stand in brackets as it is."""
+"""A text that needs no quotes in brackets."""
 _PART = re.compile(
     r"""
       (?P<between>[,\s]+)
@@ -24,29 +25,43 @@ _PART = re.compile(
 
 
 def brackets(changes: Mapping[str, Any]) -> str:
-    """Return what was changed as ``[field=value,...]``, '' where nothing was.
+    """Return changes as ``[field=value,...]``, or '' for none.
 
-    Of one field, whose values are of one type, other values give other texts.
+    Different values of a field give different texts if the values have the same type.
     """
     inside = ",".join(f"{key}={value_text(value)}" for key, value in sorted(changes.items()))
     return f"[{inside}]" if inside else ""
 
 
 def value_text(value: Any) -> str:
-    """Return a value of a setting: a number in full, a text in quotes where it needs them."""
+    """Return a value as labels write it: a text or a tuple in quotes where it needs them."""
+    text = setting_text(value)
+    return quoted(text) if isinstance(value, str | tuple | list) else text
+
+
+def setting_text(value: Any) -> str:
+    """Return a value as `--set` reads it: a number in full, numbers of a tuple with commas."""
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
-    return quoted(value) if isinstance(value, str) else str(value)
+    if isinstance(value, tuple | list):
+        is_plain = value and all(isinstance(item, int | float) for item in value)
+        return ",".join(map(setting_text, value)) if is_plain else json.dumps(value)
+    return str(value)
 
 
 def quoted(text: str) -> str:
-    """Return a text, in quotes where it could be taken for more than one thing."""
+    """Return a text, in quotes if a label would be ambiguous without them."""
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
+def without_brackets(name: str) -> str:
+    """Return a label or the name of a profile without what `--set` changed."""
+    return name.partition("[")[0]
+
+
 def split_names(text: str) -> list[str]:
-    """Return names that commas or blanks part; in the brackets of a label, they part nothing."""
+    """Return the names in a text, separated by commas or blanks outside of brackets."""
     names = [""]
     for found in _PART.finditer(text):
         if found["between"]:
@@ -54,9 +69,3 @@ def split_names(text: str) -> list[str]:
         else:
             names[-1] += found[0]
     return [name for name in names if name]
-
-
-def is_named(field: str, label: str) -> bool:
-    """Return whether a label, or a profile's name, says that a field was changed."""
-    inside = label.partition("[")[2]
-    return re.search(rf"(?:^|,){re.escape(field)}=", inside) is not None

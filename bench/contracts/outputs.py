@@ -1,7 +1,7 @@
-"""What a method and a task may return, checked where it is returned.
+"""Checks what methods and tasks return, as soon as they return it.
 
-Nothing that breaks its contract goes on from here: no metric ever sees a value that is not finite,
-an image too many or a picture of another size. The message names the function that returned it.
+An output that breaks its contract stops here, so no metric ever sees a value that is not finite,
+too many images, or images of the wrong size. The message names the function that returned it.
 """
 
 from __future__ import annotations
@@ -15,45 +15,45 @@ import torch
 from torch import Tensor
 
 from bench.contracts.method import Codes
-from bench.contracts.task import HIDDEN, PARTS, DataSizes, Domain, Factor, TaskData
+from bench.contracts.task import HIDDEN, LETTERS, PARTS, DataSizes, Domain, Factor, TaskData
 from bench.utils.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SLACK = 1e-3
-"""How far an image may leave [-1, 1]: rounding, and no more."""
+"""How far a value may lie outside [-1, 1]: enough for rounding errors."""
 DIMENSIONS = (2, 4)
-"""A code is (N, C) or (N, C, H, W)."""
+"""Numbers of dimensions of a code: (N, C) or (N, C, H, W)."""
 
 
 class OutputError(Exception):
-    """A method returned what its contract does not allow."""
+    """An output of a method breaks its contract."""
 
 
 class DivergedError(Exception):
-    """A loss stopped being a finite number."""
+    """A loss is no longer a finite number."""
 
 
 # --- methods -------------------------------------------------------------------------------------
 
 
 def checked_images(function: str, output: Any, like: Tensor) -> Tensor:
-    """Return the images that a function of a method made, float32 on the CPU.
+    """Return the images that a function of a method returned, as float32 on the CPU.
 
     Args:
         function: its name, for the message.
-        output: what it returned: a floating point tensor in [-1, 1].
-        like: (N, 3, S, S), the images that it was given; there must be as many of the same size.
+        output: what it returned. It must be a floating point tensor in [-1, 1].
+        like: the input images, (N, 3, S, S). The output must have the same shape.
 
     Raises:
-        OutputError: it is something else.
+        OutputError: the output is something else.
     """
     images = _floating(function, output, "images")
     if images.shape != like.shape:
         raise OutputError(
             f"{function} gave images of shape {_shape(images)}, expected {_shape(like)}: "
-            "one image for each that it is given"
+            "one image for each input image"
         )
     images = _finite(function, images)
     lowest, highest = images.min().item(), images.max().item()
@@ -66,7 +66,7 @@ def checked_images(function: str, output: Any, like: Tensor) -> Tensor:
 
 
 def checked_codes(output: Any, like: Tensor) -> Codes:
-    """Return the codes that ``encode`` made of (N, 3, S, S) images, float32 on the CPU.
+    """Return the codes that ``encode`` returned for (N, 3, S, S) images, as float32 on the CPU.
 
     Raises:
         OutputError: they are not `Codes` of finite numbers, (N, C) or (N, C, H, W).
@@ -89,24 +89,24 @@ def _code(which: str, code: Any, n: int) -> Tensor:
     return _finite("encode", code, f"{which} codes")
 
 
-def require_for_all(given: int, batches: int) -> None:
-    """Make sure that a separate code was given for all batches, or for none.
+def require_for_all(count: int, batches: int) -> None:
+    """Make sure that all batches have a separate code, or none has.
 
     Raises:
-        OutputError: for some.
+        OutputError: only some have one.
     """
-    if 0 < given < batches:
+    if 0 < count < batches:
         raise OutputError(
-            f"encode gave separate codes for {given} of {batches} batches, expected them for all "
+            f"encode gave separate codes for {count} of {batches} batches, expected them for all "
             "images or for none"
         )
 
 
 def require_one_shape(code: str, tensors: Mapping[str, Tensor]) -> None:
-    """Make sure that codes of all domains and parts are comparable: their shapes are equal but N.
+    """Make sure that the codes of all domains and parts have the same shape, apart from N.
 
     Raises:
-        OutputError: they are not.
+        OutputError: they do not.
     """
     shapes = {tuple(tensor.shape[1:]): name for name, tensor in tensors.items()}
     if len(shapes) > 1:
@@ -118,11 +118,11 @@ def require_one_shape(code: str, tensors: Mapping[str, Tensor]) -> None:
 
 
 def checked_losses(output: Any, step: int) -> dict[str, float]:
-    """Return what ``training_step`` returned at a step, as numbers.
+    """Return the losses that ``training_step`` returned at a step, as numbers.
 
     Raises:
-        OutputError: it is not a dictionary of scalars.
-        DivergedError: a value is not finite.
+        OutputError: they are not a dictionary of scalars.
+        DivergedError: one is not finite.
     """
     if not isinstance(output, Mapping):
         raise OutputError(f"training_step gave {_kind(output)}, expected a dict of scalar tensors")
@@ -140,16 +140,16 @@ def checked_losses(output: Any, step: int) -> dict[str, float]:
 
 
 def _is_scalar(value: Any) -> bool:
-    """Return whether a value is one real number, or a tensor of one that is there."""
+    """Return whether a value is one real number, or a tensor that holds one."""
     if isinstance(value, Tensor):
         return value.numel() == 1 and not value.is_complex() and _is_dense(value)
-    if isinstance(value, int):  # Python's have no bound
+    if isinstance(value, int):  # in Python it has no upper bound
         return abs(value) <= sys.float_info.max
     return isinstance(value, float)
 
 
 def _is_dense(tensor: Tensor) -> bool:
-    """Return whether a tensor holds all of its values in memory."""
+    """Return whether all values of a tensor lie in memory."""
     return tensor.layout is torch.strided and not tensor.is_meta
 
 
@@ -180,10 +180,10 @@ def _finite(function: str, values: Tensor, what: str = "values") -> Tensor:
 
 
 def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
-    """Return what ``load`` of a task gave.
+    """Return the data that ``load`` of a task returned.
 
     Raises:
-        UserError: it is not what `TaskData` promises.
+        UserError: they break the contract of `TaskData`.
     """
     where = f"task {data.name}: load gave"
     for part in PARTS:
@@ -192,7 +192,7 @@ def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
         domains = data.domains[part]
         if len(domains) != len(data.domains[PARTS[0]]) or len(domains) < 2:
             raise UserError(f"{where} {len(domains)} domains in {part}, expected two or more")
-        for letter, domain in zip("ABCDEFGH", domains, strict=False):
+        for letter, domain in zip(LETTERS, domains, strict=False):
             place = f"{where} for domain {letter} of {part}"
             _check_images(place, domain.images, sizes.size)
             _check_factors(place, domain, data.factors)
@@ -217,10 +217,10 @@ def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
 
 
 def checked_pieces(name: str, pieces: Iterator[Tensor], size: int) -> Iterator[Tensor]:
-    """Yield the images of a domain of a task that streams, some at a time.
+    """Yield the images of one domain piece by piece, from a task that streams.
 
     Raises:
-        UserError: one of the pieces is not uint8 (n, 3, S, S).
+        UserError: a piece is not uint8 (n, 3, S, S).
     """
     for piece in pieces:
         _check_images(f"task {name}: load gave", piece, size)

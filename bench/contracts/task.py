@@ -26,6 +26,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bench.utils.errors import UserError
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "probe", "test")
 """*train* trains methods, *probe* fits probes and statistics, *test* gives all numbers."""
+LETTERS = ascii_uppercase
+"""The names of domains by their index: A, B, C, ..."""
 HIDDEN = -1
 """The value of a factor that cannot be seen in an image (the colour of hair under a hijab)."""
 

@@ -1,1 +1,1 @@
-"""From names to cells: profiles, settings, forecasts, shards."""
+"""Turns what the user asks for into cells: profiles, settings, forecasts, shards."""

@@ -1,4 +1,4 @@
-"""Does a method fit a task? Asked before a run, so that what does not fit costs no training."""
+"""Checks before a run that a method fits a task, so that no training is wasted."""
 
 from __future__ import annotations
 
@@ -15,43 +15,46 @@ if TYPE_CHECKING:
 
 
 class DomainsError(UserError):
-    """A method cannot take as many domains as a task has."""
+    """A method cannot handle as many domains as a task has."""
 
 
 def check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, Any]) -> None:
-    """Build a method; for a task of more than two domains, see whether it can take them.
+    """Check that a method can be built for a task and handles all its domains.
 
-    First without memory or numbers; a method that cannot be built so is built for real.
+    The method is built on the meta device, which needs no memory. If that fails, it is built on
+    the CPU.
 
     Raises:
-        DomainsError: it takes two domains, and the task has more.
-        UserError: it does not fit for another reason.
+        DomainsError: the method handles two domains, and the task has more.
+        UserError: the method does not fit for another reason.
     """
     import torch
+
+    from bench.contracts.method import make_config
 
     method = plugin.load()
     spec = Spec(profile.size, domains=task.domains, kinds=kinds_of_content(task.factors))
     if method.supervision == "kind" and not spec.kinds:
         raise UserError(
-            f"{plugin.name} must be told the kind of extra content of every training image, and "
-            f"task {task.name} names none: leave {plugin.name} out"
+            f"{plugin.name} needs the kind of extra content of every training image, and "
+            f"task {task.name} has no such labels: leave {plugin.name} out"
         )
     pair = replace(spec, domains=2)
     for device in ("meta", "cpu"):
         try:
             with torch.device(device):
-                made = method(pair, method.Config(**config))
+                built = method(pair, make_config(method.Config, config))
             break
         except (Exception, SystemExit) as error:
             if device == "cpu" or isinstance(error, ValueError):
-                said = str(error) if isinstance(error, ValueError) else repr(error)
-                raise UserError(f"{plugin.name} in profile {profile.name}: {said}") from error
-    if not any(parameter.requires_grad for parameter in made.parameters()):
+                reason = str(error) if isinstance(error, ValueError) else repr(error)
+                raise UserError(f"{plugin.name} in profile {profile.name}: {reason}") from error
+    if not any(parameter.requires_grad for parameter in built.parameters()):
         raise UserError(
-            f"{plugin.name} has no parameters that can be trained, expected at least one: keep its "
+            f"{plugin.name} has no trainable parameters, expected at least one: keep its "
             "networks as attributes of the method, so that parameters() finds them"
         )
-    settings = method.Config(**config)
+    settings = make_config(method.Config, config)
     if spec != pair and not _works(method, spec, settings) and _works(method, pair, settings):
         raise DomainsError(
             f"{plugin.name} takes two domains, task {task.name} has {spec.domains}: "
@@ -60,7 +63,7 @@ def check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, An
 
 
 def _works(method: type[Method], spec: Spec, config: BaseConfig) -> bool:
-    """Return whether a method can make a training step and reconstruct images of each domain."""
+    """Return whether a method can do a training step and reconstruct images of each domain."""
     import torch
 
     from bench.cell.training import flops_of_step
@@ -68,12 +71,12 @@ def _works(method: type[Method], spec: Spec, config: BaseConfig) -> bool:
 
     try:
         with computing_with(1), torch.random.fork_rng(devices=[]):
-            made = method(spec, config).eval()
+            built = method(spec, config).eval()
             image = torch.rand(1, spec.channels, spec.size, spec.size) * 2 - 1
             with torch.inference_mode():
                 for domain in range(spec.domains):
-                    made.reconstruct(image, domain)
-            flops_of_step(made)
+                    built.reconstruct(image, domain)
+            flops_of_step(built)
     except (Exception, SystemExit):
         return False
     return True

@@ -1,16 +1,17 @@
-"""How long a run will take and how much disk it needs, estimated from earlier records."""
+"""Estimates from earlier records how long a run takes and how much disk it needs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, Literal
 
 from bench.cell.job import Job
 from bench.contracts.anchors import ANCHORS
-from bench.contracts.cell import Cell
+from bench.contracts.cell import PUBLISHED, Cell
 from bench.contracts.metric import IMAGES
+from bench.contracts.record import Record
 from bench.contracts.task import DataSizes
 from bench.records.store import Store
 from bench.utils.files.disk import Need, size_of
@@ -20,31 +21,66 @@ if TYPE_CHECKING:
     from bench.cell.job import Job
     from bench.plan.plan import Plan
 
+BUDGET: Final = "budget_tflops"
+
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a job will take, or None where no earlier record tells."""
+    """The time and the disk that a job will take; None if no earlier record is like it.
+
+    Attributes:
+        seconds: the time of all stages of the cell.
+        megabytes: the size of its run folder.
+        scaled: whether the time comes from a record of another budget.
+    """
 
     seconds: float | None
     megabytes: float | None
+    scaled: bool = False
 
 
-def forecast(job: Job, records: Sequence[dict[str, Any]]) -> Forecast:
-    """Return what a job will take, going by the last record of the same method and sizes."""
+def forecast(job: Job, records: Sequence[Record]) -> Forecast:
+    """Return the forecast of a job from the newest record of the same method, task and profile.
+
+    If there is none, a record that differs only in its training budget is used, and the time of
+    training is scaled with the budget.
+    """
     if job.todo == "nothing":
         return Forecast(0.0, 0.0)
     last = latest_alike(job.cell, records, ("method", "task", "numbers", "device"))
-    if last is None:
-        return Forecast(None, None)
-    parts = last["timings"].items()
-    seconds = sum(s for stage, s in parts if job.todo == "run" or stage.startswith("score"))
-    return Forecast(seconds, last["facts"].get("disk_mb"))
+    factor = 1.0
+    if scaled := last is None:
+        last = _latest_of_another_budget(job.cell, records)
+        if last is None:
+            return Forecast(None, None)
+        factor = job.cell.numbers[BUDGET] / last["identity"]["numbers"][BUDGET]
+    seconds = sum(
+        taken * (factor if stage == "train" else 1.0)
+        for stage, taken in last["timings"].items()
+        if job.todo == "run" or stage.startswith("score")
+    )
+    return Forecast(seconds, last["facts"].get("disk_mb"), scaled)
 
 
-def latest_alike(
-    cell: Cell, records: Sequence[dict[str, Any]], same: Sequence[str]
-) -> dict[str, Any] | None:
-    """Return the last good record that has the same as a cell in these parts of its identity."""
+def _latest_of_another_budget(cell: Cell, records: Sequence[Record]) -> Record | None:
+    """Return the newest good record that differs from a cell only in the number of FLOPs."""
+    if cell.numbers[BUDGET] == PUBLISHED:
+        return None
+    others = [
+        record
+        for record in records
+        if record["identity"]["numbers"].get(BUDGET, PUBLISHED) != PUBLISHED
+        and record["identity"]["numbers"] | {BUDGET: cell.numbers[BUDGET]} == cell.numbers
+    ]
+    return latest_alike(cell, others, ("method", "task", "device"))
+
+
+Part = Literal["method", "task", "numbers", "device"]
+"""A part of an identity."""
+
+
+def latest_alike(cell: Cell, records: Sequence[Record], same: Sequence[Part]) -> Record | None:
+    """Return the newest good record whose identity has the same values as a cell for these keys."""
     alike = [
         record
         for record in records
@@ -54,17 +90,20 @@ def latest_alike(
     return max(alike, key=lambda record: record["finished"], default=None)
 
 
-def known_records(results: Path) -> list[dict[str, Any]]:
-    """Return the records of a results folder and those that come with the suite."""
+def known_records(results: Path) -> list[Record]:
+    """Return the records of a results folder and the committed records of the suite."""
     return Store(results).records()[0] + Store(COMMITTED).records()[0]
 
 
 WEIGHTS_MB = 50.0
-"""The weights of a method of which no record tells."""
+"""The assumed size of the weights of a method that has no record."""
 
 
 def needs_of_run(plan: Plan, jobs: Sequence[Job]) -> list[Need]:
-    """Return what a run will write: run folders by earlier records, and tasks by their sizes."""
+    """Return the disk that a run needs: for its run folders, and for tasks that are not cached.
+
+    The size of a run folder comes from an earlier record if there is one.
+    """
     from bench.tasks.cache import is_cached
 
     trained = [job for job in jobs if job.todo == "run" and job.cell.method not in ANCHORS]
@@ -92,10 +131,10 @@ def needs_of_run(plan: Plan, jobs: Sequence[Job]) -> list[Need]:
 
 
 def assumed_megabytes(sizes: DataSizes) -> float:
-    """Return what a run folder takes where no record tells.
+    """Return the assumed size of a run folder if there is no record.
 
-    Assumed are all images that a method can leave, codes in float32 with as many numbers as an
-    image has, and `WEIGHTS_MB`.
+    It holds all images that a method can write, float32 codes with as many values as an image,
+    and `WEIGHTS_MB` of weights.
     """
     values = 3 * sizes.size**2
     images = len(IMAGES) * sizes.test * values
@@ -104,6 +143,6 @@ def assumed_megabytes(sizes: DataSizes) -> float:
 
 
 def task_megabytes(sizes: DataSizes) -> float:
-    """Return what a task takes in the cache: two domains, and three true results for each pair."""
+    """Return the size of a task in the cache: two domains, and three true images per test pair."""
     images = 2 * (sizes.train + sizes.probe + sizes.test) + 3 * sizes.test
     return images * 3 * sizes.size**2 / 1e6

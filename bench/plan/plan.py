@@ -1,11 +1,11 @@
-"""From names to jobs: what a run consists of, what is left of it, and what it will take."""
+"""Turns a request into a plan of cells, and a plan into jobs."""
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,35 @@ from bench.contracts.registry import Registry, families
 from bench.contracts.task import Options, Task
 from bench.plan.fit import DomainsError, check_fit
 from bench.plan.profiles import Setting, choose_profile, configure
+from bench.plan.settings import method_settings, profile_settings
 from bench.records.environment import native_bf16
+from bench.records.read import Damaged
 from bench.records.select import ALL
 from bench.records.store import Existing, Store
 from bench.tasks.cache import fingerprint
-from bench.tasks.options import given, tasks_of
+from bench.tasks.options import tasks_of, to_json
 from bench.utils.errors import UserError, unknown
+from bench.utils.files.atomic import read_only
 from bench.utils.seeds import parse_seeds
+from bench.utils.threads import available_cores
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for, not yet checked."""
+    """What the user asks for, not yet checked.
+
+    Attributes:
+        methods, tasks, metrics: names; `all` stands for all of a kind that need no extra input.
+        profile: the name of a profile.
+        seeds: as typed, for example `0,1` or `0-4`; empty for the seeds of the profile.
+        device: auto, cpu or cuda.
+        precision: auto, fp32 or bf16; empty for the precision of the profile.
+        settings: the `--set` options, as typed.
+        plugins: files with the user's own methods, metrics and tasks.
+        inception: the file with the weights of Inception, if there is one.
+        options: the images that the user names.
+        dry_run: whether planning must not write, not even to the cache.
+    """
 
     methods: tuple[str, ...] = (ALL,)
     tasks: tuple[str, ...] = ("avatars-glasses",)
@@ -42,15 +59,21 @@ class Request:
     plugins: tuple[Path, ...] = ()
     inception: Path | None = None
     options: Options = field(default_factory=Options)
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
     """The cells of a run, and the plug-ins that they name.
 
-    tasks: by name; one is missing where all that is needed of it is in the cache. left_out: why
-    methods that `all` meant are not among the cells, and which installed plug-ins cannot be used, a
-    line each.
+    Attributes:
+        cells: the cells, in the order of the tasks, methods and seeds.
+        versions: the version of each metric to compute, by metric id.
+        tasks: the tasks by name. A task is missing if the cache holds all that is needed of it.
+        registry: the plug-ins.
+        inception: the file with the weights of Inception, if there is one.
+        left_out: one line for each method of `all` that does not fit a task, and for each
+            installed plug-in that cannot be used.
     """
 
     cells: tuple[Cell, ...]
@@ -62,11 +85,16 @@ class Plan:
 
 
 def make_plan(request: Request) -> Plan:
-    """Check a request whole and resolve it.
+    """Check a request completely and return its cells.
 
     Raises:
-        UserError: anything in it does not exist, does not fit, or cannot be had here.
+        UserError: a name does not exist, a value does not fit, or this machine lacks something.
     """
+    with read_only() if request.dry_run else nullcontext():
+        return _make_plan(request)
+
+
+def _make_plan(request: Request) -> Plan:
     registry = Registry(request.plugins)
     settings = [Setting.parse(text) for text in request.settings]
     methods = _chosen_methods(registry, request.methods)
@@ -90,6 +118,7 @@ def make_plan(request: Request) -> Plan:
     tasks = tasks_of(registry, request.tasks, request.options)
     plugins = full_paths(request)
 
+    set_in_profile = profile_settings(profile)
     cells: list[Cell] = []
     left_out: list[str] = list(registry.skipped)
     for task_name, task in tasks.items():
@@ -107,9 +136,10 @@ def make_plan(request: Request) -> Plan:
                 device="cpu",
                 precision="fp32",
                 plugins=plugins,
+                settings=set_in_profile,
             )
             if name in ANCHORS:
-                cells.append(cell)  # nothing random, nothing trained: one cell serves all seeds
+                cells.append(cell)  # an anchor has no seed: one cell stands for all
                 continue
             plugin = registry.find("method", name)
             label, config = configure(plugin, profile, settings)
@@ -123,6 +153,7 @@ def make_plan(request: Request) -> Plan:
             chosen: dict[str, Any] = {
                 "label": label,
                 "config": config,
+                "settings": cell.settings | method_settings(plugin, profile, config),
                 "device": device,
                 "precision": precision,
             }
@@ -138,16 +169,20 @@ def jobs_for(
     may_train: bool = True,
     **limits: Any,
 ) -> list[Job]:
-    """Return a job for every cell, with what is left to do for it.
+    """Return one job for each cell of a plan, with what is left to do for it.
 
-    limits: timeout, checkpoint_every, keep and cells_per_gpu (see `Job`).
-
-    Where nothing may be trained, a cell that would be run is scored, and scored again if fresh.
+    Args:
+        plan: the cells.
+        store: the results folder with the records of earlier runs.
+        cache: the folder of rendered and decoded tasks.
+        existing: what to do with a cell that has a record.
+        may_train: if False, a cell that would be trained is only scored.
+        limits: timeout, checkpoint_every, keep and cells_per_gpu (see `Job`).
     """
     command = "python -m bench " + shlex.join(sys.argv[1:])
     jobs = []
     for cell in plan.cells:
-        seen = store.state(cell)  # before `todo` looks: what changes in between is seen as changed
+        seen = store.state(cell)  # before `todo`, so that a change in between is noticed
         todo = store.todo(cell, plan.versions, existing)
         if todo == "run" and not may_train:
             todo = "score"
@@ -159,7 +194,7 @@ def jobs_for(
             metrics=tuple(plan.versions),
             inception=plan.inception,
             command=command,
-            options=given(plan.tasks[cell.task].options) if cell.task in plan.tasks else {},
+            options=to_json(plan.tasks[cell.task].options) if cell.task in plan.tasks else {},
             may_train=may_train,
             again=existing == "fresh",
             seen=seen,
@@ -170,7 +205,7 @@ def jobs_for(
 
 
 def stale(plan: Plan, store: Store) -> list[str]:
-    """Return the labels of finished cells whose method's source has changed since."""
+    """Return the labels of finished cells whose method has changed its source since then."""
     now = {
         plugin.name: plugin.source_hash()
         for plugin in plan.registry.all("method")
@@ -179,7 +214,7 @@ def stale(plan: Plan, store: Store) -> list[str]:
     labels = []
     for cell in plan.cells:
         record = store.record(store.record_path(cell))
-        if isinstance(record, dict) and record["id"] == cell.id:
+        if not isinstance(record, Damaged) and record["id"] == cell.id:
             then = record["sources"].get(cell.method)
             if then is not None and then != now.get(cell.method, then):
                 labels.append(cell.label)
@@ -187,24 +222,23 @@ def stale(plan: Plan, store: Store) -> list[str]:
 
 
 def default_workers(device: str, cells_per_gpu: int = 1) -> int:
-    """Return how many cells run at a time: one a core, or so many on each GPU."""
+    """Return how many cells run at a time: one per CPU core, or `cells_per_gpu` per GPU."""
     if device == "cuda":
         import torch
 
         return cells_per_gpu * max(1, torch.cuda.device_count())
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return available_cores()
 
 
 def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
+    """Return methods and anchors by name; `all` leaves out methods that need more labels."""
     plugins = registry.all("method")
     methods = [plugin.name for plugin in plugins]
-    alike = [p.name for p in plugins if p.facts.get("supervision", "domain") == "domain"]
+    unsupervised = [p.name for p in plugins if p.facts.get("supervision", "domain") == "domain"]
     chosen: list[str] = []
     for name in names:
         if name == ALL:
-            chosen += [*alike, *ANCHORS]
+            chosen += [*unsupervised, *ANCHORS]
         elif name in methods or name in ANCHORS:
             chosen.append(name)
         else:
@@ -213,14 +247,18 @@ def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
 
 
 def full_paths(request: Request) -> tuple[str, ...]:
-    """Return the files of a request's plug-ins so that a worker finds them."""
+    """Return the absolute paths of the plug-in files, which a worker in another folder needs."""
     return tuple(str(path.resolve()) for path in request.plugins)
 
 
 def chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
-    """Return the wanted metric ids with their versions; a family's name stands for all its ids.
+    """Return the metric ids to compute, with their versions.
 
-    All that can be computed with the given settings, or what is named; that must be computable.
+    The name of a family stands for all its metrics. `all` stands for every metric that this
+    machine can compute.
+
+    Raises:
+        UserError: a metric does not exist, or is named and cannot be computed here.
     """
     settings = Settings(inception=request.inception)
     by_family = {p.name: [info.id for info in p.facts["numbers"]] for p in registry.all("metric")}
@@ -240,7 +278,7 @@ def chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
 
 
 def usable_device(name: str) -> str:
-    """Return a device by its name, for auto the best that is here.
+    """Return the name of a device; auto gives cuda if torch sees a GPU, and else cpu.
 
     Raises:
         UserError: there is no such device.

@@ -1,12 +1,10 @@
-"""From what the user asks for to cells: profiles, `--set`, and the identity of a run."""
+"""Profiles, and what `--set` changes of a profile or of the configuration of a method."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import tomllib
-import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import Any, Literal
 from bench.contracts.labels import brackets
 from bench.contracts.registry import Plugin
 from bench.contracts.task import DataSizes
+from bench.plan.field_values import parse_value
 from bench.utils.errors import UserError, unknown
 
 PROFILES = Path(__file__).with_name("profiles.toml")
@@ -25,10 +24,18 @@ PROFILES = Path(__file__).with_name("profiles.toml")
 class Profile:
     """The size of a run.
 
-    size: side in pixels. train_images, probe_images, test_images: per domain. budget_tflops: the
-    training FLOPs of every cell in units of 1e12, or "published" for each method's own iteration
-    count. probes: the battery of the domain accuracy. eval_batch: images in a forward pass.
-    methods: what the profile changes of a method's configuration.
+    Attributes:
+        name: its name, with the fields that `--set` changed in brackets.
+        description: one sentence for `list profiles`.
+        size: height and width of an image in pixels.
+        train_images, probe_images, test_images: number of images per domain.
+        seeds: the seeds of each method where `--seeds` gives none.
+        precision: fp32, bf16, or auto for bf16 where the hardware has it.
+        budget_tflops: the training FLOPs of every cell in units of 1e12, or "published" for the
+            iteration count of each method's paper.
+        probes: the classifiers that measure the domain accuracy.
+        eval_batch: images in a forward pass after training.
+        methods: for each method, the fields of its configuration that the profile changes.
     """
 
     name: str
@@ -46,25 +53,23 @@ class Profile:
 
     @property
     def sizes(self) -> DataSizes:
-        """How much of a task it takes."""
+        """The image size and the number of images that it takes of a task."""
         return DataSizes(self.size, self.train_images, self.probe_images, self.test_images)
 
     def numbers(self) -> dict[str, Any]:
-        """Return what is part of a cell's identity."""
+        """Return the fields that are part of a cell's identity."""
         left_out = {"name", "description", "seeds", "precision", "methods"}
         fields = (field.name for field in dataclasses.fields(self))
         found = {name: getattr(self, name) for name in fields if name not in left_out}
-        return found | {"probes": list(self.probes)}  # as JSON gives it back
+        return found | {"probes": list(self.probes)}  # a list, as JSON has it
 
 
-LARGEST = {int: 2**63 - 1, float: sys.float_info.max}
-"""The largest numbers that `--set` takes."""
 SETTABLE = ("size", "train_images", "probe_images", "test_images", "budget_tflops")
-"""The fields of a profile that `--set profile.FIELD=VALUE` reaches."""
+"""The fields of a profile that `--set profile.FIELD=VALUE` can change."""
 
 
 def profiles() -> dict[str, Profile]:
-    """Return the profiles by name."""
+    """Return the profiles of the suite by name."""
     found = {}
     for name, table in tomllib.loads(PROFILES.read_text("utf-8")).items():
         lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
@@ -74,7 +79,7 @@ def profiles() -> dict[str, Profile]:
 
 @dataclass(frozen=True)
 class Setting:
-    """One `--set OWNER.FIELD=VALUE`, where the owner is a method or the word profile."""
+    """One `--set OWNER.FIELD=VALUE`; the owner is the name of a method, or `profile`."""
 
     owner: str
     field: str
@@ -85,7 +90,7 @@ class Setting:
         """Read `press2019.sep=25`.
 
         Raises:
-            UserError: it has another form.
+            UserError: the text has another form.
         """
         name, equals, value = text.partition("=")
         owner, dot, field = name.strip().partition(".")
@@ -98,10 +103,10 @@ class Setting:
 
 
 def choose_profile(name: str, settings: Iterable[Setting] = ()) -> Profile:
-    """Return a profile, changed by the settings that are its own; its name says what changed.
+    """Return a profile with the settings of `profile` applied; its name shows the changes.
 
     Raises:
-        UserError: no such profile, or a setting has an unknown field or a wrong value.
+        UserError: there is no such profile, or a setting has an unknown field or a wrong value.
     """
     known = profiles()
     if name not in known:
@@ -112,9 +117,9 @@ def choose_profile(name: str, settings: Iterable[Setting] = ()) -> Profile:
         if setting.owner == "profile":
             if setting.field not in SETTABLE:
                 raise unknown("field of a profile", setting.field, SETTABLE)
-            changes[setting.field] = _typed(setting, _hints(Profile)[setting.field])
-    if changes.get("test_images", 2) % 2 or min([1, *_numbers(changes.values())]) <= 0:
-        raise UserError("profile fields must be positive, and test_images even")
+            value = _value_of(setting, _hints(Profile)[setting.field])
+            _check_profile_value(setting, value)
+            changes[setting.field] = value
     changes = {k: v for k, v in changes.items() if getattr(profile, k) != v}
     return dataclasses.replace(profile, name=name + brackets(changes), **changes)
 
@@ -124,11 +129,11 @@ def configure(
 ) -> tuple[str, dict[str, Any]]:
     """Return the label and the full configuration of a method in a profile.
 
-    The published values are the defaults, the profile beats them, `--set` beats the profile. The
-    label is the method's name, with what `--set` changed in brackets.
+    A value of `--set` replaces that of the profile, which replaces the default of the paper. The
+    label is the name of the method, with the values of `--set` in brackets.
 
     Raises:
-        UserError: an unknown field or a wrong value.
+        UserError: a setting has an unknown field or a wrong value.
     """
     hints, defaults = _fields(plugin)
     base = defaults | dict(profile.methods.get(plugin.name, {}))
@@ -138,7 +143,7 @@ def configure(
             continue
         if setting.field not in hints:
             raise unknown(f"field of {plugin.name}", setting.field, hints)
-        value = _typed(setting, hints[setting.field])
+        value = _value_of(setting, hints[setting.field])
         if value != base[setting.field]:
             changes[setting.field] = value
     config = base | changes
@@ -148,8 +153,19 @@ def configure(
     return plugin.name + brackets(changes), config
 
 
-def _numbers(values: Iterable[Any]) -> list[float]:
-    return [value for value in values if isinstance(value, int | float)]
+def _check_profile_value(setting: Setting, value: Any) -> None:
+    """Check that a number of a profile is positive, and the number of test images even.
+
+    Raises:
+        UserError: it is not.
+    """
+    wanted = ""
+    if not isinstance(value, str) and value <= 0:
+        wanted = "a positive number"
+    elif setting.field == "test_images" and value % 2:
+        wanted = "an even number"
+    if wanted:
+        raise UserError(f"--set profile.{setting.field}={setting.text}: expected {wanted}")
 
 
 def _hints(config_class: type) -> dict[str, Any]:
@@ -157,10 +173,10 @@ def _hints(config_class: type) -> dict[str, Any]:
 
 
 def _fields(plugin: Plugin) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the types and the defaults of the fields of a method's configuration.
+    """Return the type and the default of each field of a method's configuration, by field name.
 
     Raises:
-        UserError: it is no dataclass whose fields all have a default, of a value that JSON has.
+        UserError: it is not a dataclass, or a field has no default or one that JSON cannot hold.
     """
     config_class = plugin.load().Config
     try:
@@ -170,40 +186,21 @@ def _fields(plugin: Plugin) -> tuple[dict[str, Any], dict[str, Any]]:
     except (NameError, TypeError, ValueError) as error:
         raise UserError(
             f"{plugin.path}: Config of method '{plugin.name}' cannot be used ({error}): expected a "
-            "dataclass whose fields are numbers and texts, each with a default"
+            "dataclass whose fields are numbers, texts or tuples of them, each with a default"
         ) from error
     return hints, defaults
 
 
-def _typed(setting: Setting, hint: Any) -> Any:
-    """Return the setting's value as its field's type."""
-    options = (
-        typing.get_args(hint)
-        if typing.get_origin(hint) in (typing.Union, types.UnionType)
-        else (hint,)
-    )
-    for option in options:
-        if typing.get_origin(option) is Literal:
-            for choice in typing.get_args(option):
-                if setting.text == str(choice):
-                    return choice
-        elif option is bool:
-            if setting.text.lower() in ("true", "false"):
-                return setting.text.lower() == "true"
-        elif option in (int, float, str):
-            try:
-                value = option(setting.text)
-            except ValueError:
-                continue
-            if option is str or abs(value) <= LARGEST[option]:  # false for what is no number
-                return value
-    wanted = " or ".join(
-        " | ".join(map(str, typing.get_args(option)))
-        if typing.get_origin(option) is Literal
-        else getattr(option, "__name__", str(option))
-        for option in options
-    )
-    raise UserError(
-        f"--set {setting.owner}.{setting.field}={setting.text}: expected {wanted}, "
-        f"got '{setting.text}'"
-    )
+def _value_of(setting: Setting, hint: Any) -> Any:
+    """Return the setting's value as the type of its field.
+
+    Raises:
+        UserError: the type does not take it.
+    """
+    try:
+        return parse_value(setting.text, hint)
+    except ValueError as error:
+        raise UserError(
+            f"--set {setting.owner}.{setting.field}={setting.text}: expected {error}, "
+            f"got '{setting.text}'"
+        ) from None

@@ -1,51 +1,66 @@
-"""Which `--set` options make the cell that a record describes."""
+"""What `--set` changed in a cell, and which `--set` options make the cell of an identity again."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from bench.contracts.anchors import ANCHORS
-from bench.contracts.labels import value_text
-from bench.contracts.registry import Registry
+from bench.contracts.labels import setting_text, without_brackets
+from bench.contracts.record import Identity
+from bench.contracts.registry import Plugin, Registry
 from bench.plan.profiles import SETTABLE, Profile, choose_profile, configure, profiles
 
 
-def settings_of(identity: Mapping[str, Any], registry: Registry) -> list[str]:
-    """Return what `--set` must be given for today's code to make a cell of an identity.
+def profile_settings(profile: Profile) -> dict[str, Any]:
+    """Return what `--set` changed in a profile, as ``{"profile.FIELD": value}``."""
+    plain = choose_profile(without_brackets(profile.name))
+    return {
+        f"profile.{field}": getattr(profile, field)
+        for field in SETTABLE
+        if getattr(profile, field) != getattr(plain, field)
+    }
 
-    Nothing is said of what `--set` does not reach, or of a method or profile that is gone.
+
+def method_settings(plugin: Plugin, profile: Profile, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `--set` changed in a method's configuration, as ``{"METHOD.FIELD": value}``."""
+    plain = configure(plugin, profile, [])[1]
+    return {
+        f"{plugin.name}.{field}": value for field, value in config.items() if value != plain[field]
+    }
+
+
+def default_config(registry: Registry, method: str, profile: Profile) -> dict[str, Any]:
+    """Return the configuration of a method if nothing is set; {} for an anchor."""
+    if method in ANCHORS:
+        return {}
+    return configure(registry.find("method", method), profile, [])[1]
+
+
+def set_options(identity: Identity, registry: Registry) -> list[str]:
+    """Return the `--set` options with which today's code makes a cell of an identity.
+
+    They hold every value that differs from today's default, to the last digit. Fields that `--set`
+    does not reach are left out, and so are methods and profiles that no longer exist.
     """
-    name = _profile_name(identity)
+    name = without_brackets(identity["profile"])
     if name not in profiles():
         return []
     profile = choose_profile(name)
+    numbers: Mapping[str, Any] = identity["numbers"]
     pairs = {
-        f"profile.{field}": (identity["numbers"].get(field), getattr(profile, field))
-        for field in SETTABLE
+        f"profile.{field}": (numbers.get(field), getattr(profile, field)) for field in SETTABLE
     }
     method = identity["method"]
     if method in {plugin.name for plugin in registry.all("method")}:
-        today = _configuration(registry, method, profile)
+        today = default_config(registry, method, profile)
         pairs |= {
             f"{method}.{field}": (identity["config"].get(field), value)
             for field, value in today.items()
         }
     return [
-        f"{what}={was if isinstance(was, str) else value_text(was)}"
+        f"{what}={setting_text(was)}"
         for what, (was, now) in pairs.items()
-        if was is not None and was != now
+        if was is not None and was != json.loads(json.dumps(now))  # JSON has no tuples
     ]
-
-
-def _profile_name(identity: Mapping[str, Any]) -> str:
-    """Return the name of the profile in the suite, without what was changed of it."""
-    name: str = identity["profile"].partition("[")[0]
-    return name
-
-
-def _configuration(registry: Registry, method: str, profile: Profile) -> dict[str, Any]:
-    """Return what a method is configured with when nothing is set; {} for an anchor."""
-    if method in ANCHORS:
-        return {}
-    return configure(registry.find("method", method), profile, [])[1]

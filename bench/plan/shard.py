@@ -1,7 +1,7 @@
-"""A slice of a plan for one of several machines, which all cut it alike and need no word for it.
+"""Splits a plan between several machines, which need no communication to agree.
 
-What decides is the plan and the records that come with the suite, and nothing that a machine has
-of its own: no results folder, no device, no version of a renderer.
+The split depends only on the plan and on the committed records. It does not depend on the results
+folder, the device or the package versions of a machine.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import PUBLISHED, Cell
+from bench.contracts.record import Record
 from bench.plan.forecast import latest_alike
 from bench.plan.plan import Plan
 from bench.records.store import Store
@@ -20,17 +20,17 @@ from bench.utils.errors import UserError
 from bench.utils.files.paths import COMMITTED
 from bench.utils.hashing import hash_of
 
-OF_A_MACHINE = ("device", "precision", "fingerprint")
-"""The parts of an identity that `auto` and installed packages make differ between machines."""
+MACHINE_FIELDS = ("device", "precision", "fingerprint")
+"""The fields of an identity that may differ between machines, through `auto` or packages."""
 SECONDS_A_TFLOP = 25.0
-"""Of a cell that no record tells of: train and score on one core, as in the committed records."""
+"""The assumed time of a cell without a record, on one core, as in the committed records."""
 TFLOPS_A_PUBLISHED_STEP = 0.3
-"""Where the budget is a published number of steps: about that of one at 128 pixels."""
+"""The assumed cost of a training step at 128 pixels, if the budget is a number of steps."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The part ``index`` of ``count``, from 1 on."""
+    """The part ``index`` of ``count``; the first part is 1."""
 
     index: int
     count: int
@@ -40,7 +40,7 @@ class Shard:
         """Read `2/4`.
 
         Raises:
-            UserError: it has another form, or there is no such part.
+            UserError: the text has another form, or there is no such part.
         """
         numbers = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
         if numbers is None:
@@ -58,7 +58,7 @@ class Shard:
 
 
 def take(plan: Plan, shard: Shard) -> Plan:
-    """Return a plan with the cells of a shard alone, in their order."""
+    """Return a plan with only the cells of a shard, in the same order."""
     records = Store(COMMITTED).records()[0]
     costs = {cell.id: cost(cell, plan, records) for cell in plan.cells}
     mine = {cell.id for cell in split(plan.cells, costs, shard.count)[shard.index - 1]}
@@ -66,21 +66,27 @@ def take(plan: Plan, shard: Shard) -> Plan:
 
 
 def split(cells: Sequence[Cell], costs: Mapping[str, float], count: int) -> list[list[Cell]]:
-    """Return so many lists of cells that cost about the same: the dearest first, each to the least.
+    """Split cells into `count` lists of about the same cost.
 
-    Their costs (by id) differ by at most that of one cell.
+    The most expensive cell comes first; each cell goes to the list that costs least so far. So the
+    costs of two lists differ by at most the cost of one cell.
+
+    Args:
+        cells: the cells.
+        costs: the cost of each cell, by its id.
+        count: the number of lists.
     """
     shards: list[list[Cell]] = [[] for _ in range(count)]
     loads = [0.0] * count
-    for cell in sorted(cells, key=lambda cell: (-costs[cell.id], _name_everywhere(cell))):
+    for cell in sorted(cells, key=lambda cell: (-costs[cell.id], _portable_id(cell))):
         least = loads.index(min(loads))
         shards[least].append(cell)
         loads[least] += costs[cell.id]
     return shards
 
 
-def cost(cell: Cell, plan: Plan, records: Sequence[dict[str, Any]]) -> float:
-    """Return the seconds that a cell counts as: by records, or by its budget of training FLOPs."""
+def cost(cell: Cell, plan: Plan, records: Sequence[Record]) -> float:
+    """Return the expected seconds of a cell, from a record or from its training budget."""
     known = latest_alike(cell, records, ("method", "task", "numbers"))
     if known is not None:
         return float(sum(known["timings"].values()))
@@ -93,7 +99,7 @@ def cost(cell: Cell, plan: Plan, records: Sequence[dict[str, Any]]) -> float:
     return float(budget) * SECONDS_A_TFLOP
 
 
-def _name_everywhere(cell: Cell) -> str:
-    """Return an id that is the same on every machine, unlike `Cell.id`."""
-    kept = {key: value for key, value in cell.identity.items() if key not in OF_A_MACHINE}
+def _portable_id(cell: Cell) -> str:
+    """Return an id of a cell that is the same on every machine, unlike `Cell.id`."""
+    kept = {key: value for key, value in cell.identity.items() if key not in MACHINE_FIELDS}
     return hash_of(kept)

@@ -1,8 +1,8 @@
-"""Gives disk space back: says what could go and how large it is, and removes what is chosen.
+"""Frees disk space: lists what can be removed and how large it is, and removes what is chosen.
 
-Records, leaderboards, grids and logs of finished cells are never removed. Whatever a run in
-progress may need stays: what changed in the last minute, and the folders of cells that are locked
-or whose files are open. Needs no torch.
+Records, leaderboards, grids and logs of finished cells are never removed. Files that a run in
+progress may need stay too: those that changed in the last minute, and those of cells that are
+locked or whose files are open. Needs no torch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from bench.records.read import Damaged, read_record
@@ -23,7 +24,7 @@ from bench.utils.output.console import print_table, say
 
 SECONDS_OF_GRACE = 60.0
 PLACES = ("*", "records/*", "grids/*", "runs/*", "runs/*/*", "locks/*")
-"""Where a results folder can hold what was left over; nothing else in it is looked at."""
+"""The places in a results folder that may hold left-over files; no other place is searched."""
 CACHED = re.compile(r".+-[0-9a-f]{16}(-\d+)?\.(safetensors|json|txt)")
 LEFT_OVER = (".tmp", ".lock")
 LOG = "log.txt"
@@ -31,7 +32,7 @@ LOG = "log.txt"
 
 @dataclass
 class Waste:
-    """Files and folders of one kind that can go; option: what chooses them, '' for always."""
+    """Files and folders of one kind that can be removed, by an option or, if it is '', always."""
 
     what: str
     option: str
@@ -40,7 +41,7 @@ class Waste:
 
 @dataclass
 class Survey:
-    """What can go, and what might be in use."""
+    """What can be removed, and what may be in use."""
 
     waste: list[Waste]
     left_alone: list[Path]
@@ -54,21 +55,21 @@ def clean(
     now: Callable[[], float],
     agree: Callable[[str], bool],
 ) -> None:
-    """Say what can go, ask, and remove what is chosen.
+    """Print what can be removed, ask, and remove what is chosen.
 
     Args:
         console: where to print.
         results: the results folder.
-        cache: the folder of tasks.
-        chosen: the options of what is to be removed beside left-over files.
-        now: the clock; after the question it is looked at again.
-        agree: asks a question.
+        cache: the folder of cached tasks.
+        chosen: the options that choose what to remove besides left-over files.
+        now: returns the time; it is called again after the question.
+        agree: asks a question and returns whether the answer is yes.
 
     Raises:
-        UserError: this is no results folder, or something cannot be removed.
+        UserError: this is not a results folder, or something cannot be removed.
     """
     if not any((results / kind).is_dir() for kind in ("records", "runs")):
-        raise UserError(f"nothing to clean: {results} is no results folder (see --results)")
+        raise UserError(f"nothing to clean: {results} is not a results folder (see --results)")
     survey = look(results, cache, now())
     wanted = _wanted(survey, chosen)
     _show(console, survey, chosen)
@@ -76,9 +77,9 @@ def clean(
         say(console, "nothing to remove")
         return
     if not agree(f"remove {len(wanted)} files and folders?"):
-        say(console, "nothing was removed: give --yes to remove it")
+        say(console, "nothing was removed: repeat the command with --yes to remove it")
         return
-    # the answer may have taken its time: what has come to be used since then stays
+    # the user may have waited with the answer: files that are in use by now stay
     still = set(_wanted(look(results, cache, now()), chosen))
     gone = [path for path in wanted if path in still]
     freed = _megabytes(gone)
@@ -88,7 +89,7 @@ def clean(
 
 
 def look(results: Path, cache: Path, now: float) -> Survey:
-    """Return what of a results folder and a cache can go."""
+    """Return what can be removed from a results folder and a cache."""
     leftovers = Waste("left-over temporary files and locks", "")
     unfinished = Waste("run folders without a good record", "--unfinished")
     weights = Waste("weights of finished cells", "--weights")
@@ -102,7 +103,7 @@ def look(results: Path, cache: Path, now: float) -> Survey:
     in_use = held | {path for file in _open_files() for path in (file, *file.parents)}
 
     def spared(path: Path) -> bool:
-        """Note what might be in use; true where the path, or its folder, is."""
+        """Return whether a path or its folder may be in use, and remember it if so."""
         if not alone.isdisjoint(path.parents):
             return True
         if path in in_use or path.name in names or _young(path, now):
@@ -131,19 +132,22 @@ def look(results: Path, cache: Path, now: float) -> Survey:
 
 
 def _named(files: Sequence[Path], *starts: str) -> list[Path]:
-    """Return the files whose names begin so, in that order: first those that vouch for others."""
+    """Return the files whose names have these prefixes, in the order of the prefixes.
+
+    A file that declares others valid comes first, so that it is removed before them.
+    """
     return [path for start in starts for path in files if path.name.startswith(start)]
 
 
 def _wanted(survey: Survey, chosen: Collection[str]) -> list[Path]:
-    """Return what is to be removed, and nothing that goes with its folder."""
+    """Return what to remove, without the files whose folder is removed anyway."""
     found = [p for waste in survey.waste if waste.option in {"", *chosen} for p in waste.paths]
     folders = set(found)
     return [path for path in found if folders.isdisjoint(path.parents)]
 
 
 def _status(record: Path) -> str:
-    """Return the status of a record, 'damaged', or '' where there is none."""
+    """Return the status of a record, 'damaged', or '' if there is no record."""
     if not record.exists():
         return ""
     found = read_record(record)
@@ -151,7 +155,7 @@ def _status(record: Path) -> str:
 
 
 def _young(path: Path, now: float) -> bool:
-    """Return whether a file, or one in a folder, is new; after a clock was set back, it is."""
+    """Return whether a file, or a file in a folder, changed in the last minute or in the future."""
     times = []
     for file in (path, *files_in(path)):
         with suppress(FileNotFoundError):
@@ -160,23 +164,23 @@ def _young(path: Path, now: float) -> bool:
 
 
 def _is_held(lock: Path) -> bool:
-    """Return whether a process holds a lock; looking changes nothing, not even the file's time."""
+    """Return whether a process holds a lock, without changing the lock file or its times."""
     try:
         import fcntl
 
         with lock.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):  # held, or it cannot be told
+    except (ImportError, OSError):  # it is held, or this system cannot tell
         return True
     return False
 
 
 def _open_files() -> set[Path]:
-    """Return the files that processes of this machine have open, where the system tells."""
+    """Return the files that processes have open, as far as this user may see them."""
     found = set()
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):
-            found.add(descriptor.readlink())
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            found |= {Path(file.path) for file in process.open_files()}
     return found
 
 
@@ -193,7 +197,7 @@ def _remove(path: Path) -> None:
 def _show(console: Console, survey: Survey, chosen: Collection[str]) -> None:
     rows = []
     for waste in survey.waste:
-        fate = "to go" if waste.option in {"", *chosen} else f"stays without {waste.option}"
+        fate = "to remove" if waste.option in {"", *chosen} else f"stays without {waste.option}"
         count = sum(1 for path in waste.paths for _ in files_in(path))
         rows.append((waste.what, str(count), _megabytes(waste.paths), fate))
     print_table(console, ("what", "files", "size", ""), rows)
@@ -203,7 +207,7 @@ def _show(console: Console, survey: Survey, chosen: Collection[str]) -> None:
             f"left alone, in use or changed in the last minute: {len(survey.left_alone)} files and "
             f"folders such as {survey.left_alone[0]}",
         )
-    say(console, f"total to go: {_megabytes(_wanted(survey, chosen))}")
+    say(console, f"total to remove: {_megabytes(_wanted(survey, chosen))}")
 
 
 def _megabytes(paths: Sequence[Path]) -> str:

@@ -1,18 +1,16 @@
-"""What a run ran on, asked from the libraries themselves."""
+"""What a cell ran on: versions, processor, device and commit."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+import sys
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from bench import __version__
-from bench.utils import compat
+from bench.contracts.record import Environment
+from bench.utils.version import __version__
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CPUINFO = Path("/proc/cpuinfo")
@@ -23,42 +21,36 @@ _GENERATION = {
     "CPU implementer": "implementer",
     "CPU part": "part",
 }
-"""What tells generations of processors apart where virtual machines share one name for all."""
-_MACHINE = ("cpu", "cpu_capability", "onednn_max_cpu_isa", "torch")
+"""Lines of /proc/cpuinfo that tell generations apart. Virtual machines give all the same name."""
+_LIBRARIES = ("numpy", "scipy", "sklearn", "pandas", "torchvision", "torch_fidelity")
+
+
+def describe(device: str) -> Environment:
+    """Return what this process runs on. Call it last: it names libraries that are imported."""
+    return {**_machine(device), "versions": library_versions()}
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that this process has imported, asked from each."""
+    modules = {name: sys.modules[name] for name in _LIBRARIES if name in sys.modules}
+    return {name: str(getattr(module, "__version__", "")) for name, module in modules.items()}
 
 
 @cache
-def describe(device: str) -> dict[str, Any]:
-    """Return versions, processor, device and commit, as JSON."""
-    import torch
-
-    modules = {name: import_module(name) for name in ("numpy", "scipy", "sklearn", "pandas")}
-    modules |= {"torchvision": compat.torchvision(), "torch_fidelity": compat.torch_fidelity()}
-    versions = {name: str(module.__version__) for name, module in modules.items()}
-    return {
-        "contentbench": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "versions": versions,
-        "platform": platform.platform(),
-        "cpu": _processor(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "onednn_max_cpu_isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
-        "device": torch.cuda.get_device_name() if _has_gpu(device) else device,
-        "commit": _commit(),
-    }
-
-
-def _has_gpu(device: str) -> bool:
-    """Return whether this is about a GPU that is here: what one has made is scored without it."""
-    import torch
-
-    return device == "cuda" and torch.cuda.is_available()
+def commit() -> str | None:
+    """Return `git describe` of the suite, None where it lies in no checkout."""
+    if not (_ROOT / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
 
 
 def native_bf16(device: str) -> bool:
-    """Return whether the hardware multiplies bfloat16 itself (and not by emulation)."""
+    """Return whether the hardware multiplies bfloat16 itself, without emulation."""
     import torch
 
     if device == "cuda":
@@ -67,12 +59,46 @@ def native_bf16(device: str) -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in supports)
 
 
-def machine_of(environment: Mapping[str, Any]) -> str:
-    """Return what kind of machine a description is of: CPU seconds of another kind say nothing.
+def machine_of(environment: Environment) -> str:
+    """Return the kind of machine: its processor, the instructions in use, and the torch version.
 
-    A kind is a processor, the instructions that are used of it, and the torch that uses them.
+    Times of different kinds of machine cannot be compared.
     """
-    return ", ".join(str(environment[key]) for key in _MACHINE if environment.get(key))
+    parts = (
+        environment.get("cpu"),
+        environment.get("cpu_capability"),
+        environment.get("onednn_max_cpu_isa"),
+        environment.get("torch"),
+    )
+    return ", ".join(str(part) for part in parts if part)
+
+
+@cache
+def _machine(device: str) -> Environment:
+    import torch
+
+    return {
+        "contentbench": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "platform": platform.platform(),
+        "cpu": _processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "onednn_max_cpu_isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        "device": torch.cuda.get_device_name() if _uses_gpu(device) else device,
+        "commit": commit(),
+    }
+
+
+def _uses_gpu(device: str) -> bool:
+    """Return whether a cell of this device runs on a GPU here.
+
+    A machine without one can still score what a GPU made.
+    """
+    import torch
+
+    return device == "cuda" and torch.cuda.is_available()
 
 
 def _processor() -> str:
@@ -82,20 +108,9 @@ def _processor() -> str:
     except OSError:
         first = ""
     pairs = (line.partition(":") for line in first.splitlines())
-    said = {name.strip(): value.strip() for name, _, value in pairs}
-    name = said.get("model name") or platform.processor() or platform.machine()
+    facts = {name.strip(): value.strip() for name, _, value in pairs}
+    name = facts.get("model name") or platform.processor() or platform.machine()
     generation = ", ".join(
-        f"{short} {said[key]}" for key, short in _GENERATION.items() if key in said
+        f"{short} {facts[key]}" for key, short in _GENERATION.items() if key in facts
     )
     return f"{name} ({generation})" if generation else name
-
-
-def _commit() -> str | None:
-    if not (_ROOT / ".git").exists():
-        return None
-    try:
-        command = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None

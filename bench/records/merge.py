@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from rich.console import Console
 
 from bench.contracts.metric import MetricInfo, info_of
+from bench.contracts.record import MetricEntry, Record
 from bench.contracts.registry import shipped_infos
 from bench.records.read import Damaged, read_record
 from bench.records.store import Store
@@ -27,10 +28,9 @@ from bench.utils.files.sealed import write_atomically, write_sealed
 from bench.utils.hashing import hash_of
 from bench.utils.output.console import print_table, say
 
-COMPARED = ("value", "lo", "hi", "n")
+COMPARED: Final[tuple[Literal["value", "lo", "hi", "n"], ...]] = ("value", "lo", "hi", "n")
 FACTS = ("pixel_hash", "steps", "losses")
-"""What of a training must be the same too, so that a record is one of the same training."""
-Record = dict[str, Any]
+"""Facts of a training that two records of the same training share."""
 Infos = Mapping[str, MetricInfo]
 
 
@@ -197,12 +197,12 @@ def differences(ours: Record, theirs: Record, known: Infos | None = None) -> lis
     return found
 
 
-def _number(entry: Mapping[str, Any]) -> str:
+def _number(entry: MetricEntry) -> str:
     """Return a value in full: two that differ must look different."""
     return f"{entry['value']} ({entry['lo']} to {entry['hi']}, n {entry['n']})"
 
 
-def _gained(ours: Record, theirs: Record) -> dict[str, Any]:
+def _gained(ours: Record, theirs: Record) -> dict[str, MetricEntry]:
     """Return the entries of metrics that are better in theirs: newer, or there at all."""
     return {
         name: entry
@@ -211,21 +211,21 @@ def _gained(ours: Record, theirs: Record) -> dict[str, Any]:
     }
 
 
-def _rank(entry: Mapping[str, Any] | None) -> tuple[bool, int, bool]:
+def _rank(entry: MetricEntry | None) -> tuple[bool, int, bool]:
     if entry is None:
         return (False, -1, False)
     return (entry["status"] != "failed", entry["version"], entry["status"] == "ok")
 
 
-def _united(ours: Record, theirs: Record, gained: Mapping[str, Any]) -> Record:
+def _united(ours: Record, theirs: Record, gained: dict[str, MetricEntry]) -> Record:
     """Return a record with the better entry of each metric, and what is known of their making."""
     families = {entry.get("family") for entry in gained.values()}
     timings = {f"score:{family}" for family in families}
-    return ours | {
-        "metrics": ours["metrics"] | gained,
-        "sources": ours["sources"] | _only(theirs["sources"], families),
-        "timings": ours["timings"] | _only(theirs["timings"], timings),
-    }
+    united = ours.copy()
+    united["metrics"] = ours["metrics"] | gained
+    united["sources"] = ours["sources"] | _only(theirs["sources"], families)
+    united["timings"] = ours["timings"] | _only(theirs["timings"], timings)
+    return united
 
 
 def _only(values: Mapping[str, Any], names: set[Any]) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def _readable(store: Store, damaged: list[Damaged]) -> dict[str, Record]:
     records = {}
     for path in sorted((store.root / "records").glob("*.json")):
         record = read_record(path)
-        if isinstance(record, dict) and record["id"] != hash_of(record["identity"]):
+        if not isinstance(record, Damaged) and record["id"] != hash_of(record["identity"]):
             record = Damaged(path, "its id is not that of its identity")
         if isinstance(record, Damaged):
             damaged.append(record)

@@ -1,23 +1,22 @@
-"""Reads one record and says why it cannot be used."""
+"""Reads one record, or says why it cannot be used."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bench.contracts.cell import Cell
-from bench.records.schema import IDENTITY_KEYS, RECORD
+from bench.contracts.record import IDENTITY_KEYS, MetricEntry, Record
+from bench.records.migrate import migrated, version_error
+from bench.records.schema import error_in_record
 from bench.utils.files.sealed import read_sealed
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
 class Damaged:
-    """A record that cannot be read, and why."""
+    """A record that cannot be used, and why."""
 
     path: Path
     reason: str
@@ -26,44 +25,54 @@ class Damaged:
         return f"record {self.path} is left out: {self.reason}"
 
 
-def cell_of(record: Mapping[str, Any], plugins: tuple[str, ...] = ()) -> Cell:
-    """Return the cell that a record is of; its id differs if the record has another identity."""
-    kept = {key: record["identity"][key] for key in IDENTITY_KEYS}
-    return Cell(label=record["label"], plugins=plugins, **kept)
+def cell_of(record: Record, plugins: tuple[str, ...] = ()) -> Cell:
+    """Return the cell of a record.
+
+    The id of the cell differs from that of the record if another version of the suite made it, or
+    if somebody edited it.
+    """
+    identity = cast("dict[str, Any]", record["identity"])
+    kept = {key: identity[key] for key in IDENTITY_KEYS}
+    return Cell(label=record["label"], settings=record["settings"], plugins=plugins, **kept)
 
 
-def is_scored(entry: Mapping[str, Any] | None, version: int, again: bool = True) -> bool:
-    """Return whether a record's entry of a metric stands, with again also one that failed not."""
+def is_scored(entry: MetricEntry | None, version: int, retry: bool = True) -> bool:
+    """Return whether a metric need not be computed: it has an entry of this version of its family.
+
+    An entry that says that the metric failed counts only if the metric is not to be tried again.
+    """
     if entry is None or entry["version"] != version:
         return False
-    return not (again and entry["status"] == "failed")
+    return entry["status"] != "failed" or not retry
 
 
-def read_record(path: Path) -> dict[str, Any] | Damaged:
-    """Return a record, or why it cannot be used."""
+def read_record(path: Path) -> Record | Damaged:
+    """Return a record in the contract of today, or why it cannot be used."""
     try:
-        record = read_sealed(path)
+        found = read_sealed(path)
     except FileNotFoundError:
-        return Damaged(path, _unwritten.get(path, "it is not there"))
+        return Damaged(path, _unwritten.get(path, "there is no such file"))
     except OSError as error:
         return Damaged(path, f"it cannot be read ({error.strerror or error})")
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         return Damaged(path, f"not valid JSON ({error})")
     except ValueError as error:
         return Damaged(path, str(error))
-    schema = record.get("schema", SCHEMA)
-    if schema != SCHEMA:
-        return Damaged(path, f"of schema {schema}, this version reads {SCHEMA}")
-    said = RECORD(record, "")
-    return Damaged(path, said) if said else record
+    if "schema" not in found:
+        return Damaged(path, "it is without schema")
+    if said := version_error(found["schema"]):
+        return Damaged(path, said)
+    record = migrated(found)
+    said = error_in_record(record)
+    return Damaged(path, said) if said else cast("Record", record)
 
 
 _unwritten: dict[Path, str] = {}
-"""What this process knows of records that are not there."""
+"""Why this process could not write a record, by path."""
 
 
 def note_unwritten(path: Path, reason: str) -> None:
-    """Let `read_record` say why a record is not there."""
+    """Note why a record could not be written; `read_record` repeats it."""
     _unwritten[path] = reason
 
 

@@ -1,105 +1,124 @@
-"""The forms of the files that hold numbers, records and baselines, in the words of `bench.utils.json_shapes`.
+"""Checks values against the types of `bench.contracts.record`, and says in one line what is wrong.
 
-What is read later is here, so that a file that somebody edited, or that is half of another version,
-is refused in one line. What a form does not name may stand there too.
+pydantic does the work. It is imported at the first check, so that commands that read no records
+start without it.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import typing
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from bench.contracts.cell import PUBLISHED, Cell
-from bench.contracts.metric import Status
-from bench.contracts.task import Resize, Split
-from bench.utils.json_shapes import (
-    amount,
-    an_object,
-    count,
-    either,
-    fields,
-    items,
-    maybe,
-    number,
-    one_of,
-    ordinal,
-    positive,
-    text,
-    values,
-    whole,
-)
+from bench.contracts.record import MetricEntry, Record
 
-IDENTITY_KEYS = {field.name for field in dataclasses.fields(Cell)} - {"label", "plugins"}
-_STATUS = one_of(*typing.get_args(Status))
-_NUMBERS = fields(
-    dict.fromkeys(("size", "train_images", "probe_images", "test_images"), ordinal),
-    {"budget_tflops": either(positive, one_of(PUBLISHED)), "probes": items(text),
-     "eval_batch": ordinal},
-)  # fmt: skip
-_IDENTITY = {
-    **dict.fromkeys(IDENTITY_KEYS - {"seed", "threads"}, text),
-    "config": an_object,
-    "numbers": _NUMBERS,
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_EXPECTED = {
+    "string_type": "a text",
+    "float_type": "a number",
+    "less_than_equal": "a number",  # the only upper bound is that of a float
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object",
 }
+_BOUNDS = {"greater_than": "above {gt:g}", "greater_than_equal": "of at least {ge:g}"}
+_LOWEST = -1e300
+"""A lower bound below this is that of a float: the value is no number at all."""
+_LONGEST = 40
 
 
-# --- records -------------------------------------------------------------------------------------
-
-_ENTRY = fields(
-    {
-        **dict.fromkeys(("value", "lo", "hi"), maybe(number)),
-        **dict.fromkeys(("reason", "extractor", "unit", "better", "meaning"), text),
-        "n": count,
-        "status": _STATUS,
-        "version": whole,
-    },
-    {"family": text, "detail": an_object},
-)
+def error_in_record(value: Any) -> str:
+    """Return what is wrong with a record, in one line, or ''."""
+    said = error_in(Record, value)
+    if said:
+        return said
+    found = (_error_in_value(entry, f"metrics.{name}") for name, entry in value["metrics"].items())
+    return next(filter(None, found), "")
 
 
-def metric(entry: Any, where: str) -> str:
-    """Return what is wrong with the entry of a metric in a record; one that is ok has a value."""
-    said = _ENTRY(entry, where)
-    if not said and entry["status"] == "ok":
-        said = number(entry["value"], f"{where}.value")
-    return said
+def error_in_metric(value: Any, name: str) -> str:
+    """Return what is wrong with the entry of a metric, in one line, or ''."""
+    return error_in(MetricEntry, value, name) or _error_in_value(value, name)
 
 
-_COUNTED = ("steps", "images", "flops", "flops_per_step", "cpu_seconds", "disk_mb")
-_FACTS = fields(
-    {},
-    {
-        **dict.fromkeys(_COUNTED, amount),
-        **dict.fromkeys(("note", "supervision"), maybe(text)),
-        "pixel_hash": text,
-        "scoring": values(fields({"cpu_seconds": amount, "numbers": items(text)})),
-    },
-)
-_OPTIONS = fields(
-    {},
-    {
-        **dict.fromkeys(("a", "b", "data_root"), text),
-        "split": one_of(*typing.get_args(Split)),
-        "resize": one_of(*typing.get_args(Resize)),
-        "skip_bad": one_of(True, False),
-    },
-)
-_ENVIRONMENT = fields({}, {"options": _OPTIONS, "versions": an_object})
-RECORD = fields(
-    {
-        "schema": count,
-        **dict.fromkeys(("id", "label", "status", "reason", "finished"), text),
-        "identity": fields(_IDENTITY | {"seed": count, "threads": ordinal}),
-        "metrics": values(metric),
-        "facts": _FACTS,
-        "timings": values(amount),
-        "environment": _ENVIRONMENT,
-        "sources": values(text),
-    }
-)
-"""A record.
+def error_in(form: Any, value: Any, where: str = "") -> str:
+    """Return what of a value does not have a form, in one line, or ''.
 
-facts: steps, images, FLOPs and so on of the training ({} for an anchor). timings: seconds of each
-stage and metric family. sources: the hash of each plug-in that took part.
-"""
+    Args:
+        form: a type with annotations, such as a TypedDict. Keys that it does not name are free.
+        value: as JSON gives it.
+        where: the place of the value, for the message.
+    """
+    from pydantic import ValidationError
+
+    try:
+        _adapter(form).validate_python(value, strict=True)
+    except ValidationError as error:
+        return _line(error.errors(include_url=False, include_input=False), value, where)
+    return ""
+
+
+def mismatch(where: str, expected: str, value: Any) -> str:
+    """Return the line for a value that is not what is expected at a place."""
+    text = type(value).__name__ if isinstance(value, list | dict) else json.dumps(value)
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return f"{where or 'it'}: expected {expected}, got {text}"
+
+
+def _error_in_value(entry: Mapping[str, Any], where: str) -> str:
+    """Return the line for a metric that is ok and has no value, or ''."""
+    if entry["status"] == "ok" and entry["value"] is None:
+        return mismatch(f"{where}.value", "a number", None)
+    return ""
+
+
+@cache
+def _adapter(form: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(form)
+
+
+def _line(errors: Sequence[Any], value: Any, where: str) -> str:
+    """Return the line for the first place where pydantic found something."""
+    first = errors[0]
+    if first["type"] == "missing":
+        parent = first["loc"][:-1]
+        missing = sorted(
+            str(one["loc"][-1])
+            for one in errors
+            if one["type"] == "missing" and one["loc"][:-1] == parent
+        )
+        place, _ = _follow(parent, value, where)
+        return f"{place or 'it'} is without {', '.join(missing)}"
+    place, found = _follow(first["loc"], value, where)
+    here = [one for one in errors if _follow(one["loc"], value, where)[0] == place]
+    expected = dict.fromkeys(_expected(one) for one in here)  # several: one for each of a union
+    return mismatch(place, " or ".join(expected), found)
+
+
+def _follow(path: Sequence[int | str], value: Any, where: str) -> tuple[str, Any]:
+    """Return the place that a path leads to, as text, and the value that stands there.
+
+    In a union, pydantic ends the path with the name of a type: that part leads nowhere.
+    """
+    for key in path:
+        if isinstance(value, dict) and key in value:
+            where, value = f"{where}.{key}" if where else str(key), value[key]
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            where, value = f"{where}[{key}]", value[key]
+    return where, value
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    """Return what pydantic expected where it found an error, in the words of JSON."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        return str(context["expected"]).replace("'", '"')
+    if kind in _BOUNDS and min(context.values()) > _LOWEST:
+        return f"a number {_BOUNDS[kind].format(**context)}"
+    return _EXPECTED.get(kind, "a number" if kind in _BOUNDS else str(error["msg"]))

@@ -1,12 +1,13 @@
-"""Which records a command is about: those of some methods, tasks, a profile and seeds."""
+"""Selects the records that a command is about, by method, task, profile and seed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.contracts.anchors import ANCHORS
+from bench.contracts.labels import without_brackets
+from bench.contracts.record import Record
 from bench.utils.errors import UserError, unknown
 from bench.utils.seeds import parse_seeds
 
@@ -15,10 +16,10 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Choice:
-    """What records must be to be chosen; what is empty, or `all`, chooses every one.
+    """Which records to take. An empty field, and the word `all`, stand for every record.
 
-    methods: labels or methods. profile: with its changes, or without. seeds: as they are typed; an
-    anchor's says nothing, so it is chosen with any.
+    methods: labels, or names of methods. profile: with or without its brackets. seeds: as typed,
+    for example "0,2-4"; anchors have no seed, so they fit any.
     """
 
     methods: Sequence[str] = ()
@@ -26,11 +27,11 @@ class Choice:
     profile: str = ""
     seeds: str = ""
 
-    def of(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def of(self, records: Sequence[Record]) -> list[Record]:
         """Return the records that are chosen.
 
         Raises:
-            UserError: there are none, or a name is that of none.
+            UserError: there are none, or no record has one of the names.
         """
         wanted = {
             "method": self.methods,
@@ -58,14 +59,14 @@ class Choice:
         return chosen
 
 
-def _names(record: dict[str, Any]) -> dict[str, set[str]]:
-    """Return what each part of a record may be called."""
+def _names(record: Record) -> dict[str, set[str]]:
+    """Return the names by which a record can be chosen."""
     identity = record["identity"]
     profile = identity["profile"]
     return {
         "method": {record["label"], identity["method"]},
         "task": {identity["task"]},
-        "profile": {profile, profile.partition("[")[0]},
+        "profile": {profile, without_brackets(profile)},
     }
 
 
@@ -73,6 +74,6 @@ def _fits(names: set[str], wanted: Sequence[str]) -> bool:
     return not wanted or not names.isdisjoint(wanted) or ALL in wanted
 
 
-def _seed(record: dict[str, Any]) -> int:
+def _seed(record: Record) -> int:
     seed: int = record["identity"]["seed"]
     return seed

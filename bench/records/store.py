@@ -1,10 +1,10 @@
-"""The results folder. Disk is the only state: what is done follows from the files, each atomic.
+"""The results folder. Its files are the only state: they alone decide what is left to do.
 
-records/NAME.json      one finished cell, or one that failed, with all its numbers
-runs/NAME/             what its stages left: weights, training, artefacts, log
-grids/NAME.png         source, guide, result and truth
-locks/NAME.lock        held by the run that is doing a cell
-leaderboard.csv, .md   views on the records
+records/NAME.json      the record of a cell that finished or failed, with all its numbers
+runs/NAME/             output of the stages of a cell: weights, training, artefacts, log
+grids/NAME.png         source, guide, result and truth side by side
+locks/NAME.lock        locked while a run works on the cell
+leaderboard.csv, .md   tables of the records
 pairs-TASK-PROFILE/    test pairs for images that are made elsewhere (see `bench.tasks.pairs`)
 """
 
@@ -16,11 +16,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
 from bench.contracts.cell import Cell
+from bench.contracts.record import Record
 from bench.records.read import Damaged, is_scored, read_record
 from bench.utils.errors import UserError
 from bench.utils.hashing import hash_of
@@ -28,21 +29,21 @@ from bench.utils.hashing import hash_of
 Existing = Literal["resume", "retry", "fresh"]
 Todo = Literal["nothing", "score", "run"]
 BUSY = "busy"
-"""The status of a cell that another run on the same folder is doing."""
+"""The status of a cell that another run on the same folder is working on."""
 
 
 class Store:
-    """A results folder. It reads a record once: nobody changes what `record` gives out."""
+    """A results folder. It keeps what it reads, so do not change a record that it returns."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._known: dict[Path, tuple[tuple[int, ...], dict[str, Any] | Damaged]] = {}
+        self._known: dict[Path, tuple[tuple[int, ...], Record | Damaged]] = {}
 
     def open_for_writing(self) -> None:
         """Make the folder.
 
         Raises:
-            UserError: it is a file, or cannot be written.
+            UserError: it is a file, or nothing can be written to it.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -70,8 +71,8 @@ class Store:
         """Return where the picture grid of a cell is, or will be."""
         return self.root / "grids" / f"{cell.name}.png"
 
-    def record(self, path: Path) -> dict[str, Any] | Damaged:
-        """Return a record, or why it cannot be used; a file that is as it was is read no more."""
+    def record(self, path: Path) -> Record | Damaged:
+        """Return a record, or why it cannot be used. It is read again only if the file changed."""
         try:
             facts = path.stat()
         except OSError:
@@ -82,12 +83,12 @@ class Store:
             known = self._known[path] = stamp, read_record(path)
         return known[1]
 
-    def records(self) -> tuple[list[dict[str, Any]], list[Damaged]]:
-        """Return all records, in the order of their file names, and those that are left out.
+    def records(self) -> tuple[list[Record], list[Damaged]]:
+        """Return the records in the order of their file names, and the files that are left out.
 
-        Of a cell that has several, as a copy of a file makes them, the newest counts, and once.
+        Of several records of one cell, for example copies of a file, only the newest counts.
         """
-        good: dict[Path, dict[str, Any]] = {}
+        good: dict[Path, Record] = {}
         damaged: list[Damaged] = []
         newest: dict[str, Path] = {}
         for path in sorted((self.root / "records").glob("*.json")):
@@ -106,10 +107,10 @@ class Store:
         return list(good.values()), damaged
 
     def require_records(self) -> None:
-        """Make sure that there is something to read.
+        """Make sure that there is a folder of records.
 
         Raises:
-            UserError: the folder has no records.
+            UserError: there is none.
         """
         if not (self.root / "records").is_dir():
             raise UserError(
@@ -117,23 +118,26 @@ class Store:
             )
 
     def todo(self, cell: Cell, versions: Mapping[str, int], existing: Existing) -> Todo:
-        """Return what is left to do for a cell, so that it has these metrics in these versions."""
+        """Return what is left to do for a cell.
+
+        versions: of the metrics that its record must have, by id.
+        """
         if existing == "fresh":
             return "run"
         record = self.record(self.record_path(cell))
-        if not isinstance(record, dict) or record["id"] != cell.id:
+        if isinstance(record, Damaged) or record["id"] != cell.id:
             return "run"
         if record["status"] != "ok":
             return "run" if existing == "retry" else "nothing"
         scored = record["metrics"]
         done = all(
-            is_scored(scored.get(name), version, again=existing == "retry")
+            is_scored(scored.get(name), version, retry=existing == "retry")
             for name, version in versions.items()
         )
         return "nothing" if done else "score"
 
     def state(self, cell: Cell) -> str:
-        """Return what tells one state of a cell's record from another, '' where there is none."""
+        """Return a hash of the record of a cell, '' if there is none. It changes with the file."""
         try:
             return hashlib.blake2b(self.record_path(cell).read_bytes(), digest_size=8).hexdigest()
         except OSError:
@@ -141,9 +145,9 @@ class Store:
 
     @contextmanager
     def claim(self, cell: Cell) -> Iterator[bool]:
-        """Hold a cell against all other runs on this folder; false where one of them holds it.
+        """Lock a cell; false if another run on this folder has locked it.
 
-        The claim of a process that dies ends with it.
+        The lock of a process ends when the process dies.
         """
         path = self.root / "locks" / f"{cell.name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +163,7 @@ class Store:
             lock.release()
 
     def forget(self, cell: Cell) -> None:
-        """Remove all that a cell left."""
+        """Remove the record, the grid and the run folder of a cell."""
         self.record_path(cell).unlink(missing_ok=True)
         self.grid_path(cell).unlink(missing_ok=True)
         shutil.rmtree(self.run_path(cell), ignore_errors=True)

@@ -1,1 +1,1 @@
-"""Carries out a plan: runs cells, scores again, shows progress."""
+"""Carries out a plan: runs cells, scores them again, and shows progress."""

@@ -1,4 +1,4 @@
-"""How a run shows itself: live bars in a terminal, plain lines elsewhere."""
+"""Shows the progress of a run: live bars in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SECONDS_BETWEEN_LINES = 20.0
 
 
 def describe(job: Job) -> str:
-    """Return the name of a cell as people read it."""
+    """Return the cell of a job in words."""
     cell = job.cell
     return f"{cell.label} on {cell.task}, {cell.profile}, seed {cell.seed}"
 
 
 def progress_line(stage: str, report: Report | None) -> str:
-    """Return stage, speed, time left and losses in a few words."""
+    """Return the progress of a cell in a few words: steps, speed, time left and losses."""
     if report is None:
         return stage
     losses = " ".join(f"{name} {value:.3g}" for name, value in list(report.losses.items())[:3])
@@ -38,7 +38,7 @@ def progress_line(stage: str, report: Report | None) -> str:
 
 
 class Bars:
-    """A bar for each running cell, a line for each that ended."""
+    """Shows a bar for each running cell, and a line for each finished one."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
@@ -65,26 +65,26 @@ class Bars:
         self._bars.stop()
 
     def started(self, job: Job) -> None:
-        """Add a bar."""
+        """Add a bar for a cell that starts."""
         name = one_line(f"{job.cell.label} s{job.cell.seed}")
         self._ids[job.cell.id] = self._bars.add_task(name, total=None, line="loading")
 
     def progressed(self, job: Job, stage: str, report: Report | None) -> None:
-        """Move a bar."""
+        """Update the bar of a cell."""
         at = self._ids[job.cell.id]
         self._bars.update(at, line=one_line(progress_line(stage, report)))
         if report:
             self._bars.update(at, total=report.steps, completed=report.step)
 
     def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
-        """Replace a bar by a line."""
+        """Replace the bar of a cell by a line."""
         self._bars.remove_task(self._ids.pop(job.cell.id))
         self._done += 1
         say(self._console, ended_line(job, status, reason, seconds, self._done, self._total))
 
 
 class Lines:
-    """A line when a cell starts, now and then while it trains, and when it ends."""
+    """Prints a line when a cell starts, regularly while it runs, and when it ends."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
@@ -99,37 +99,37 @@ class Lines:
         pass
 
     def started(self, job: Job) -> None:
-        """Print that a cell has begun."""
+        """Print that a cell has started."""
         say(self._console, f"start  {describe(job)}")
         self._last[job.cell.id] = time.monotonic()
 
     def progressed(self, job: Job, stage: str, report: Report | None) -> None:
-        """Print how it goes, not too often."""
+        """Print the progress of a cell, at most once in `SECONDS_BETWEEN_LINES`."""
         now = time.monotonic()
         if now - self._last[job.cell.id] >= SECONDS_BETWEEN_LINES:
             self._last[job.cell.id] = now
             say(self._console, f"  ...  {describe(job)}: {progress_line(stage, report)}")
 
     def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
-        """Print how a cell ended."""
+        """Print the status of a cell that ended."""
         self._done += 1
         say(self._console, ended_line(job, status, reason, seconds, self._done, self._total))
 
 
 def ended_line(job: Job, status: str, reason: str, seconds: float, done: int, total: int) -> str:
-    """Return the line of a cell that ended."""
+    """Return the line for a cell that ended."""
     line = f"[{done}/{total}] {status:6} {describe(job)} ({seconds:.0f} s)"
     return f"{line}: {reason}" if reason else line
 
 
 def display(console: Console, total: int) -> Bars | Lines:
-    """Return the display that suits the console."""
+    """Return bars for a terminal, and lines for anything else."""
     return Bars(console, total) if console.is_terminal else Lines(console, total)
 
 
 @contextmanager
 def preparing(console: Console, name: str) -> Iterator[Counter]:
-    """Show how the images of a task are made; gives what to call with (done, total)."""
+    """Show the progress of making the images of a task; yield a function of (done, total)."""
     if console.is_terminal:
         name_of_task = TextColumn("{task.description}", markup=False)
         columns = (name_of_task, BarColumn(), TaskProgressColumn())

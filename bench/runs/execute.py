@@ -1,4 +1,4 @@
-"""A run from its plan to its leaderboard, as the console sees it."""
+"""Runs a plan: makes the tasks ready, runs the jobs, writes and prints the leaderboard."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bench.cell.job import Job
 from bench.cell.run_folder import RunFolder
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
+from bench.contracts.record import Record
 from bench.contracts.task import DataSizes, Task, TaskData
 from bench.plan.forecast import forecast, known_records
 from bench.plan.plan import Plan, default_workers, stale
@@ -22,8 +23,8 @@ from bench.records.read import Damaged
 from bench.records.store import Existing, Store
 from bench.runs.display import display, preparing
 from bench.runs.engines.choose import ENGINES
-from bench.runs.overview import _write_overview
-from bench.tasks.cache import checked, fingerprint, prepare
+from bench.runs.overview import write_overview
+from bench.tasks.cache import fingerprint, prepare, require_cached
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import say
 
@@ -32,7 +33,7 @@ OPTIONS_AGAIN = "give --a, --b, --data-root and so on as in the run that made th
 
 @dataclass(frozen=True)
 class Setup:
-    """Where and how cells are scored: what the verbs that train nothing share."""
+    """Where and how cells are scored, for the verbs that do not train."""
 
     console: Console
     store: Store
@@ -51,13 +52,21 @@ def execute(
     workers: int | None,
     forget: Iterable[Cell] = (),
 ) -> int:
-    """Do what is left of a plan and print the leaderboard; return the exit code.
+    """Run the jobs of a plan that are not done and print the leaderboard; return the exit code.
 
-    What is to be forgotten is kept until it is certain that its successor can be made.
+    Args:
+        console: where to print.
+        plan: the cells.
+        jobs: one job for each cell.
+        store: the results folder.
+        engine: the name of the engine.
+        workers: how many cells run at a time; None or 0 for the default.
+        forget: cells whose files are removed before the run. They are kept until the tasks are
+            ready, so that they are not lost if a task cannot be made.
     """
     to_do = [job for job in jobs if job.todo != "nothing"]
     if len(to_do) < len(jobs):
-        console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have their record already")
+        console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have a record already")
     for label in stale(plan, store):
         say(
             console,
@@ -68,7 +77,7 @@ def execute(
     for cell in {(job.cell.task, job.cell.fingerprint): job.cell for job in to_do}.values():
         task = plan.tasks.get(cell.task)
         if task is None or fingerprint(task, cell.sizes) != cell.fingerprint:
-            checked(cell.task, cell.sizes, cell.fingerprint, to_do[0].cache, OPTIONS_AGAIN)
+            require_cached(cell.task, cell.sizes, cell.fingerprint, to_do[0].cache, OPTIONS_AGAIN)
         else:
             facts[cell.fingerprint] = make_ready(console, task, cell.sizes, to_do[0].cache).facts
     to_do = [replace(job, facts=facts.get(job.cell.fingerprint, {})) for job in to_do]
@@ -89,12 +98,12 @@ def execute(
 
 
 def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store) -> bool:
-    """Write leaderboard and overviews; where the disk has no room for them, say so and go on."""
+    """Write the leaderboard and the overviews; return False, after an error line, on failure."""
     try:
         boards = {(cell.profile, cell.task) for cell in plan.cells}
         write_leaderboard(console, store, boards, known=plan.registry.infos())
         for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
-            _write_overview(plan, task, store, done[0].cache)
+            write_overview(plan, task, store, done[0].cache)
     except (UserError, OSError) as error:
         say(console, f"error: {error}")
         return False
@@ -102,9 +111,9 @@ def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store
 
 
 def make_ready(console: Console, task: Task, sizes: DataSizes, cache: Path) -> TaskData:
-    """Return a task, rendered first where the cache has it not; the console shows how it goes.
+    """Return the data of a task, after making its images if the cache lacks them.
 
-    What the task has to say of its images is printed.
+    The console shows the progress, and then the notes of the task about its images.
     """
     with preparing(console, task.name) as progress:
         data = prepare(task, sizes, cache, lambda line: say(console, line), progress)
@@ -114,7 +123,7 @@ def make_ready(console: Console, task: Task, sizes: DataSizes, cache: Path) -> T
 
 
 def longest_first(jobs: Sequence[Job]) -> list[Job]:
-    """Return jobs in the order that ends soonest: by earlier records, unknown ones in front."""
+    """Return jobs by descending forecast, so that the run ends sooner; unknown ones come first."""
     records = known_records(jobs[0].results)
 
     def seconds(job: Job) -> float:
@@ -127,9 +136,13 @@ def longest_first(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _exit_code(console: Console, plan: Plan, store: Store, unscored: Collection[str]) -> int:
-    """Return 3 when any cell of the plan has no good record, and say which.
+    """Print the cells of a plan that failed; return 3 if there are any, and else 0.
 
-    unscored: the ids of cells that failed now; the record of one may stand from before.
+    Args:
+        console: where to print.
+        plan: the cells.
+        store: the results folder.
+        unscored: the ids of cells that failed in this run; such a cell may have an older record.
     """
     failed = 0
     for cell in plan.cells:
@@ -145,8 +158,8 @@ def _exit_code(console: Console, plan: Plan, store: Store, unscored: Collection[
     return int(Exit.CELL_FAILED if failed else Exit.FINE)
 
 
-def _failure(record: dict[str, Any] | Damaged, wanted: Collection[str]) -> str:
-    """Return why a record does not count as good, or ''."""
+def _failure(record: Record | Damaged, wanted: Collection[str]) -> str:
+    """Return why a record does not count as a success, or ''."""
     if isinstance(record, Damaged):
         return str(record)
     if record["status"] != "ok":

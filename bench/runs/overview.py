@@ -1,4 +1,4 @@
-"""One picture with the results of all methods side by side."""
+"""Draws one picture with the results of all methods side by side."""
 
 from __future__ import annotations
 
@@ -19,39 +19,42 @@ from bench.utils.drawing import OVERVIEW_ROWS, Column, save_columns
 from bench.utils.hashing import safe
 
 
-def _write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
-    """Put the results of all methods of a plan side by side, the first seed of each.
+def write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
+    """Draw the results of the first seed of each method of a plan, side by side.
 
-    Results that an earlier version of the suite took though they fit no pair are left out.
+    Results whose shape differs from the test pairs are left out; an earlier version of the suite
+    may have written them.
     """
     of_task = [cell for cell in plan.cells if cell.task == task]
     data = read(task, of_task[0].sizes, of_task[0].fingerprint, cache)
     shape = data.test_pairs[0].shape
-    made: dict[str, Artefacts] = {}
+    artefacts_by_label: dict[str, Artefacts] = {}
     for cell in of_task:
-        if cell.method in ANCHORS or cell.label in made:
+        if cell.method in ANCHORS or cell.label in artefacts_by_label:
             continue
         artefacts = RunFolder(store.run_path(cell)).artefacts()
         if artefacts is not None and all(
             artefacts.tensors[name].shape == shape for name in ("add", "remove")
         ):
-            made[cell.label] = artefacts
-    if made:
+            artefacts_by_label[cell.label] = artefacts
+    if artefacts_by_label:
         profile = of_task[0].profile
         title = f"{task}, profile {profile}: adding on the left, removing on the right"
         file = f"overview-{safe(task)}-{stem_of(profile)}.png"
-        draw_overview(store.root / file, title, made, data)
+        draw_overview(store.root / file, title, artefacts_by_label, data)
 
 
-def draw_overview(path: Path, title: str, made: Mapping[str, Artefacts], data: TaskData) -> None:
-    """Write one picture with a column for each method: adding on the left, removing right."""
+def draw_overview(
+    path: Path, title: str, artefacts_by_label: Mapping[str, Artefacts], data: TaskData
+) -> None:
+    """Write a picture with columns for each method: results of add, then results of remove."""
     a, b = (images[:OVERVIEW_ROWS] for images in data.test_pairs)
     left: list[Column] = [("a", a), ("guide", b)]
     right: list[Column] = [("", torch.full_like(a, 255)), ("b", b)]
     if data.truth is not None:
         left.append(("truth", data.truth.add[:OVERVIEW_ROWS]))
         right.append(("truth", data.truth.remove[:OVERVIEW_ROWS]))
-    for label, artefacts in made.items():
+    for label, artefacts in artefacts_by_label.items():
         left.append((label, artefacts.tensors["add"][:OVERVIEW_ROWS]))
         right.append((label, artefacts.tensors["remove"][:OVERVIEW_ROWS]))
     save_columns(path, title, left + right)

@@ -1,4 +1,4 @@
-"""Scores finished cells again from the artefacts that they left. Nothing is ever trained here."""
+"""Scores finished cells from their artefacts, and never trains."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from dataclasses import replace
 from bench.cell.job import Job
 from bench.cell.run import ARTEFACTS_GONE, can_score
 from bench.contracts.anchors import ANCHORS
+from bench.contracts.labels import without_brackets
 from bench.contracts.registry import Registry
 from bench.contracts.task import Task
 from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
-from bench.plan.settings import settings_of
+from bench.plan.settings import set_options
 from bench.records.read import cell_of
 from bench.records.select import Choice
 from bench.records.store import Store
 from bench.runs.display import describe
 from bench.runs.execute import Setup, execute
 from bench.tasks.cache import fingerprint, is_cached
-from bench.tasks.options import OPTIONS, from_json, given, task_of, words
+from bench.tasks.options import as_typed, from_json, task_of, to_json
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import say
 
 
 def score_records(setup: Setup, request: Request) -> int:
-    """Compute what the finished cells of a results folder lack; return the exit code.
+    """Compute the metrics that the finished cells of a results folder lack; return the exit code.
 
-    What of a request is empty chooses every record. A cell that cannot be scored from what is here
-    is named, the others are scored, and the exit code is 3.
+    An empty field of the request stands for all records. If a cell cannot be scored, its name and
+    the reason are printed, the others are scored, and the exit code is 3.
 
     Raises:
-        UserError: the request names what does not exist, or no record fits it.
+        UserError: the request names something that does not exist, or no record fits it.
     """
     console, store = setup.console, setup.store
     registry = Registry(request.plugins)
@@ -51,11 +52,11 @@ def score_records(setup: Setup, request: Request) -> int:
     cells = {record["id"]: cell_of(record, plugins) for record in finished}
     tasks: dict[str, Task] = {}
     plan = Plan(tuple(cells.values()), versions, tasks, registry, request.inception)
-    said = {record["id"]: record["environment"].get(OPTIONS, {}) for record in finished}
+    options = {record["id"]: dict(record["environment"].get("options", {})) for record in finished}
     jobs, refused = [], 0
     planned = jobs_for(plan, store, setup.cache, setup.existing, may_train=False)
     for key, job in zip(cells, planned, strict=True):
-        job = replace(job, options=said[key] | given(request.options))
+        job = replace(job, options=options[key] | to_json(request.options))
         reason = "" if job.todo == "nothing" else _why_not(job, key, registry, tasks, store)
         if reason:
             refused += 1
@@ -72,17 +73,17 @@ def score_records(setup: Setup, request: Request) -> int:
 def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], store: Store) -> str:
     """Return why a job cannot be done without training, and what to do instead, or ''.
 
-    tasks: gets the job's task, unless that is in the cache and could not be made without options.
+    tasks: gets the task of the job, unless its images are in the cache and its options are unknown.
     """
     cell = job.cell
     instead = f"`{command_for(job, store, registry)}` makes the cell again"
     if cell.imported:
         instead = (
-            f"give its images with `python -m bench score --name {cell.method} --images ...`, made "
-            "from the test pairs that `python -m bench score --dry-run` writes"
+            f"give its images with `python -m bench score-images --name {cell.method} --images "
+            "KEY=DIR`, made from the test pairs that `python -m bench pairs` writes"
         )
     if cell.id != key or not store.record_path(cell).exists():
-        return f"its record was written by another version of the suite or renamed; {instead}"
+        return f"another version of the suite wrote its record, or it was renamed; {instead}"
     kinds = {plugin.name: plugin for plugin in registry.all("task")}
     kind = kinds.get(cell.task.partition(":")[0])
     if kind is None:
@@ -97,7 +98,7 @@ def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], sto
             if fingerprint(task, cell.sizes) == cell.fingerprint:
                 tasks[cell.task] = task
             elif not kept:
-                return f"the images of task {cell.task} are others now; {instead}"
+                return f"the images of task {cell.task} have changed; {instead}"
         except UserError as error:
             return f"its images are not in the cache: {error}"
     if not can_score(cell, store):
@@ -106,15 +107,15 @@ def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], sto
 
 
 def command_for(job: Job, store: Store, registry: Registry) -> str:
-    """Return the command that makes a cell of the identity that is asked for."""
+    """Return the command that makes the cell of a job again."""
     cell = job.cell
     options: dict[str, object] = {"methods": cell.method, "tasks": cell.task}
-    options["profile"] = cell.profile.partition("[")[0]
+    options["profile"] = without_brackets(cell.profile)
     if cell.method not in ANCHORS:
         options |= {"seeds": cell.seed, "device": cell.device, "precision": cell.precision}
     options |= {"results": store.root} | ({"existing": "fresh"} if job.again else {})
-    said = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
-    said += words(job.options)
-    said += [f"--set {shlex.quote(setting)}" for setting in settings_of(cell.identity, registry)]
-    said += [f"--plugin {shlex.quote(path)}" for path in cell.plugins]
-    return " ".join(["python -m bench run", *said])
+    typed = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
+    typed += as_typed(job.options)
+    typed += [f"--set {shlex.quote(setting)}" for setting in set_options(cell.identity, registry)]
+    typed += [f"--plugin {shlex.quote(path)}" for path in cell.plugins]
+    return " ".join(["python -m bench run", *typed])

@@ -1,4 +1,4 @@
-"""Scores ready-made images of a method that was trained elsewhere, as a cell like any other."""
+"""Scores images that a method trained elsewhere made: they become a cell like any other."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from rich.console import Console
 from torch import Tensor
 
 from bench.cell.run_folder import RunFolder
 from bench.contracts.cell import IMAGES_HASH, Cell, is_imported, stem_of
 from bench.contracts.metric import CODES, IMAGES, Artefacts
 from bench.contracts.registry import RESERVED, Registry
-from bench.contracts.task import Task
+from bench.contracts.task import DataSizes, Task
 from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
 from bench.plan.profiles import Profile, Setting, choose_profile
+from bench.plan.settings import profile_settings
 from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.runs.execute import Setup, execute, make_ready
 from bench.tasks.cache import fingerprint, prepare
-from bench.tasks.files.decode import SUFFIXES, as_rgb, opened, pixels, shown
+from bench.tasks.files.decode import SUFFIXES, as_rgb, open_image, path_text, to_array
 from bench.tasks.files.file_names import in_order
 from bench.tasks.files.index import is_image
 from bench.tasks.options import tasks_of
@@ -39,21 +41,16 @@ ABSENT = {
 
 
 def score_images(setup: Setup, request: Request, name: str, folders: Mapping[str, Path]) -> int:
-    """Score folders of images under a name; return the exit code.
+    """Score folders of images under the name of a method; return the exit code.
 
-    Other images that were scored under the same name on this task and profile are replaced.
+    Images that were scored before under this name, on this task and profile, are replaced.
 
     Raises:
-        UserError: the request, the name or the images are not what they must be.
+        UserError: the request, the name or the images are wrong.
     """
     registry = Registry(request.plugins)
-    _check_name(name, registry)
-    task, profile = _task_and_profile(request, registry)
     versions = chosen_metrics(registry, request)
-    pairs = profile.test_images
-    if task.needs:  # the user's files: only their decoding tells how many can be used
-        pairs = len(prepare(task, profile.sizes, setup.cache).test_pairs[0])
-    images = read_images(folders, profile.size, pairs)
+    task, profile, images = _read_all(setup, request, registry, name, folders)
     cell = Cell(
         label=name,
         method=name,
@@ -66,6 +63,7 @@ def score_images(setup: Setup, request: Request, name: str, folders: Mapping[str
         device="cpu",
         precision="fp32",
         plugins=full_paths(request),
+        settings=profile_settings(profile),
     )
     store = setup.store
     replaced = _replaced(cell, store)
@@ -79,42 +77,50 @@ def score_images(setup: Setup, request: Request, name: str, folders: Mapping[str
     return execute(setup.console, plan, jobs, store, setup.engine, setup.workers, replaced)
 
 
-def show_pairs(setup: Setup, request: Request, folders: Mapping[str, Path]) -> None:
-    """Write the test pairs that ready-made images must follow; check those that are given.
+def check_images(setup: Setup, request: Request, name: str, folders: Mapping[str, Path]) -> None:
+    """Check what `score_images` would score, and say that it fits. Nothing is written.
 
     Raises:
-        UserError: the request or the given images are not what they must be.
+        UserError: the request, the name or the images are wrong.
+    """
+    registry = Registry(request.plugins)
+    chosen_metrics(registry, request)
+    task, _, images = _read_all(setup, request, registry, name, folders)
+    counts = ", ".join(f"{key} ({len(tensor)} images)" for key, tensor in images.items())
+    say(setup.console, f"the images of {name} fit the test pairs of {task.name}: {counts}")
+
+
+def write_test_pairs(console: Console, request: Request, store: Store, cache: Path) -> None:
+    """Write the test pairs that images of another method must follow, and say what is expected.
+
+    Raises:
+        UserError: the request is wrong, or the results folder cannot be written.
     """
     task, profile = _task_and_profile(request, Registry(request.plugins))
-    console, store = setup.console, setup.store
     store.open_for_writing()
-    data = make_ready(console, task, profile.sizes, setup.cache)
-    pairs = len(data.test_pairs[0])
+    data = make_ready(console, task, profile.sizes, cache)
     folder = store.root / f"pairs-{safe(task.name)}-{stem_of(profile.name)}"
     write_pairs(folder, data)
-    say(console, f"wrote the test pairs to {folder} (which belong together: pairs.csv)")
+    say(console, f"wrote the test pairs to {folder} (pairs.csv says which images are a pair)")
     say(
         console,
-        f"expected for each of {', '.join(IMAGES)}: a folder of {pairs} images of "
-        f"{profile.size} x {profile.size} pixels, in the order of their names; add and remove "
+        f"expected for each of {', '.join(IMAGES)}: a folder of {len(data.test_pairs[0])} images "
+        f"of {profile.size} x {profile.size} pixels, in the order of their names; add and remove "
         "suffice for most metrics",
     )
-    if folders:
-        read_images(folders, profile.size, pairs)
-        say(console, f"the images given for {', '.join(folders)} fit")
 
 
 def parse_folders(given: Sequence[str]) -> dict[str, Path]:
     """Return the folder of each artefact of `add=DIR`, `remove=DIR` and so on.
 
     Raises:
-        UserError: one has another form, an unknown key, or a key that was there before.
+        UserError: one is not KEY=DIR, or its key is unknown or was given before.
     """
     folders: dict[str, Path] = {}
     for text in given:
         key, equals, folder = text.partition("=")
         if not equals or not folder:
-            raise UserError(f"--images '{text}': expected KEY=FOLDER, for example add=my/added")
+            raise UserError(f"--images '{text}': expected KEY=DIR, for example add=my/added")
         if key not in IMAGES:
             raise unknown(f"key of --images {text}:", key, IMAGES)
         if key in folders:
@@ -124,10 +130,11 @@ def parse_folders(given: Sequence[str]) -> dict[str, Path]:
 
 
 def read_images(folders: Mapping[str, Path], size: int, pairs: int) -> dict[str, Tensor]:
-    """Return the images of each folder, uint8 (n, 3, S, S), as many as there are test pairs.
+    """Return the images of each folder, uint8 (n, 3, S, S) with one image for each test pair.
 
     Raises:
-        UserError: a folder does not hold exactly these.
+        UserError: a folder holds more or fewer images, or one that cannot be read or has another
+            size.
     """
     return {
         key: torch.stack([_read(path, size) for path in _files(key, folder, pairs)])
@@ -136,7 +143,7 @@ def read_images(folders: Mapping[str, Path], size: int, pairs: int) -> dict[str,
 
 
 def _files(key: str, folder: Path, pairs: int) -> list[Path]:
-    """Return the images of a folder in the order of their names; files of other kinds are none."""
+    """Return the image files of a folder in the order of their names; other files do not count."""
     where = f"--images {key}={folder}"
     if not folder.is_dir():
         raise UserError(f"{where}: no such folder")
@@ -147,26 +154,46 @@ def _files(key: str, folder: Path, pairs: int) -> list[Path]:
     images = [name for name in found if is_image(name)]
     if len(images) != pairs:
         others = sorted(set(found) - set(images))
-        named = f" (no images: {', '.join(map(shown, others[:3]))}{', ...' * (len(others) > 3)})"
+        named = (
+            f" (not images: {', '.join(map(path_text, others[:3]))}{', ...' * (len(others) > 3)})"
+        )
         raise UserError(
             f"{where}: {len(images)} images{named if others else ''}, expected {pairs}, one for "
-            f"each test pair (--dry-run writes the pairs); read are {', '.join(SUFFIXES)}"
+            f"each test pair (`python -m bench pairs` writes them); the names of images end with "
+            f"{', '.join(SUFFIXES)}"
         )
     return [folder / name for name in in_order(images, where)]
 
 
 def _read(path: Path, size: int) -> Tensor:
-    """Return a file as RGB, uint8 (3, S, S); what is transparent stands on white.
+    """Return an image file as RGB on white, uint8 (3, S, S).
 
     Raises:
         UserError: it cannot be read, or has another size.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         rgb = as_rgb(image)
     if rgb.size != (size, size):
         width, height = rgb.size
         raise UserError(f"{path}: {width} x {height} pixels, expected {size} x {size}")
-    return torch.from_numpy(pixels(rgb))
+    return torch.from_numpy(to_array(rgb))
+
+
+def _read_all(
+    setup: Setup, request: Request, registry: Registry, name: str, folders: Mapping[str, Path]
+) -> tuple[Task, Profile, dict[str, Tensor]]:
+    """Check the name and the request; return the task, the profile and the images."""
+    _check_name(name, registry)
+    task, profile = _task_and_profile(request, registry)
+    pairs = _count_pairs(task, profile.sizes, setup.cache)
+    return task, profile, read_images(folders, profile.size, pairs)
+
+
+def _count_pairs(task: Task, sizes: DataSizes, cache: Path) -> int:
+    """Return how many test pairs a task has at these sizes."""
+    if task.options.skip_bad:  # decoding finds out which images are left out
+        return len(prepare(task, sizes, cache).test_pairs[0])
+    return task.available(sizes).test
 
 
 def _check_name(name: str, registry: Registry) -> None:
@@ -180,14 +207,12 @@ def _check_name(name: str, registry: Registry) -> None:
 
 
 def _task_and_profile(request: Request, registry: Registry) -> tuple[Task, Profile]:
-    if len(request.tasks) > 1:
-        raise UserError(f"--tasks {','.join(request.tasks)}: images are of one task, name it alone")
     settings = [Setting.parse(text) for text in request.settings]
     for setting in settings:
         if setting.owner != "profile":
             raise UserError(
-                f"--set {setting.owner}.{setting.field}={setting.text}: images have no settings "
-                "but those of the profile"
+                f"--set {setting.owner}.{setting.field}={setting.text}: expected "
+                "profile.FIELD=VALUE, as images have no other settings"
             )
     (task,) = tasks_of(registry, request.tasks, request.options).values()
     return task, choose_profile(request.profile, settings)
@@ -197,7 +222,7 @@ def _replaced(cell: Cell, store: Store) -> list[Cell]:
     """Return the cells of other images of the same name, task and profile.
 
     Raises:
-        UserError: the name is that of a method that was trained here.
+        UserError: a method of this name was trained here.
     """
     found = []
     for record in store.records()[0]:

@@ -1,1 +1,1 @@
-"""The tasks: found by the class attribute `name` (see `bench.contracts.task.Task`)."""
+"""The tasks. The registry finds each by its class attribute `name` (see `Task`)."""

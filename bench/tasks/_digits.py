@@ -1,4 +1,4 @@
-"""What all tasks of digits share: the factor, the order of images, and their size."""
+"""Helpers of all digit tasks: the factor, the order of images, and resizing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Pictures = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
 
-def shuffled(items: Iterable[int], *role: object) -> list[int]:
-    """Return indices in an order that a hash of (role, index) fixes."""
+def shuffle(items: Iterable[int], *role: object) -> list[int]:
+    """Return indices in the order of the hash of (role, index)."""
     return sorted(items, key=lambda item: derive(*role, item))
 
 
-def even(count: int) -> int:
-    """Return a number of test images: the guides of test pairs are lent to a neighbour."""
+def make_even(count: int) -> int:
+    """Return the largest even number up to a count, as test images come in pairs of neighbours."""
     return count // 2 * 2
 
 
-def resized(pictures: Pictures, size: int) -> Pictures:
+def resize_all(pictures: Pictures, size: int) -> Pictures:
     """Return grey (n, H, W) or colour (n, H, W, 3) pictures as uint8 (n, 3, size, size)."""
     from PIL import Image
 

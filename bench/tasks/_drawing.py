@@ -1,4 +1,4 @@
-"""Draws avatars: from the value of each factor to pixels, on all cores."""
+"""Draws avatars on all cores, from the values of their factors."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from bench.utils.parallel import cut, in_order
 
 from ._styles import NONE, STYLES, Style
 
-CHUNK = 64  # images drawn by one call of a worker
+CHUNK = 64  # images that a worker draws in one call
 HATS = ("hijab", "turban", "winterHat1")
-"""The hair of these names is a hat."""
+"""Values of `hair` that are in fact hats."""
 Avatar = dict[str, str]
-"""The value of each factor; a factor that is missing or `NONE` is not drawn.
+"""The value of each factor, and the `style`, which is a key of `STYLES`.
 
-What all images of a domain share stands here too: its `style`, one of `STYLES`, first of all.
+A factor that is missing or `NONE` is not drawn.
 """
 
 
 def style_of(avatar: Mapping[str, str]) -> Style:
-    """Return the style that an avatar is drawn in: Avataaars, where it names none."""
+    """Return the style of an avatar; Avataaars if it names none."""
     return STYLES[avatar.get("style", "avataaars")]
 
 
-def hidden(avatar: Mapping[str, str]) -> set[str]:
-    """Return the factors that do not show in an avatar, whatever their value."""
+def hidden_factors(avatar: Mapping[str, str]) -> set[str]:
+    """Return the factors that are not visible in an avatar, whatever their value."""
     hat = avatar.get("hat", NONE) != NONE
     found = {"hair_color"} if avatar["hair"] in HATS else set() if hat else {"hat_color"}
     if avatar.get("beard", NONE) == NONE:
@@ -53,7 +53,7 @@ def _definition(source: str) -> Any:
 
 
 def _options(avatar: Mapping[str, str]) -> dict[str, Any]:
-    """Return the options of DiceBear that draw an avatar; of two values the later one wins."""
+    """Return the options of DiceBear for an avatar; a later factor overrides an earlier one."""
     style = style_of(avatar)
     options: dict[str, Any] = {"backgroundColor": ["ffffff"]} | dict(style.options)
     for name, value in avatar.items():
@@ -63,7 +63,7 @@ def _options(avatar: Mapping[str, str]) -> dict[str, Any]:
 
 
 def draw(avatar: Mapping[str, str], size: int) -> np.ndarray:
-    """Return the picture of an avatar, uint8 (3, size, size): on white, if it names no other."""
+    """Return the picture of an avatar, uint8 (3, size, size), on white by default."""
     import resvg_py
     from dicebear import Avatar as Drawing
     from PIL import Image
@@ -78,8 +78,8 @@ def _draw_many(avatars: list[Avatar], size: int) -> np.ndarray:
     return np.stack([draw(avatar, size) for avatar in avatars])
 
 
-def drawn(avatars: list[Avatar], size: int, progress: Progress) -> Iterator[np.ndarray]:
-    """Yield the pictures of avatars in order, (<= CHUNK, 3, size, size) at a time."""
+def draw_all(avatars: list[Avatar], size: int, progress: Progress) -> Iterator[np.ndarray]:
+    """Yield the pictures of avatars in order, uint8 (n, 3, size, size) with n up to `CHUNK`."""
     done = 0
     for pictures in in_order(_draw_many, cut(avatars, CHUNK), size):
         done += len(pictures)

@@ -1,7 +1,7 @@
-"""The drawing styles of DiceBear that tasks use, and the colours: what a named value looks like.
+"""The drawing styles of DiceBear that tasks use, and their colours.
 
-A value of a factor is the variant of the same name in the style, but where a style has a row for it
-in `NAMED`: so one name ("laughing") stands for what each style draws for it.
+The value of a factor is the name of a variant in the style. Values that stand in `NAMED` have a
+variant of another name in each style: "laughing" is `smile` in Avataaars and `laugh` in ToonHead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NONE = "none"
-"""The value of a factor that is not drawn."""
+"""The value of a factor that is absent from the picture."""
 SKIN = {
     "tanned": "fd9841",
     "yellow": "f8d25c",
@@ -59,9 +59,9 @@ PALETTES = {
     "glasses_color": GLASSES_COLOR,
     "background": BACKGROUND,
 }
-"""Factors whose values are colours, and the colours."""
+"""The colours of each factor whose values are colours."""
 Variants = Mapping[str, str]
-"""The variant of each component of a style that is drawn."""
+"""The variant to draw for each component of a style."""
 NAMED: dict[str, dict[str, tuple[Variants, Variants, Variants]]] = {
     "hair": {
         "short": ({"top": "shortFlat"}, {"hair": "undercut"}, {"hair": "shortCombover"}),
@@ -105,17 +105,20 @@ NAMED: dict[str, dict[str, tuple[Variants, Variants, Variants]]] = {
         "plain": ({"clothes": "shirtCrewNeck"}, {"clothes": "tShirt"}, {"clothes": "rounded"}),
     },
 }
-"""Values that every style draws in its own way: in Avataaars, in ToonHead, in Personas."""
+"""For values that all styles share, the variants of Avataaars, ToonHead and Personas."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """A drawing style: how its pictures are cut out, and what draws which factor.
+    """A drawing style of DiceBear, with the options that draw each factor.
 
-    source: the style's name at DiceBear. column: where its variants stand in `NAMED`.
-    components: the component whose variants a factor's values are. colors: the options that a
-    factor's colour sets. options: what else is set in every picture. lacks: factors that it cannot
-    draw.
+    Attributes:
+        source: the name of the style at DiceBear.
+        column: the index of its variants in the rows of `NAMED`.
+        components: for a factor, the component whose variants are its values.
+        colors: for a factor of colours, the options that take its colour.
+        options: options of every picture, such as the scale.
+        lacks: factors that the style cannot draw.
     """
 
     source: str
@@ -126,7 +129,7 @@ class Style:
     lacks: tuple[str, ...] = field(default=())
 
     def draws(self, factor: str, value: str) -> dict[str, Any]:
-        """Return the options of DiceBear that draw a value of a factor; none for `NONE`."""
+        """Return the options of DiceBear that draw a value of a factor; {} for `NONE`."""
         if value == NONE:
             return {}
         if factor in PALETTES:
@@ -200,4 +203,4 @@ STYLES = {
         lacks=("eyebrows",),
     ),
 }
-"""The styles by the name that an avatar gives; in each the face fills the picture."""
+"""The styles by the names that avatars use. In each, the face fills the picture."""

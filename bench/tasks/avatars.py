@@ -1,12 +1,13 @@
-"""Faces drawn from a recipe, so that the true result of a transfer can be drawn as well.
+"""Tasks of drawn faces (avatars), whose true results can be drawn too.
 
-An avatar is a value for each factor and nothing else; the true "face a with the glasses of b" is
-the avatar with a's values and b's glasses. How a value is drawn stands in `_styles`.
+An avatar is one value for each factor. The true "face a with the glasses of b" is the avatar that
+has a's values and b's glasses. `_styles` says how a value looks.
 
-Every value is drawn by a hash of (recipe, task, part, domain, index, factor), so the first images
-of a longer part are the images of a shorter one, and no generator of any library has a say.
+A hash of (recipe, task, part, domain, index, factor) chooses each value, without a random generator
+of any library. So the first images of a longer part are those of a shorter one.
 
-To declare a task, say what its domains share, what B has extra, and what else is fixed in each.
+A new task is a class that states three things: the factors that all domains share, the separate
+factors that only B has, and the values that are fixed in each domain.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from itertools import count
-from string import ascii_uppercase
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bench.contracts.task import (
     HIDDEN,
+    LETTERS,
     PARTS,
     DataSizes,
     Domain,
@@ -34,15 +35,15 @@ from bench.contracts.task import (
 )
 from bench.utils.seeds import uniform
 
-from ._drawing import HATS, Avatar, drawn, hidden, style_of
+from ._drawing import HATS, Avatar, draw_all, hidden_factors, style_of
 from ._styles import FABRIC, GLASSES_COLOR, HAIR_COLOR, NONE, PALETTES, SKIN
 
 SAMPLING = 1
-"""Rises with every change of the hash that draws values."""
+"""Version of the hash that chooses values; raise it with every change of the hash."""
 NONE_WEIGHT = 4.0
-"""How often nothing is drawn, where that is a value; the weight of every other value is 1."""
+"""Weight of the value `NONE`; every other value has the weight 1."""
 SHARES = {"train": 0.6, "probe": 0.2, "test": 0.2}
-"""The shares of all people that may be seen in each part."""
+"""The share of all people that each part may have."""
 BEARDS = ("beardLight", "beardMajestic", "beardMedium", "moustacheMagnum")
 FACE = (
     Factor("skin", tuple(SKIN)),
@@ -133,7 +134,7 @@ STYLED_FACE = (
     Factor("mouth", ("smiling", "laughing", "astonished", "upset")),
     Factor("beard", (NONE, "full", "moustache")),
 )
-"""What can be said of a face in every style (see `_styles.NAMED`)."""
+"""The factors of a face that every style can draw (see `_styles.NAMED`)."""
 APPEARANCE = (
     Factor("background", ("lemon", "mint", "sky", "teal", "violet"), separate=True),
     Factor("clothes_color", ("black", "blue", "gray", "red"), separate=True),
@@ -153,7 +154,10 @@ def _edges(values: tuple[str, ...]) -> np.ndarray:
 
 
 def sample(factors: Iterable[Factor], *role: object) -> Avatar:
-    """Return the avatar of a role: each factor drawn on its own, by the weights of its values."""
+    """Return the avatar of a role.
+
+    Each factor is chosen independently of the others, by the weights of its values.
+    """
     avatar = {}
     for factor in factors:
         edges = _edges(factor.values)
@@ -162,20 +166,25 @@ def sample(factors: Iterable[Factor], *role: object) -> Avatar:
     return avatar
 
 
-def shows(factor: Factor, avatar: Avatar) -> bool:
-    """Return whether a factor shows in an avatar: it is not hidden, nor content that is absent."""
-    return avatar[factor.name] in factor.values and factor.name not in hidden(avatar)
+def is_visible(factor: Factor, avatar: Avatar) -> bool:
+    """Return whether a factor is visible in an avatar: neither hidden nor absent."""
+    return avatar[factor.name] in factor.values and factor.name not in hidden_factors(avatar)
 
 
 def _part_of(share: float) -> str:
-    """Return the part that holds this share, in [0, 1), of all people."""
+    """Return the part of a person whose hash is this number in [0, 1)."""
     at = np.searchsorted(np.cumsum(list(SHARES.values())), share, side="right")
     return list(SHARES)[min(int(at), len(SHARES) - 1)]
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """All avatars of a task: per part and domain, and the true results of the test pairs."""
+    """All avatars of a task.
+
+    Attributes:
+        domains: for each part, the avatars of each domain.
+        truth: the true results of the test pairs, by the names of `Truth`.
+    """
 
     domains: dict[str, list[list[Avatar]]]
     truth: dict[str, list[Avatar]]
@@ -187,27 +196,31 @@ class _Plan:
 
 
 class AvatarTask(Task):
-    """Faces of two or more domains; the class attributes of a task say all of it.
+    """A task of drawn faces. Its class attributes describe it completely.
 
-    shared: the factors of all domains. extra: those that only B has. fixed: for each domain, A
-    first, what is the same in all its images: the style, and values of what varies elsewhere.
-    may_lack: the extra factors that an image of B may lack (never all of them).
-    recipe_version: 2 gives every person (values of the shared factors that show) to one part, so
-    that nobody is seen in two parts; 1 does not, as there are too many people to meet one twice.
+    Attributes:
+        shared: the factors of all domains.
+        separate: the factors that only B has.
+        fixed: for each domain, A first, what is the same in all its images: the style, and values
+            of factors that vary in another domain.
+        may_lack: the separate factors that an image of B may lack, though never all of them.
+        recipe_version: with 2, each person is in one part only; a person is the visible values of
+            the shared factors. With 1, parts are independent: the task has so many people that
+            one hardly ever occurs twice.
     """
 
     shared: ClassVar[tuple[Factor, ...]] = FACE
-    extra: ClassVar[tuple[Factor, ...]] = ()
+    separate: ClassVar[tuple[Factor, ...]] = ()
     fixed: ClassVar[tuple[Avatar, ...]] = ({}, {})
     may_lack: ClassVar[tuple[str, ...]] = ()
     recipe_version: ClassVar[int] = 2
 
     def __init_subclass__(cls) -> None:
-        cls.factors = cls.shared + cls.extra
+        cls.factors = cls.shared + cls.separate
         cls.domains = len(cls.fixed)
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
-        """Return the versions of style and renderer, the factors and the sizes."""
+        """Return the versions of styles and renderer, the factors and the sizes."""
         recipe = {
             "task": self.name,
             "recipe": self.recipe_version,
@@ -245,7 +258,7 @@ class AvatarTask(Task):
 
         plan = self._plan(sizes)
         wanted = [avatar for avatars in plan.lists() for avatar in avatars]
-        pixels = torch.from_numpy(np.concatenate(list(drawn(wanted, sizes.size, progress))))
+        pixels = torch.from_numpy(np.concatenate(list(draw_all(wanted, sizes.size, progress))))
         pictures = iter(pixels.split([len(avatars) for avatars in plan.lists()]))
         domains = {
             part: [
@@ -262,12 +275,12 @@ class AvatarTask(Task):
         return self.factors if domain == 1 else self.shared
 
     def avatar(self, part: str, domain: int, index: int) -> Avatar:
-        """Return the avatar of an image: the first fitting one of those that its role draws."""
+        """Return the avatar of an image: the first of its role's candidates that fits."""
         factors = [
             replace(f, values=(NONE, *f.values)) if f.name in self.may_lack else f
             for f in self.own(domain)
         ]
-        role = (self.name, part, ascii_uppercase[domain], index)
+        role = (self.name, part, LETTERS[domain], index)
         for attempt in count():
             values = sample(factors, *role, *([attempt] if attempt else []))
             avatar = self.fixed[domain] | values
@@ -276,11 +289,11 @@ class AvatarTask(Task):
         return avatar
 
     def _fits(self, avatar: Avatar, part: str, domain: int) -> bool:
-        """Return whether an avatar may stand in a part and, in B, has extra content."""
-        if domain == 1 and not any(shows(factor, avatar) for factor in self.extra):
+        """Return whether an avatar belongs to a part and, in B, has separate content."""
+        if domain == 1 and not any(is_visible(factor, avatar) for factor in self.separate):
             return False
         face = self._face(avatar)
-        unseen = set().union(*(hidden(fixed | face) for fixed in self.fixed))
+        unseen = set().union(*(hidden_factors(fixed | face) for fixed in self.fixed))
         person = [value for name, value in face.items() if name not in unseen]
         at = uniform(SAMPLING, self.name, "person", *person)
         return _part_of(at) == part
@@ -289,11 +302,11 @@ class AvatarTask(Task):
         return {factor.name: avatar[factor.name] for factor in self.shared}
 
     def added(self, a: Avatar, guide: Avatar) -> Avatar:
-        """Return the true result of ``add``: the face of a, all else of the guide."""
-        return self.fixed[1] | self._face(a) | {f.name: guide[f.name] for f in self.extra}
+        """Return the true result of ``add``: the face of a with the rest of the guide."""
+        return self.fixed[1] | self._face(a) | {f.name: guide[f.name] for f in self.separate}
 
     def removed(self, b: Avatar) -> Avatar:
-        """Return the true result of ``remove``: the face of b, all else as in A."""
+        """Return the true result of ``remove``: the face of b with the rest as in A."""
         return self.fixed[0] | self._face(b)
 
     def _plan(self, sizes: DataSizes) -> _Plan:
@@ -313,12 +326,12 @@ class AvatarTask(Task):
         return _Plan(domains, truth)
 
     def values(self, avatars: Sequence[Avatar], domain: int = 1) -> np.ndarray:
-        """Return the factors of a domain's avatars as indices, `HIDDEN` where one does not show."""
+        """Return the factors of a domain's avatars, int64 (N, F); see `Domain` for the values."""
         own = self.own(domain)
         rows = np.full((len(avatars), len(self.factors)), HIDDEN, dtype=np.int64)
         for row, avatar in zip(rows, avatars, strict=True):
             for column, factor in enumerate(own):
-                if shows(factor, avatar):
+                if is_visible(factor, avatar):
                     row[column] = factor.values.index(avatar[factor.name])
         return rows
 
@@ -328,70 +341,76 @@ class AvatarsGlasses(AvatarTask):
 
     name = "avatars-glasses"
     summary = "drawn faces without and with glasses (5 kinds, 5 colours); true results known"
-    extra = GLASSES
+    separate = GLASSES
     recipe_version = 1
 
 
 class AvatarsBeard(AvatarTask):
-    """A: shaven faces. B: faces with a beard of four kinds and six colours. No glasses."""
+    """A: shaven faces. B: faces with a beard, of four kinds and six colours. No glasses."""
 
     name = "avatars-beard"
     summary = "drawn faces without and with a beard (4 kinds, 6 colours); true results known"
     shared = _without(FACE, "beard", "beard_color")
-    extra = BEARD
+    separate = BEARD
 
 
 class AvatarsSmile(AvatarTask):
     """A: faces with one straight mouth. B: seven expressions of the mouth. No beards, no glasses.
 
-    A moustache would cover what is to be carried over.
+    A moustache would hide the mouth, which is the content to transfer.
     """
 
     name = "avatars-smile"
     summary = "drawn faces with a straight mouth and with 7 expressions; true results known"
     shared = _without(FACE, "mouth", "beard", "beard_color")
-    extra = EXPRESSION
+    separate = EXPRESSION
     fixed = ({"mouth": "serious"}, {})
 
 
 class AvatarsHat(AvatarTask):
     """A: faces with one haircut of one colour. B: the same under a hat. No glasses.
 
-    Hat and hair share a slot of the style: hair that varied in A would not be in B.
+    In this style a hat takes the place of the hair. So the hair of A is fixed: B could not show it.
     """
 
     name = "avatars-hat"
     summary = "drawn faces without and with a hat (4 kinds, 5 colours); true results known"
     shared = _without(FACE, "hair", "hair_color", "hat_color")
-    extra = HAT
+    separate = HAT
     fixed = (BARE, BARE)
 
 
 class AvatarsTwo(AvatarTask):
-    """A: shaven faces without glasses. B: with glasses, a beard or, in a third, both."""
+    """A: shaven faces without glasses. B: with glasses, a beard or both (a third of them)."""
 
     name = "avatars-two"
     summary = "drawn faces without and with glasses, a beard, or both; true results known"
     shared = _without(FACE, "beard", "beard_color")
-    extra = GLASSES + BEARD
+    separate = GLASSES + BEARD
     may_lack = ("glasses", "beard")
 
 
 class AvatarsStyle(AvatarTask):
-    """A: Avataaars, on white, in navy. B: the same people as ToonHead, on colours, in colours."""
+    """A: Avataaars in navy clothes on white. B: the same people as ToonHead.
+
+    The colours of B's clothes and backgrounds vary.
+    """
 
     name = "avatars-style"
     summary = "the same faces in two drawing styles, B in varied colours; true results known"
     shared = STYLED_FACE
-    extra = APPEARANCE
+    separate = APPEARANCE
     fixed = (NEUTRAL | {"style": "avataaars"}, {"style": "toon-head", "clothes": "plain"})
 
 
 class AvatarsStyles3(AvatarTask):
-    """As `avatars-style`, with a third domain: Personas, on white, in navy, without eyebrows."""
+    """As `avatars-style`, with a third domain: Personas in navy clothes on white.
+
+    That style has no eyebrows.
+    """
 
     name = "avatars-styles3"
     summary = "the same faces in three drawing styles, B in varied colours; true results known"
     shared = STYLED_FACE
-    extra = APPEARANCE
+    separate = APPEARANCE
     fixed = (*AvatarsStyle.fixed, NEUTRAL | {"style": "personas"})

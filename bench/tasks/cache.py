@@ -1,6 +1,6 @@
-"""Loads tasks through a cache on disk, so that a task is rendered or decoded once a machine.
+"""A cache of tasks on disk, so that a machine renders or decodes a task only once.
 
-A cached task is one file of `bench.utils.files.tensor_files`, named by the hash of its recipe.
+A cached task is one file (see `bench.utils.files.tensor_files`). The hash of its recipe names it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from bench.utils.errors import UserError
 from bench.utils.files.tensor_files import Streams, Tensors, keep, load
 from bench.utils.hashing import safe
 
-FORMAT = 1
-FILE = 3
-"""The form of the files; unlike that of the recipe it is part of no cell's identity."""
+RECIPE_FORMAT = 1
+FILE_FORMAT = 3
+"""Version of the file format. Unlike `RECIPE_FORMAT`, it is not part of a cell's identity."""
 
 
 def fingerprint(task: Task, sizes: DataSizes) -> str:
-    """Return the 16 hex digits that name a task at these sizes; nothing is rendered for it."""
-    recipe = json.dumps({"format": FORMAT} | task.recipe(sizes), sort_keys=True)
+    """Return the 16 hex digits that identify a task at these sizes. Nothing is rendered."""
+    recipe = json.dumps({"format": RECIPE_FORMAT} | task.recipe(sizes), sort_keys=True)
     return hashlib.blake2b(recipe.encode(), digest_size=8).hexdigest()
 
 
@@ -47,12 +47,13 @@ def prepare(
     say: Callable[[str], None] = lambda _: None,
     progress: Progress = lambda _done, _total: None,
 ) -> TaskData:
-    """Return a task from the cache, made and stored first where it is missing or damaged.
+    """Return a task from the cache. If it is missing or damaged, make and store it first.
 
-    Its facts are those of this run; the cache keeps only what holds in every run.
+    The facts of the result are those of this run. The cache keeps only facts that hold in every
+    run.
 
     Raises:
-        UserError: the cache folder cannot be written, or the images cannot be had.
+        UserError: the cache folder cannot be written, or the images cannot be made.
     """
     name = fingerprint(task, sizes)
     facts = {"factors": json.dumps([vars(factor) for factor in task.factors]), "label": task.label}
@@ -62,8 +63,8 @@ def prepare(
         if made.facts:
             facts["facts"] = json.dumps(made.facts)
         if isinstance(made, Streamed):
-            return _streams(made, task.name, sizes)
-        return _tensors(checked_task(made, sizes))
+            return _streams_of(made, task.name, sizes)
+        return _tensors_of(checked_task(made, sizes))
 
     path = path_of(task.name, sizes, name, cache)
     keep(path, make, say, lambda pixels: facts | {"pixels": pixels})
@@ -71,11 +72,20 @@ def prepare(
     return replace(data, facts=task.facts_now(sizes, data.facts))
 
 
-def checked(name: str, sizes: DataSizes, fingerprint: str, cache: Path, instead: str) -> TaskData:
-    """Return a cached task, of which there is nothing to make it anew.
+def require_cached(
+    name: str, sizes: DataSizes, fingerprint: str, cache: Path, instead: str
+) -> TaskData:
+    """Return a task that must be in the cache, because it cannot be made here.
+
+    Args:
+        name: the task's name.
+        sizes: its sizes.
+        fingerprint: see `fingerprint`.
+        cache: the cache folder.
+        instead: what the user can do if the task is not there; the end of the message.
 
     Raises:
-        UserError: it is missing or damaged; it ends with what to do instead.
+        UserError: it is missing or damaged.
     """
 
     def gone() -> Tensors:
@@ -86,9 +96,9 @@ def checked(name: str, sizes: DataSizes, fingerprint: str, cache: Path, instead:
 
 
 def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData:
-    """Return a cached task, its tensors mapped from the file.
+    """Return a cached task; its tensors are memory-mapped.
 
-    The file says all of itself: neither the task's class nor its options are needed.
+    The file describes itself: neither the task's class nor its options are needed.
     """
     tensors, header = load(path_of(name, sizes, fingerprint, cache))
     domains = {part: _domains(tensors, part) for part in PARTS}
@@ -112,7 +122,7 @@ def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData
 
 
 def _domains(tensors: Mapping[str, torch.Tensor], part: str) -> list[Domain]:
-    """Return the domains of a part; images that were streamed have no factors."""
+    """Return the domains of a part. Images of a `Streamed` task have no factors."""
     domains: list[Domain] = []
     while (images := tensors.get(f"{part}/{len(domains)}/images")) is not None:
         none = torch.empty(len(images), 0, dtype=torch.int64)
@@ -121,16 +131,16 @@ def _domains(tensors: Mapping[str, torch.Tensor], part: str) -> list[Domain]:
 
 
 def is_cached(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> bool:
-    """Return whether a task need not be rendered or decoded any more."""
+    """Return whether a task is in the cache."""
     return path_of(name, sizes, fingerprint, cache).exists()
 
 
 def path_of(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
-    """Return where a task is, or will be, in a cache."""
-    return cache / f"{safe(name)}-{sizes.size}px-{fingerprint}-{FILE}.safetensors"
+    """Return the file of a task in a cache, whether it exists or not."""
+    return cache / f"{safe(name)}-{sizes.size}px-{fingerprint}-{FILE_FORMAT}.safetensors"
 
 
-def _streams(made: Streamed, name: str, sizes: DataSizes) -> Streams:
+def _streams_of(made: Streamed, name: str, sizes: DataSizes) -> Streams:
     return Streams(
         {
             f"{part}/{at}/images": checked_pieces(name, pieces, sizes.size)
@@ -140,7 +150,7 @@ def _streams(made: Streamed, name: str, sizes: DataSizes) -> Streams:
     )
 
 
-def _tensors(data: TaskData) -> dict[str, torch.Tensor]:
+def _tensors_of(data: TaskData) -> dict[str, torch.Tensor]:
     tensors = {}
     for part, domains in data.domains.items():
         for at, domain in enumerate(domains):

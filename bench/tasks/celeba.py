@@ -1,8 +1,8 @@
-"""CelebA, from a folder that the user has, by the attribute rules of Press et al., ICLR 2019.
+"""CelebA from the user's folder, with the attribute rules of Press et al., ICLR 2019.
 
-The aligned photographs are cropped to the square in the middle and resized bilinearly, as there.
-The reference mirrors images at random while it trains; here every training image is there twice,
-as it is and mirrored, so that images are fixed and all methods see the same.
+As in the paper, the aligned photographs are cropped to the square in the middle and resized
+bilinearly. The paper's code mirrors images at random during training. Here the training part holds
+each image and its mirror image, so that all methods see the same images.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from bench.contracts.task import PARTS, DataSizes, Options, Progress, Streamed, Task
-from bench.tasks.files.decode import shown
-from bench.tasks.files.index import Seen, look
-from bench.tasks.files.split import FEWEST_IN_PART, Item, Picture, Shared, by_group, by_name, cut_to
-from bench.tasks.files.stream import Chosen, Policy, facts_now, refusal, streamed
+from bench.tasks.files.decode import path_text
+from bench.tasks.files.index import ImageFile, inspect_files
+from bench.tasks.files.split import MIN_IN_PART, Item, Parts, Picture, by_group, by_name, limit_to
+from bench.tasks.files.stream import Policy, Selection, facts_of_run, refusal, stream_images
 from bench.utils.errors import UserError
 from bench.utils.hashing import hash_of
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 RECIPE_VERSION = 1
 FOLDER, IMAGES = "celeba", "img_align_celeba"
 ATTRIBUTES = "list_attr_celeba.txt"
-DIVISIONS = {"official": "list_eval_partition.txt", "identity": "identity_CelebA.txt"}
-"""For each split the file that it goes by."""
-Has = Mapping[str, "pd.Series[bool]"]
-"""For each attribute which images have it."""
+SPLIT_FILES = {"official": "list_eval_partition.txt", "identity": "identity_CelebA.txt"}
+"""The file that each split is read from."""
+Attributes = Mapping[str, "pd.Series[bool]"]
+"""For each attribute, which images have it."""
 
 
 def checksums() -> dict[str, str]:
-    """Return the MD5 checksum of each file of CelebA, as torchvision knows them."""
+    """Return the MD5 checksum of each file of CelebA, as torchvision states it."""
     from bench.utils.compat import torchvision
 
     return {name: digest for _, digest, name in torchvision().datasets.CelebA.file_list}
 
 
 class Celeba(Task):
-    """Faces without (A) and with (B) what a rule on their attributes says."""
+    """Two domains of faces, divided by a rule on their attributes."""
 
     takes = ("data_root", "split", "skip_bad")
     needs = ("data_root",)
@@ -56,15 +56,15 @@ class Celeba(Task):
         super().__init__(options)
         self.split = options.split or self.splits[0]
         self.folder = (options.data_root or Path()).absolute() / FOLDER
-        self._bad: dict[str, Seen] = {}
+        self._bad: dict[str, ImageFile] = {}
 
     @property
     def home(self) -> Path:
-        """The folder of CelebA's files."""
+        """The folder with the files of CelebA."""
         return self.folder
 
     def missing(self) -> str:
-        """Return which file is not there or is another one."""
+        """Return which file is missing or wrong, or ''."""
         try:
             self._require_files()
         except UserError as error:
@@ -73,11 +73,11 @@ class Celeba(Task):
 
     @staticmethod
     @abstractmethod
-    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
-        """Return which images are in A and which are in B."""
+    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
+        """Return which images are in A, and which are in B."""
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
-        """Return the hashes of the chosen images' bytes, in order, and what is made of them."""
+        """Return the hashes of the image files in order, how they are resized, and the sizes."""
         return {
             "task": self.name,
             "recipe": RECIPE_VERSION,
@@ -91,7 +91,7 @@ class Celeba(Task):
         }
 
     def available(self, sizes: DataSizes) -> DataSizes:
-        """Return the numbers of the larger domain."""
+        """Return the sizes with the images of the larger domain, where these are fewer."""
         shared = self._shared(sizes)
         counts = {part: max(map(len, shared[part])) for part in PARTS}
         return replace(sizes, **(counts | {"train": 2 * counts["train"]}))
@@ -100,14 +100,14 @@ class Celeba(Task):
         """Decode the images on all cores."""
         choose, skip_bad = partial(self._chosen, sizes), self.options.skip_bad
         own = {"split": self.split, "train": "each image and its mirror image"}
-        return streamed(choose, _policy(sizes), progress, skip_bad, **own)
+        return stream_images(choose, _policy(sizes), progress, skip_bad, **own)
 
     def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what the images are, and which are left out now."""
+        """Return the facts of this run, such as the images that it leaves out."""
         bad = self._bad.values
-        return facts_now(partial(self._chosen, sizes), made, lambda: [*bad()], self.options)
+        return facts_of_run(partial(self._chosen, sizes), made, lambda: [*bad()], self.options)
 
-    def _chosen(self, sizes: DataSizes, left_out: Collection[str]) -> Chosen:
+    def _chosen(self, sizes: DataSizes, left_out: Collection[str]) -> Selection:
         return {
             part: [
                 [
@@ -120,20 +120,20 @@ class Celeba(Task):
             for part, domains in self._shared(sizes, left_out).items()
         }
 
-    def _shared(self, sizes: DataSizes, left_out: Collection[str] = ()) -> Shared:
-        """Return what each part is made of, with the hashes of the files' content.
+    def _shared(self, sizes: DataSizes, left_out: Collection[str] = ()) -> Parts:
+        """Return the images of each part, with the hashes of their files.
 
         Raises:
-            UserError: a file of CelebA is missing or another one, or an image cannot be used.
+            UserError: a file of CelebA is missing or wrong, or an image cannot be used.
         """
-        halved = replace(sizes, train=max(FEWEST_IN_PART, sizes.train // 2))
+        halved = replace(sizes, train=max(MIN_IN_PART, sizes.train // 2))
         while True:
             out = {*left_out, *self._bad}
             items = [[item for item in of if item.path not in out] for of in self._items]
             shared = (by_group if self.split == "identity" else by_name)(items)
-            shared = cut_to(shared, halved, f"--split {self.split}")
+            shared = limit_to(shared, halved, f"--split {self.split}")
             paths = sorted({i.path for of in shared.values() for items in of for i in items})
-            seen = {s.path: s for s in look(paths, self.options.cache, str(self.folder))}
+            seen = {s.path: s for s in inspect_files(paths, self.options.cache, str(self.folder))}
             bad = {path: s for path, s in seen.items() if s.reason}
             if not bad:
                 return {
@@ -146,19 +146,19 @@ class Celeba(Task):
 
     @cached_property
     def _items(self) -> list[list[Item]]:
-        """The images of each domain; until they are chosen, their names stand for their content."""
+        """The images of each domain. Their digests are their names until `_shared` reads them."""
         self._require_files()
         images = self.folder / IMAGES
-        with _laid_out(self.folder / ATTRIBUTES) as path:
+        with _parsing(self.folder / ATTRIBUTES) as path:
             names = path.read_text("utf-8").split("\n", 2)[1].split()
             table = _read(path, names, skip=2)
             domains = self.rule({name: table[name] == 1 for name in names})
-        with _laid_out(self.folder / DIVISIONS[self.split]) as path:
+        with _parsing(self.folder / SPLIT_FILES[self.split]) as path:
             groups = _read(path, ["group"])["group"].reindex(table.index)
             if self.split == "official":
                 groups = groups.map(dict(enumerate(PARTS)))
             if groups.hasnans:
-                raise ValueError(f"nothing of {groups.index[groups.isna()][0]}")
+                raise ValueError(f"no entry for {groups.index[groups.isna()][0]}")
         return [
             [
                 Item(str(images / name), name, group)
@@ -168,26 +168,29 @@ class Celeba(Task):
         ]
 
     def _require_files(self) -> None:
-        """Make sure that CelebA's files are there and are what they must be.
+        """Make sure that CelebA's files are there and have the right checksums.
 
         Raises:
-            UserError: one is not.
+            UserError: a file is missing or wrong.
         """
         right = checksums()
         if not (self.folder / IMAGES).is_dir():
             raise UserError(
-                f"{shown(self.folder / IMAGES)}: no such folder: unzip {IMAGES}.zip "
-                f"(MD5 {right[IMAGES + '.zip']}) in {shown(self.folder)}"
+                f"{path_text(self.folder / IMAGES)}: no such folder: unzip {IMAGES}.zip "
+                f"(MD5 {right[IMAGES + '.zip']}) in {path_text(self.folder)}"
             )
-        for name in (ATTRIBUTES, DIVISIONS[self.split]):
+        for name in (ATTRIBUTES, SPLIT_FILES[self.split]):
             path = self.folder / name
             if not path.is_file():
-                raise UserError(f"{shown(path)}: no such file; CelebA's has the MD5 {right[name]}")
+                raise UserError(
+                    f"{path_text(path)}: no such file; put CelebA's there (MD5 {right[name]})"
+                )
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "md5").hexdigest()
             if found != right[name]:
                 raise UserError(
-                    f"{shown(path)}: its MD5 is {found}, that of CelebA's file is {right[name]}"
+                    f"{path_text(path)}: its MD5 is {found}, expected {right[name]}: get it from "
+                    "CelebA again"
                 )
 
 
@@ -198,7 +201,7 @@ class CelebaGlasses(Celeba):
     summary = "CelebA (--data-root): faces without and with glasses"
 
     @staticmethod
-    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
         """B: Eyeglasses. A: all others."""
         return ~has["Eyeglasses"], has["Eyeglasses"]
 
@@ -210,7 +213,7 @@ class CelebaMouth(Celeba):
     summary = "CelebA (--data-root): faces with a closed and with an open mouth"
 
     @staticmethod
-    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
         """B: Mouth_Slightly_Open. A: all others."""
         return ~has["Mouth_Slightly_Open"], has["Mouth_Slightly_Open"]
 
@@ -222,8 +225,11 @@ class CelebaBeard(Celeba):
     summary = "CelebA (--data-root): men without and with facial hair"
 
     @staticmethod
-    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
-        """B: men with a moustache, a goatee or a beard. A: other men; neither with a shadow."""
+    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
+        """B: men with a moustache, a goatee or a beard. A: all other men.
+
+        Men with a five o'clock shadow are in neither.
+        """
         men = has["Male"] & ~has["5_o_Clock_Shadow"]
         hair = has["Mustache"] | has["Goatee"] | ~has["No_Beard"]
         return men & ~hair, men & hair
@@ -236,7 +242,7 @@ class CelebaSmile(Celeba):
     summary = "CelebA (--data-root): faces without and with a smile"
 
     @staticmethod
-    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
         """B: Smiling. A: all others."""
         return ~has["Smiling"], has["Smiling"]
 
@@ -246,21 +252,21 @@ def _policy(sizes: DataSizes) -> Policy:
 
 
 @contextmanager
-def _laid_out(path: Path) -> Iterator[Path]:
-    """Give a file of CelebA; where it is not laid out like one, the block may raise what it likes.
+def _parsing(path: Path) -> Iterator[Path]:
+    """Turn the errors of a block that parses a file of CelebA into one line.
 
     Raises:
-        UserError: it is not.
+        UserError: the file does not have the layout of CelebA's.
     """
     try:
         yield path
     except (ValueError, LookupError, TypeError) as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(f"{shown(path)}: not laid out as CelebA's file ({said})") from error
+        raise UserError(f"{path_text(path)}: not laid out as CelebA's file ({said})") from error
 
 
 def _read(path: Path, names: list[str], skip: int = 0) -> pd.DataFrame:
-    """Return a table of CelebA by the names of images."""
+    """Return a table of CelebA; its index is the names of images."""
     import pandas as pd
 
     table = pd.read_csv(

@@ -1,13 +1,14 @@
-"""Real handwritten digits and drawn ones: does a common code see the shape and not the data set?
+"""Handwritten digits and drawn ones: does the common code hold the digit and not the domain?
 
-A: the 1,797 handwritten digits of scikit-learn (UCI Optical Recognition of Handwritten Digits,
-test part; 8x8, grey), enlarged smoothly. B: digits drawn with the font that Pillow brings along, in
-one of five inks: size, slant, thickness and place vary. The ink is the extra content. What a
-handwritten digit would look like in print is not known, so there is no truth.
+A: the 1,797 handwritten digits of scikit-learn (UCI Optical Recognition of Handwritten Digits, test
+part, 8x8, grey), enlarged smoothly. B: digits that are drawn with the font of Pillow in one of five
+inks; size, slant, thickness and place vary. The ink is the separate content. Nobody knows how a
+handwritten digit would look in print, so the task has no truth.
 
-Each real image belongs to one part, a quarter of every digit to *probe* and to *test* and the rest
-to *train*. A longer *train* part goes on with moved, slanted and scaled copies of its own images;
-*probe* and *test* hold no copies, which would not be independent, and so are at most a quarter.
+Of the real images of each digit, one quarter belongs to *probe*, one to *test* and the rest to
+*train*. A *train* part that needs more continues with moved, slanted and scaled copies of its own
+images. *probe* and *test* have no copies, as these would not be independent; so they cannot be
+larger than their quarter.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ import numpy as np
 from bench.contracts.task import HIDDEN, PARTS, DataSizes, Domain, Factor, Progress, Task, TaskData
 from bench.utils.seeds import uniform
 
-from ._digits import DIGIT, Numbers, Pictures, even, resized, shuffled
+from ._digits import DIGIT, Numbers, Pictures, make_even, resize_all, shuffle
 
 RECIPE_VERSION = 1
-CANVAS = 128  # pixels of the side on which digits are drawn, at least
+CANVAS = 128  # smallest side in pixels of the canvas that a digit is drawn on
 INKS = {
     "red": (255, 70, 60),
     "yellow": (255, 225, 60),
@@ -34,18 +35,18 @@ INKS = {
     "magenta": (255, 80, 220),
 }
 INK = Factor("ink", tuple(INKS), separate=True)
-FILLED = 0.8  # share of a picture's side that a real one takes: it has no margin of its own
+FILLED = 0.8  # share of the side that a real digit takes, as it has no margin of its own
 JITTER = {"turn": 0.15, "slant": 0.15, "width": 0.1, "height": 0.1, "x": 0.06, "y": 0.06}
-"""How far a copy of a real image goes to either side: radians, shares of its size."""
+"""How far a copy of a real image may move to either side: radians, or shares of its size."""
 DRAWN = {"turn": 0.12, "slant": 0.25, "width": 0.2, "height": 0.15, "x": 0.05, "y": 0.05}
 """The same for a drawn digit."""
 STROKES = (0, 2, 4, 6)
-"""Pixels of `CANVAS` that a drawn digit is thickened by."""
+"""Widths of the outline that thickens a drawn digit, in pixels of `CANVAS`."""
 
 
 @cache
 def real_digits() -> tuple[Pictures, Numbers]:
-    """Return the pictures, uint8 (1797, 8, 8), and the digits, int64 (1797,)."""
+    """Return the real pictures, uint8 (1797, 8, 8), and their digits, int64 (1797,)."""
     from sklearn.datasets import load_digits
 
     found = load_digits()
@@ -54,16 +55,16 @@ def real_digits() -> tuple[Pictures, Numbers]:
 
 @cache
 def parts() -> dict[str, list[int]]:
-    """Return which real images each part may hold, in the order in which it takes them."""
+    """Return the real images that each part may hold, in the order in which it takes them."""
     _, digits = real_digits()
     found: dict[str, list[int]] = {part: [] for part in PARTS}
     for digit in range(10):
-        mine = shuffled(np.flatnonzero(digits == digit).tolist(), RECIPE_VERSION, "part")
+        mine = shuffle(np.flatnonzero(digits == digit).tolist(), RECIPE_VERSION, "part")
         quarter = len(mine) // 4
         found["test"] += mine[:quarter]
         found["probe"] += mine[quarter : 2 * quarter]
         found["train"] += mine[2 * quarter :]
-    return {part: shuffled(items, RECIPE_VERSION, "order") for part, items in found.items()}
+    return {part: shuffle(items, RECIPE_VERSION, "order") for part, items in found.items()}
 
 
 class Digits(Task):
@@ -75,13 +76,13 @@ class Digits(Task):
     label: ClassVar[str] = "digit"
 
     def available(self, sizes: DataSizes) -> DataSizes:
-        """Return the sizes with at most the real images that *probe* and *test* may hold."""
+        """Return the sizes; *probe* and *test* are limited by their real images."""
         held = parts()
         probe, test = (min(sizes.of(part), len(held[part])) for part in ("probe", "test"))
-        return replace(sizes, probe=probe, test=even(test))
+        return replace(sizes, probe=probe, test=make_even(test))
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
-        """Return the version of what draws, how far images are moved, and the sizes."""
+        """Return the version of Pillow, the parameters of drawing, and the sizes."""
         return {
             "task": self.name,
             "recipe": RECIPE_VERSION,
@@ -110,21 +111,21 @@ class Digits(Task):
 
 
 def _real(part: str, count: int, size: int) -> tuple[Pictures, Numbers]:
-    """Return so many real digits of a part, the copies after all originals, and their factors."""
+    """Return `count` real digits of a part, originals before copies, and their factors."""
     pictures, digits = real_digits()
     mine = parts()[part]
     wanted = np.array(mine * -(-count // len(mine)), dtype=np.int64)[:count]
     inner = round(FILLED * size)
     found = np.zeros((count, 3, size, size), dtype=np.uint8)
     inside = slice((size - inner) // 2, (size - inner) // 2 + inner)
-    found[:, :, inside, inside] = resized(pictures[wanted], inner)
+    found[:, :, inside, inside] = resize_all(pictures[wanted], inner)
     for at in range(len(mine), count):
         found[at] = _moved(found[at], JITTER, part, "A", at)
     return found, np.stack([digits[wanted], np.full(count, HIDDEN)], 1)
 
 
 def _moved(picture: Pictures, reach: dict[str, float], *role: object) -> Pictures:
-    """Return a uint8 (3, S, S) picture turned, slanted, scaled and shifted as its role has it."""
+    """Return a picture, uint8 (3, S, S), turned, slanted, scaled and shifted by its role's hash."""
     from PIL import Image
 
     image = Image.fromarray(picture.transpose(1, 2, 0))
@@ -138,7 +139,7 @@ def _moved(picture: Pictures, reach: dict[str, float], *role: object) -> Picture
 
 
 def _affine(side: int, reach: dict[str, float], *role: object) -> tuple[float, ...]:
-    """Return where in the source each pixel comes from: the six numbers that Pillow asks for."""
+    """Return Pillow's six numbers of a random affine transform: from target to source pixels."""
     go = {name: far * (2 * uniform(RECIPE_VERSION, *role, name) - 1) for name, far in reach.items()}
     turn = np.array([[np.cos(go["turn"]), -np.sin(go["turn"])],
                      [np.sin(go["turn"]), np.cos(go["turn"])]])  # fmt: skip
@@ -150,7 +151,7 @@ def _affine(side: int, reach: dict[str, float], *role: object) -> tuple[float, .
 
 
 def _drawn(part: str, count: int, size: int) -> tuple[Pictures, Numbers]:
-    """Return so many drawn digits and their factors."""
+    """Return `count` drawn digits of a part and their factors."""
     rows = [[_choice(10, part, at, "digit"), _choice(len(INKS), part, at, "ink")]
             for at in range(count)]  # fmt: skip
     factors = np.array(rows, dtype=np.int64).reshape(count, 2)
@@ -182,7 +183,7 @@ def _draw(digit: int, ink: tuple[int, int, int], size: int, *role: object) -> Pi
 
 @cache
 def _glyph(digit: int, side: int, stroke: int) -> Any:
-    """Return the picture of a digit of Pillow's own font, grey, in the middle of a square."""
+    """Return a digit in Pillow's default font, grey, in the middle of a square."""
     from PIL import Image, ImageDraw, ImageFont
 
     image = Image.new("L", (side, side))

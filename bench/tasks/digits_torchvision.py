@@ -1,11 +1,11 @@
-"""Data sets of digits as domains: the standard pairs of domain adaptation.
+"""Pairs of digit data sets: the standard pairs of domain adaptation.
 
-The images are the user's, in the layout that torchvision gives its root folder, or fetched there by
-``python -m bench data get NAME``; a run never fetches. Every file is held against the checksum that
-torchvision publishes, so the names of the files fix the pixels.
+The files are the user's, in the layout of torchvision's root folder. ``python -m bench data get
+NAME`` downloads them; a run never does. Each file must have the checksum that torchvision states,
+so the names of the files determine the pixels.
 
-The official test part is *test*; of the official training part, *probe* gets what is asked for, a
-quarter at most, and *train* the rest. Grey becomes three equal channels.
+The official test part becomes *test*. Of the official training part, *probe* takes at most a
+quarter and *train* takes the rest. Grey images become three equal channels.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from bench.utils import compat
 from bench.utils.errors import UserError
 from bench.utils.files.paths import default_data_root
 
-from ._digits import DIGIT, Numbers, Pictures, even, resized, shuffled
+from ._digits import DIGIT, Numbers, Pictures, make_even, resize_all, shuffle
 
 RECIPE_VERSION = 1
 PATIENCE = 20.0
-"""Seconds without an answer after which fetching is given up."""
+"""Seconds without an answer after which a download is given up."""
 FILES = {
     "mnist": tuple(
         f"MNIST/raw/{part}-{what}-ubyte.gz"
@@ -39,13 +39,13 @@ FILES = {
     "usps": ("usps.bz2", "usps.t.bz2"),
     "svhn": ("train_32x32.mat", "test_32x32.mat"),
 }
-"""The files of each data set below the root folder, as torchvision places them."""
+"""The files of each data set, relative to torchvision's root folder."""
 COUNTS = {"mnist": (60_000, 10_000), "usps": (7_291, 2_007), "svhn": (73_257, 26_032)}
-"""Images of the official training and test part."""
+"""The numbers of images in the official training and test part."""
 
 
 def _published(source: str) -> dict[str, tuple[list[str], str]]:
-    """Return where each file of a data set is published, and its MD5, as torchvision says."""
+    """Return the addresses and the MD5 of each file of a data set, from torchvision."""
     sets = compat.torchvision().datasets
     if source == "mnist":
         found = {
@@ -60,7 +60,7 @@ def _published(source: str) -> dict[str, tuple[list[str], str]]:
 
 @contextmanager
 def _root_for_loaders(source: str, root: Path) -> Iterator[Path]:
-    """Give the folder that torchvision's loader reads: it wants the files of MNIST unpacked."""
+    """Give the folder for torchvision's loader, which needs the files of MNIST unpacked."""
     if source != "mnist":
         yield root
         return
@@ -74,7 +74,7 @@ def _root_for_loaders(source: str, root: Path) -> Iterator[Path]:
 
 
 def _read(source: str, root: Path, train: bool) -> tuple[Pictures, Numbers]:
-    """Return the pictures, uint8 (n, H, W) or (n, H, W, 3), and digits of an official part."""
+    """Return an official part: pictures, uint8 (n, H, W) or (n, H, W, 3), and digits, (n,)."""
     sets = compat.torchvision().datasets
     if source == "svhn":
         found = sets.SVHN(root, split="train" if train else "test", download=False)
@@ -84,7 +84,7 @@ def _read(source: str, root: Path, train: bool) -> tuple[Pictures, Numbers]:
 
 
 class DigitPair(Task):
-    """Two data sets of digits. They share the digit and nothing else is known of them."""
+    """Two data sets of digits. The digit, which they share, is the only known factor."""
 
     factors = (DIGIT,)
     label: ClassVar[str] = "digit"
@@ -93,14 +93,14 @@ class DigitPair(Task):
 
     @property
     def home(self) -> Path:
-        """The folder that its files are in."""
+        """The folder with the files."""
         return (self.options.data_root or default_data_root()).expanduser().resolve()
 
     def _files(self) -> list[tuple[str, str]]:
         return [(source, file) for source in self.sources for file in FILES[source]]
 
     def missing(self) -> str:
-        """Return which files are not there, and how to get them."""
+        """Return which files are missing and how to get them, or ''."""
         gone = [file for _, file in self._files() if not (self.home / file).is_file()]
         if not gone:
             return ""
@@ -110,14 +110,16 @@ class DigitPair(Task):
         )
 
     def available(self, sizes: DataSizes) -> DataSizes:
-        """Return the sizes with at most what the smaller data set has for *probe* and *test*."""
+        """Return the sizes; the smaller data set limits *probe* and *test*."""
         train, test = (min(COUNTS[of][at] for of in self.sources) for at in (0, 1))
         probe = min(sizes.probe, train // 4)
         most = max(COUNTS[of][0] for of in self.sources) - probe
-        return DataSizes(sizes.size, min(sizes.train, most), probe, even(min(sizes.test, test)))
+        return DataSizes(
+            sizes.size, min(sizes.train, most), probe, make_even(min(sizes.test, test))
+        )
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
-        """Return the files, whose content is known by their checksums, and the sizes."""
+        """Return the files, whose checksums are known, and the sizes."""
         from importlib.metadata import version
 
         return {
@@ -132,7 +134,7 @@ class DigitPair(Task):
         """Read both data sets.
 
         Raises:
-            UserError: a file is missing, or is not the published one.
+            UserError: a file is missing or wrong.
         """
         if missing := self.missing():
             raise UserError(f"task {self.name}: {missing}")
@@ -143,12 +145,12 @@ class DigitPair(Task):
             with _root_for_loaders(source, self.home) as root:
                 official.append([_read(source, root, train) for train in (True, False)])
         probe = min(sizes.probe, *(len(train[1]) // 4 for train, _ in official))
-        test = even(min(sizes.test, *(len(test[1]) for _, test in official)))
+        test = make_even(min(sizes.test, *(len(test[1]) for _, test in official)))
         taken: dict[str, list[Domain]] = {part: [] for part in PARTS}
         for at, source in enumerate(self.sources):
             train_set, test_set = official[at]
-            order = shuffled(range(len(train_set[1])), RECIPE_VERSION, source, "train")
-            first = shuffled(range(len(test_set[1])), RECIPE_VERSION, source, "test")[:test]
+            order = shuffle(range(len(train_set[1])), RECIPE_VERSION, source, "train")
+            first = shuffle(range(len(test_set[1])), RECIPE_VERSION, source, "test")[:test]
             taken["train"].append(_domain(train_set, order[probe:][: sizes.train], sizes.size))
             taken["probe"].append(_domain(train_set, order[:probe], sizes.size))
             taken["test"].append(_domain(test_set, first, sizes.size))
@@ -165,10 +167,10 @@ class DigitPair(Task):
                 )
 
     def fetch(self) -> None:
-        """Fetch what is missing or is not the published file, whole or not at all.
+        """Download each file that is missing or wrong. A file arrives complete or not at all.
 
         Raises:
-            UserError: an address does not answer or gives something else.
+            UserError: no address of a file delivers it.
         """
         utils = compat.torchvision().datasets.utils
         for source in dict.fromkeys(self.sources):
@@ -198,7 +200,7 @@ def _fetch_file(path: Path, addresses: list[str], md5: str) -> None:
     finally:
         socket.setdefaulttimeout(before)
     raise UserError(
-        f"cannot fetch {path.name}: {'; '.join(reasons)}; fetch it on a machine with a network and "
+        f"cannot fetch {path.name}: {'; '.join(reasons)}; download it elsewhere and "
         f"put it at {path} (MD5 {md5})"
     )
 
@@ -207,7 +209,7 @@ def _domain(official: tuple[Pictures, Numbers], chosen: list[int], size: int) ->
     import torch
 
     pictures, digits = official
-    images = torch.from_numpy(resized(np.ascontiguousarray(pictures[chosen]), size))
+    images = torch.from_numpy(resize_all(np.ascontiguousarray(pictures[chosen]), size))
     return Domain(images, torch.from_numpy(digits[chosen].reshape(-1, 1)))
 
 

@@ -1,4 +1,4 @@
-"""What a user says of a task's images: checked against what the task takes, and told in words."""
+"""The options on the images of a task: checked against the task, and as JSON or command line."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from bench.contracts.registry import Registry
 from bench.contracts.task import Options, Task
 from bench.utils.errors import UserError, unknown
 
-OPTIONS = "options"
-"""Where the environment of a record, and the row of a baseline, hold what the user said."""
-OWN = tuple(field.name for field in fields(Options) if field.name != "cache")
-"""The options that say something of images."""
-WHY = {
-    "a": "the folder of images without the extra content",
+IMAGE_OPTIONS = tuple(field.name for field in fields(Options) if field.name != "cache")
+"""The options that determine images: all but the cache."""
+FOLDERS = {
+    "a": "the folder of images without the separate content",
     "b": "the folder of images with it",
     "data_root": "the folder that holds the data set",
 }
+"""The options that are folders, and what is in each."""
 
 
 def tasks_of(registry: Registry, names: Sequence[str], options: Options) -> dict[str, Task]:
-    """Return tasks by their own names; each gets the options that it takes.
+    """Return tasks by their full names, each made with the options that it takes.
 
     Raises:
-        UserError: a task does not exist or lacks an option, or none takes one that is given.
+        UserError: a task does not exist or lacks an option, or an option fits none of the tasks.
     """
     tasks = [task_of(registry, name, options) for name in dict.fromkeys(names)]
     check_taken(registry, tasks, options)
@@ -35,50 +34,50 @@ def tasks_of(registry: Registry, names: Sequence[str], options: Options) -> dict
 
 
 def check_taken(registry: Registry, tasks: Sequence[Task], options: Options) -> None:
-    """Make sure that each option that is given is taken by a task.
+    """Make sure that at least one task takes each option that differs from its default.
 
     Raises:
-        UserError: one is taken by none.
+        UserError: no task takes it.
     """
-    for option in given(options):
+    for option in to_json(options):
         if not any(option in task.takes for task in tasks):
             takers = [p.name for p in registry.all("task") if option in p.facts.get("takes", ())]
             raise UserError(
-                f"{flag(option)}: task {', '.join(task.name for task in tasks)} takes no such "
-                f"option; it is for --task {', '.join(takers)}"
+                f"{flag(option)}: task {', '.join(task.name for task in tasks)} does not "
+                f"take this option; it is for --task {', '.join(takers)}"
             )
 
 
 def task_of(registry: Registry, name: str, options: Options) -> Task:
-    """Return a task with those of the options that it takes.
+    """Return a task, made with the options that it takes.
 
     Raises:
-        UserError: there is no such task, or an option is missing or is not what it must be.
+        UserError: there is no such task, or an option is missing or wrong.
     """
     plugin = registry.find("task", name)
     kind: type[Task] = plugin.load()
     for option in kind.needs:
         if getattr(options, option) is None:
-            raise UserError(f"--task {plugin.name} needs {flag(option)} DIR: {WHY[option]}")
+            raise UserError(f"--task {plugin.name} needs {flag(option)} DIR: {FOLDERS[option]}")
     if "split" in kind.takes and options.split not in (None, *kind.splits):
         raise unknown(f"--split of task {plugin.name}", str(options.split), kind.splits)
-    left = [option for option in OWN if option not in kind.takes]
+    left = [option for option in IMAGE_OPTIONS if option not in kind.takes]
     plain = Options()
     task = kind(replace(options, **{option: getattr(plain, option) for option in left}))
     if name not in (plugin.name, task.name):
-        raise UserError(f"--task {name}: the given folders make it {task.name}")
+        raise UserError(f"--task {name}: with these folders the task is {task.name}")
     return task
 
 
 def flag(option: str) -> str:
-    """Return how an option is written."""
+    """Return an option as it is typed, as in ``--data-root``."""
     return "--" + option.replace("_", "-")
 
 
-def given(options: Options) -> dict[str, Any]:
-    """Return the options that differ from their defaults, as JSON; paths in full."""
+def to_json(options: Options) -> dict[str, Any]:
+    """Return the options that differ from their defaults, as JSON; paths are absolute."""
     plain = Options()
-    chosen = {name: getattr(options, name) for name in OWN}
+    chosen = {name: getattr(options, name) for name in IMAGE_OPTIONS}
     return {
         name: str(value.resolve()) if isinstance(value, Path) else value
         for name, value in chosen.items()
@@ -86,17 +85,19 @@ def given(options: Options) -> dict[str, Any]:
     }
 
 
-def from_json(said: Mapping[str, Any], cache: Path | None) -> Options:
-    """Return the options that `given` has said."""
+def from_json(chosen: Mapping[str, Any], cache: Path | None) -> Options:
+    """Return the options of a result of `to_json`."""
     typed: dict[str, Any] = {
-        name: Path(value) if name in WHY else value for name, value in said.items() if name in OWN
+        name: Path(value) if name in FOLDERS else value
+        for name, value in chosen.items()
+        if name in IMAGE_OPTIONS
     }
     return Options(**typed, cache=cache)
 
 
-def words(said: Mapping[str, Any]) -> list[str]:
-    """Return the options that `given` has said as they are typed."""
+def as_typed(chosen: Mapping[str, Any]) -> list[str]:
+    """Return the options of a result of `to_json` as words of a command line."""
     return [
         flag(name) if value is True else f"{flag(name)} {shlex.quote(value)}"
-        for name, value in said.items()
+        for name, value in chosen.items()
     ]

@@ -1,4 +1,4 @@
-"""Writes the test pairs of a task as files, for a method that is trained elsewhere."""
+"""Writes the test pairs of a task as PNG files, for a method that is trained elsewhere."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ HEADS = ("index", "source", "guide", "other_guide")
 
 
 def write_pairs(folder: Path, data: TaskData) -> None:
-    """Write sources to ``a/``, guides to ``b/``, and which belong together to ``pairs.csv``.
+    """Write the sources to ``a/``, the guides to ``b/``, and a table of the pairs.
 
-    Pair i adds the content of its guide to its source and removes content from its guide;
-    ``other`` takes the other guide (see `bench.contracts.task.Truth`).
+    A row of ``pairs.csv`` names the source, the guide and the other guide of a pair. ``add`` puts
+    the separate content of the guide onto the source, ``other`` that of the other guide, and
+    ``remove`` takes it from the guide (see `bench.contracts.task.Truth`).
     """
     a, b = (
         _write_images(folder, letter, images)
@@ -35,7 +36,7 @@ def write_pairs(folder: Path, data: TaskData) -> None:
 
 
 def _write_images(folder: Path, letter: str, images: Tensor) -> list[str]:
-    """Write images in place of all that were there; return their names within the folder."""
+    """Replace the images of a domain; return their names within the folder."""
     shutil.rmtree(folder / letter, ignore_errors=True)
     (folder / letter).mkdir(parents=True)
     names = [f"{letter}/{at:05d}.png" for at in range(len(images))]

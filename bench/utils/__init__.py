@@ -1,1 +1,1 @@
-"""Helpers that know nothing of the suite."""
+"""Helpers that do not depend on the rest of the suite."""

@@ -1,9 +1,9 @@
-"""Import torchvision and torch-fidelity also where torchvision was built for another torch.
+"""Imports torchvision and torch-fidelity, even if torchvision was built for another torch.
 
-The registry's torchvision wheel is built for CUDA: beside a CPU build of torch its compiled
-operators cannot be loaded, and the import stops at the first one that is missing. The parts that
-the suite uses (datasets, transforms, utils) need none of them, so declaring the two operators
-that are named at import time is enough.
+The torchvision wheel on PyPI is built for CUDA. With a CPU build of torch its compiled operators
+cannot be loaded, and the import fails at the first missing one. The suite uses only datasets,
+transforms and utils, which need no compiled operator. So it is enough to declare the two operators
+that torchvision names at import time.
 """
 
 from __future__ import annotations

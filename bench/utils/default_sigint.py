@@ -1,4 +1,4 @@
-"""Imported first by the process that workers are forked from: Ctrl-C ends it without a word."""
+"""The fork server imports this module first, so that Ctrl-C ends it without a traceback."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""Draws labelled columns of pictures into one PNG."""
+"""Draws labelled columns of images into one PNG."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from bench.utils import compat
 from bench.utils.files.atomic import written_whole
 
 ROWS, OVERVIEW_ROWS = 8, 6
-CELL = 96  # pixels a picture takes at least: small ones are enlarged by whole factors
+CELL = 96  # the least side of an image in pixels: small images are enlarged by whole factors
 GAP = 4
 TITLE, HEAD = 30, 22
 INK, PAPER = "#1c1c1c", "#ffffff"
 MISSING = torch.full((1,), 235, dtype=torch.uint8)
 Column = tuple[str, Tensor | None]
-"""A label and its uint8 (n, 3, S, S) pictures, or None where there are none."""
+"""A label and uint8 (n, 3, S, S) images, or None for a column without images."""
 
 
 def save_columns(path: Path, title: str, columns: Sequence[Column]) -> None:
-    """Write labelled columns of pictures as a PNG; a missing column is gray."""
+    """Write labelled columns of images as a PNG; a column without images is gray."""
     save(path, drawn_columns(title, columns))
 
 
 def save(path: Path, picture: Image.Image) -> None:
-    """Write a picture as PNG, whole or not at all."""
+    """Write a picture as a PNG, completely or not at all."""
     with written_whole(path) as temporary:
         picture.save(temporary, format="PNG", optimize=True)
 
 
 def drawn_columns(title: str, columns: Sequence[Column]) -> Image.Image:
-    """Return labelled columns of pictures; a missing column is gray."""
+    """Return a picture of labelled columns; a column without images is gray."""
     first = next(images for _, images in columns if images is not None)
     filled = [images if images is not None else MISSING.expand_as(first) for _, images in columns]
     zoom = max(1, -(-CELL // first.shape[-1]))

@@ -1,8 +1,4 @@
-"""What a user can cause, said in one line.
-
-Exit codes of every verb: 0 fine, 1 regression found, 2 wrong use, 3 a cell failed,
-4 cannot compare, 70 an error of the suite itself, 130 interrupted.
-"""
+"""Errors that a user can cause, each reported in one line, and the exit codes of all verbs."""
 
 from __future__ import annotations
 
@@ -14,7 +10,10 @@ from bench.utils.output.escape import one_line
 
 
 class Exit(IntEnum):
-    """The exit codes; each means one thing."""
+    """The exit codes of every verb.
+
+    UNFORESEEN is an error of the suite itself; Python's own code for one would be 1.
+    """
 
     FINE = 0
     REGRESSION = 1
@@ -25,16 +24,34 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+MOST_NAMES = 12
+"""The largest number of known names that an error lists."""
+LISTED = ("method", "task", "metric", "profile")
+"""Kinds of names that `python -m bench list` prints."""
+
+
 class UserError(Exception):
-    """Wrong input: the message says what was given, what was expected and what to do."""
+    """Wrong input. The message says what was given, what was expected and what to do."""
 
     def __str__(self) -> str:
         return one_line(super().__str__())
 
 
 def unknown(what: str, given: str, known: Iterable[str]) -> UserError:
-    """Return the error for a name that does not exist, with the nearest one that does."""
-    names = sorted(known)
+    """Return the error for a name that does not exist; it lists the names most like it.
+
+    Args:
+        what: the kind of name, for example `metric`.
+        given: the name that the user gave.
+        known: the names that exist.
+    """
+    names = sorted(set(known))
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    return UserError(f"unknown {what} '{given}'{hint} (known: {', '.join(names)})")
+    if len(names) <= MOST_NAMES:
+        return UserError(f"unknown {what} '{given}'{hint} (known: {', '.join(names)})")
+    nearest = difflib.get_close_matches(given, names, n=MOST_NAMES, cutoff=0)
+    more = f"{MOST_NAMES} of {len(names)}"
+    if what in LISTED:
+        more += f", see `python -m bench list {what}s`"
+    return UserError(f"unknown {what} '{given}'{hint} (known: {', '.join(nearest)}, ... ({more}))")

@@ -1,4 +1,4 @@
-"""Short hashes of JSON values, and names that every file system takes."""
+"""Short hashes of JSON values, and file names that every file system accepts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def safe(name: str) -> str:
-    """Return a name as a part of a file's name: at most 100 ASCII letters, digits and a few signs.
+    """Return a name that every file system accepts: at most 100 ASCII letters, digits and `-_.=`.
 
-    Every system takes such a name, whatever folders a task is called after.
+    All other characters become `_`.
     """
     return "".join(c if c.isascii() and (c.isalnum() or c in "-_.=") else "_" for c in name)[:100]
 
 
 def hash_of(value: Any) -> str:
-    """Return 16 hex digits of a JSON value, whatever the order of its keys."""
+    """Return a hash of a JSON value as 16 hex digits; the order of keys does not matter."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

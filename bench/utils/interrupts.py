@@ -1,4 +1,4 @@
-"""Ctrl-C: the process that a user started says one line, and those that it starts end quietly."""
+"""Handles Ctrl-C: the process that the user started prints one line, its workers print nothing."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ from bench.utils.errors import Exit
 
 
 def interrupted() -> Exit:
-    """Say how to go on after an interrupt; return the exit code."""
-    said = "interrupted: the same command keeps what is finished and does the rest"
-    print(said, file=sys.stderr)
-    _told.set()
+    """Print how to continue after an interrupt; return the exit code."""
+    print("interrupted: repeat the command to continue; finished cells are kept", file=sys.stderr)
+    _was_reported.set()
     return Exit.INTERRUPTED
 
 
-_told, _came = threading.Event(), threading.Event()
+_was_reported, _has_come = threading.Event(), threading.Event()
 
 
 def keep_exit_code() -> None:
-    """Let this process end with the exit code of an interrupt that was caught.
+    """Make this process end with the exit code of an interrupt that was caught.
 
-    An interrupt that came while a library ran Python from C, as some do when they are imported,
-    Python holds for uncaught, and would kill itself by the signal at its end.
+    Some libraries run Python code from C when they are imported. Python counts an interrupt in such
+    code as uncaught, even if it is caught later, and would end itself by the signal.
     """
-    atexit.register(_leave)  # the first that is registered, so the last that is called
+    atexit.register(_leave)  # registered first, so called last
 
 
 def _leave() -> None:
-    if _told.is_set():
+    if _was_reported.is_set():
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
@@ -43,17 +42,17 @@ def _leave() -> None:
 
 
 def came() -> bool:
-    """Return whether an interrupt has come in the block of `noted`."""
-    return _came.is_set()
+    """Return whether an interrupt came in the last block of `noted`."""
+    return _has_come.is_set()
 
 
 @contextmanager
 def noted() -> Iterator[None]:
-    """Note an interrupt that comes in a block; it is raised as ever.
+    """Remember whether an interrupt comes in a block (see `came`); it is raised as usual.
 
-    A library that is interrupted while it is imported may raise something else, or nothing at all.
+    A library that is interrupted during its import may raise another error, or none.
     """
-    _came.clear()
+    _has_come.clear()
     default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not default or threading.current_thread() is not threading.main_thread():
         yield
@@ -66,15 +65,15 @@ def noted() -> Iterator[None]:
 
 
 def _note(number: int, frame: Any) -> None:
-    _came.set()
+    _has_come.set()
     signal.default_int_handler(number, frame)
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let an interrupt come only at the end of a block, and not to the processes it starts.
+    """Delay an interrupt to the end of a block, and hide it from processes started in the block.
 
-    A terminal sends it to all of them, and they inherit that it is held.
+    A terminal sends Ctrl-C to all processes; those started here inherit the blocked signal.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

@@ -1,4 +1,8 @@
-"""Applies a function to chunks of work on all cores, in order, with little of it in memory."""
+"""Applies a function to chunks of work on all cores, and yields the results in order.
+
+`joblib.Parallel(return_as="generator")` does not fit here: it goes on while the results are not
+consumed, so that all decoded images of a folder would be in memory at once.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +17,23 @@ from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
 from bench.utils.interrupts import held
+from bench.utils.threads import available_cores
 
 T = TypeVar("T")
 FEWEST = 16
-"""Chunks for which it is worth while to start processes."""
+"""The smallest number of chunks for which processes are started."""
 MOST_WORKERS = 32
 AHEAD = 2
-"""Chunks in flight for each worker: more would fill the memory where results are taken slowly."""
+"""Chunks per worker that are computed ahead. It bounds the memory if the consumer is slow."""
 
 
 def in_order(function: Callable[..., T], chunks: Sequence[Any], *same: Any) -> Iterator[T]:
-    """Yield function(chunk, *same) of each chunk, in the order of the chunks.
+    """Yield `function(chunk, *same)` for each chunk, in the order of the chunks.
 
-    Few chunks are done in this process, and so are all on one core or in a worker.
+    This process computes everything itself if there are few chunks, if it has one core, or if it
+    is a worker.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-    workers = min(cores, MOST_WORKERS)
+    workers = min(available_cores(), MOST_WORKERS)
     if len(chunks) < FEWEST or workers == 1 or multiprocessing.current_process().daemon:
         yield from (function(chunk, *same) for chunk in chunks)
         return
@@ -48,15 +53,16 @@ def in_order(function: Callable[..., T], chunks: Sequence[Any], *same: Any) -> I
 
 
 def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
-    """Return items in chunks of a size."""
+    """Split items into chunks of `size`; the last one may be shorter."""
     return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 def context(*preload: str) -> BaseContext:
-    """Return how processes are started: forked from a server that has these modules, or anew.
+    """Return how to start processes: from a fork server that has imported modules, or by spawning.
 
-    The server needs a socket. Where the folder for temporary files cannot hold one (a path of more
-    than about 107 bytes, some file systems), and on Windows, each process starts anew.
+    The fork server needs a socket in the folder for temporary files. Processes are spawned on
+    Windows, and where that folder cannot hold a socket: its path is longer than about 107 bytes,
+    or its file system has none.
     """
     if "forkserver" in multiprocessing.get_all_start_methods():
         from multiprocessing import forkserver, resource_tracker
@@ -64,7 +70,7 @@ def context(*preload: str) -> BaseContext:
         forked = multiprocessing.get_context("forkserver")
         forked.set_forkserver_preload(["bench.utils.default_sigint", *preload])
         try:
-            resource_tracker.ensure_running()  # it lets interrupts through at its end
+            resource_tracker.ensure_running()  # before `held`: it unblocks SIGINT when it returns
             with held():
                 forkserver.ensure_running()
             return forked
@@ -74,7 +80,7 @@ def context(*preload: str) -> BaseContext:
 
 
 def end_with_parent() -> None:
-    """Let this process end when the one that started it does, however that ends."""
+    """End this process when its parent ends, for whatever reason."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

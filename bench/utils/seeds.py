@@ -1,7 +1,6 @@
-"""Seeds by role: every random choice of a run is named, so that none depends on another.
+"""Derives a seed for each random choice of a run from its role, so that none depends on another.
 
-The derivation is a hash and not a random generator, so it is the same in every version of every
-library and on every machine.
+The seed is a hash of the role. It is the same on every machine and in every version of a library.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ def derive(*role: object) -> int:
 
 
 def uniform(*role: object) -> float:
-    """Return a number in [0, 1) that is fixed by its role."""
+    """Return a number in [0, 1) that depends only on the role."""
     return derive(*role) / 2**63
 
 
@@ -27,7 +26,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """Return the seeds of `0,1,2` or `0-4`.
 
     Raises:
-        UserError: it has another form, or there are too many.
+        UserError: the text has another form, or there are too many seeds.
     """
     seeds: dict[int, None] = {}
     for part in text.split(","):

@@ -1,4 +1,4 @@
-"""Threads to compute with: set alike in a cell, in a probe of its method and in a check."""
+"""CPU cores, and the number of threads that libraries compute with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def available_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    import psutil
+
+    if hasattr(psutil.Process, "cpu_affinity"):  # macOS has none
+        return len(psutil.Process().cpu_affinity())
+    return psutil.cpu_count() or 1
+
+
 @contextmanager
 def computing_with(count: int) -> Iterator[None]:
-    """Compute with so many threads, in torch and in all other libraries, and flush denormals."""
+    """Limit torch and all other libraries to `count` threads in a block, and flush denormals.
+
+    Training, the check that a method fits a task, and the golden numbers all use it, because the
+    number of threads changes the last bits of a result.
+    """
     import torch
     from threadpoolctl import threadpool_limits
 

@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from bench.tasks.avatars import FACE, GLASSES, drawn, sample
+from bench.tasks.avatars import FACE, GLASSES, draw_all, sample
 from bench.utils import compat
 from metrics import _distances as d
 from metrics._extractor import SIDE, avatars64, inception_of, pass_through
@@ -95,7 +95,7 @@ def _faces(part: str, n: int) -> Tensor:
         avatar = sample(FACE + GLASSES, "benchmark", part, "B", at)
         avatars.setdefault(repr(avatar), avatar)
         at += 1
-    pictures = drawn(list(avatars.values()), SIDE, lambda _done, _total: None)
+    pictures = draw_all(list(avatars.values()), SIDE, lambda _done, _total: None)
     return torch.from_numpy(np.concatenate(list(pictures)))
 
 

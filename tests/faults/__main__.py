@@ -1,8 +1,9 @@
-"""Plants every fault in turn and prints which layer of the check found it, and how soon.
+"""Plants each fault in turn and prints what found it, and in what time.
 
-``python -m tests.faults [BASELINE] [--only WORDS] [--records DIR]``. The golden layer is asked
-first; for a fault that it does not find, or for all with --records, the smoke cells are run under
-the fault and the other layers are asked.
+``python -m tests.faults [BASELINE] [--only WORDS] [--records DIR]``. The golden layer runs first.
+If it does not find a fault, the smoke cells run under the fault, and the other layers compare
+their records. With --records this happens for all faults. For the faults in `FOUND_BY_TEST` the
+check of their test runs instead.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bench.check.findings import Verdict, worst_first
 from bench.records.store import Store
 from bench.utils.files.paths import default_cache
 
-from . import PLANTED, planted
+from . import FOUND_BY_TEST, PLANTED, planted
 
 FOUND = (Verdict.FAILED, Verdict.REGRESSED, Verdict.NOT_COMPARABLE)
 
@@ -37,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("baseline", nargs="?", default="results/baselines/smoke.json")
     parser.add_argument("--only", default="", help="plant only faults whose name has these words")
-    parser.add_argument("--records", type=Path, help="run the cells under every fault in here")
+    parser.add_argument("--records", type=Path, help="run the cells under each fault in here")
     given = parser.parse_args()
     baseline = baselines.read(Path(given.baseline))
     print("| fault | found by | numbers | the worst | CPU s | s |")
@@ -45,6 +46,15 @@ def main() -> None:
     found = 0
     for name in ("none", *PLANTED):
         if given.only not in name:
+            continue
+        if name in FOUND_BY_TEST:
+            start = time.perf_counter(), time.process_time()
+            with planted(name):
+                noticed = not FOUND_BY_TEST[name]()
+            wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+            by = "test" if noticed else "**nothing**"
+            print(f"| {name} | {by} | {int(noticed)} |  | {cpu:.0f} | {wall:.0f} |", flush=True)
+            found += noticed
             continue
         folder = (given.records or Path("/tmp/faults")) / name.replace(" ", "-")
         options = Options(Console(quiet=True), Path(given.baseline), folder, default_cache())

@@ -1,4 +1,7 @@
-"""Golden numbers of a baseline against those of today (see `bench.check.golden.measure`). Needs no torch."""
+"""Compares the golden numbers of a baseline with those of today. Needs no torch.
+
+See `bench.check.golden.measure`. Old baselines may hold a ``timer`` entry; it is ignored.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,25 @@ from typing import Any
 from bench.check.findings import Finding, Layer, Verdict
 
 FROZEN, TASK = "frozen results", "task"
-"""What the rows of findings are called that are about no method."""
+"""The names of the rows of findings that concern no method."""
 SMALL = 1e-3
-"""The size below which a value of a metric is as good as zero."""
+"""A relative tolerance is relative to at least this size of a metric."""
 
 
 def compare_golden(
-    golden: Mapping[str, Any], now: Mapping[str, Any], frozen: float, timer: float
+    golden: Mapping[str, Any], now: Mapping[str, Any], frozen: float
 ) -> list[Finding]:
     """Return the verdicts on golden numbers.
 
-    frozen: the least relative tolerance of metrics of frozen results. timer: the seconds that it
-    waits.
+    Args:
+        golden: the golden numbers of the baseline.
+        now: the golden numbers of today.
+        frozen: the smallest relative tolerance for metrics of frozen results.
     """
-    waits = _number("timer", "waits for a GPU", timer, now["timer"], timer / 2, one_sided=True)
     if golden["pixels"] != now["pixels"]:
-        said = "the images of the golden task are others: the renderer or the task has changed"
-        return [waits, _differs(TASK, "pixels", golden["pixels"], now["pixels"], said)]
-    findings = [waits]
-    findings += [
+        said = "the images of the golden task differ: the renderer or the task has changed"
+        return [_differs(TASK, "pixels", golden["pixels"], now["pixels"], said)]
+    findings = [
         Finding(Verdict.FAILED, Layer.GOLDEN, what, "golden numbers", said=f"it raises {error}")
         for what, error in now["raised"].items()
     ]
@@ -54,7 +57,7 @@ def _metric(
             if pair == (None, None):
                 continue
             if None in pair:
-                said = "a number came or went"
+                said = "only one side has this number"
                 yield _differs(FROZEN, f"{name} {key}", str(pair[0]), str(pair[1]), said)
             else:
                 allowed = max(tolerance * max(abs(pair[0]), SMALL), was["tolerance"][key])
@@ -86,11 +89,9 @@ def _differs(row: str, name: str, was: str, now: str, said: str) -> Finding:
     )
 
 
-def _number(
-    row: str, name: str, was: float, now: float, allowed: float, one_sided: bool = False
-) -> Finding:
-    apart = was - now if one_sided else abs(now - was)
-    fine = apart <= allowed  # false for what is no number
+def _number(row: str, name: str, was: float, now: float, allowed: float) -> Finding:
+    apart = abs(now - was)
+    fine = apart <= allowed  # false for NaN
     return Finding(
         Verdict.PASS if fine else Verdict.REGRESSED, Layer.GOLDEN, row, name, f"{was:.7g}",
         f"{now:.7g}", f"{allowed:.2g}", "" if fine else "the code computes something else",

@@ -1,10 +1,11 @@
-"""Golden numbers: metrics of frozen results, a short training of every method, the timer.
+"""Golden numbers: metrics of frozen results, and numbers of a short training of every method.
 
-They are made with the baseline and again with every check, in seconds, and tell whether the *code*
-still computes what it did; the other layers look at records alone. Tolerances are measured when the
-baseline is made: all is computed again with the kernels of other processors, and trained again from
-weights that are 1e-7 off and with another number of threads; three times what that moves is
-allowed.
+They show whether the *code* still computes the same; the other layers compare records only. A
+baseline stores golden numbers, and every check computes them again, in seconds.
+
+The suite measures tolerances when it makes a baseline. It computes all numbers again with the
+kernels of other processors. It also trains again with first weights that differ by 1e-7, and with
+another number of threads. The tolerance is three times the largest change.
 """
 
 from __future__ import annotations
@@ -14,15 +15,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-import torch
-
-from bench.cell.measure import repeat
 from bench.check.golden.frozen import frozen_metrics, noting
 from bench.check.golden.training import Numbers, short_training
 from bench.contracts.registry import Registry
@@ -31,11 +27,11 @@ from bench.tasks.cache import prepare
 from bench.utils.errors import UserError
 
 TASK = "avatars-glasses"
-"""The task that golden numbers are made with, whatever the baseline's own: it is always there."""
+"""The task of the golden numbers, for every baseline: it needs no download."""
 LABEL = "skin"
-"""The factor that stands for the label, so that metrics of labelled tasks are watched as well."""
+"""The factor that serves as label, so that the check covers metrics of labelled tasks."""
 FLOOR = 1e-3
-"""The least tolerance of a trained number, relative to its scale."""
+"""The smallest tolerance of a number of a training, relative to its scale."""
 FROZEN_TOLERANCE = 1e-4
 SPREADS = 3.0
 OTHER_KERNELS = (
@@ -48,24 +44,23 @@ OTHER_KERNELS = (
         "OPENBLAS_CORETYPE": "Haswell",
     },
 )
-"""What makes libraries compute as on processors of other kinds; these round differently.
+"""Environment variables that make libraries round like on other processors.
 
-The last stands for a processor without AVX512, where a baseline was made on one that has it.
+The last set is for a processor without AVX512.
 """
-TIMER_SECONDS = 0.02
 Rows = Mapping[str, tuple[str, Mapping[str, Any], int]]
-"""Of each label the method, its configuration and the side of its images."""
+"""For each label: the method, its configuration, and the side of its images in pixels."""
 
 
 def sizes(side: int) -> DataSizes:
-    """Return how much of the task it takes: enough for a Frechet distance in 64 dimensions."""
+    """Return the sizes of the golden task: enough for a Frechet distance in 64 dimensions."""
     return DataSizes(size=side, train=16, probe=160, test=160)
 
 
 def measure(registry: Registry, rows: Rows, cache: Path) -> dict[str, Any]:
-    """Return all golden numbers, those of trainings with their scale.
+    """Return all golden numbers.
 
-    ``raised`` says of each method or family of metrics that could not be computed what it raised.
+    The key ``raised`` holds the error of each method or family of metrics that failed.
     """
     data = task_data(registry, 32, cache)
     raised: dict[str, str] = {}
@@ -78,7 +73,6 @@ def measure(registry: Registry, rows: Rows, cache: Path) -> dict[str, Any]:
         "pixels": data.pixel_hash,
         "metrics": frozen_metrics(registry, data, raised),
         "training": training,
-        "timer": timer(),
         "raised": raised,
     }
 
@@ -86,12 +80,16 @@ def measure(registry: Registry, rows: Rows, cache: Path) -> dict[str, Any]:
 def with_tolerances(
     registry: Registry, rows: Rows, cache: Path, others: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Return what `measure` does, with each number's measured tolerance beside it.
+    """Return the golden numbers with the tolerance of each number.
 
-    others: what `elsewhere` gives.
+    Args:
+        registry: where methods and metrics are found.
+        rows: the methods to train.
+        cache: the folder of prepared data.
+        others: the golden numbers of other processors, from `elsewhere`.
 
     Raises:
-        UserError: a method or a family of metrics raises.
+        UserError: a method or a family of metrics fails.
     """
     found = measure(registry, rows, cache)
     for what, error in found.pop("raised").items():
@@ -124,9 +122,9 @@ def _apart(one: float | None, other: float | None) -> float:
 
 
 def elsewhere(plugins: Sequence[Path], rows: Rows, cache: Path) -> list[dict[str, Any]]:
-    """Return what `measure` gives on processors of other kinds, which other kernels stand for.
+    """Return the golden numbers with the kernels of other processors.
 
-    Kernels are chosen when libraries are loaded, so each kind is a process of its own.
+    Libraries choose their kernels when they are loaded, so each set of kernels needs a process.
     """
     asked = {"plugins": [str(path) for path in plugins], "rows": rows, "cache": str(cache)}
     return [
@@ -145,40 +143,20 @@ def elsewhere(plugins: Sequence[Path], rows: Rows, cache: Path) -> list[dict[str
 
 
 def _tolerance(name: str, value: float, own: Numbers, others: Sequence[Numbers]) -> float:
-    """Return what a number may be off: a share of its tensor's scale, or what was measured."""
+    """Return the tolerance of a number: measured, or at least a share of its tensor's scale."""
     scale = abs(own.get(f"{name.partition(' ')[0]} rms", value))
     moved = max(abs(other[name] - value) for other in others)
     return max(SPREADS * moved, FLOOR * scale, 1e-9)
 
 
 def task_data(registry: Registry, side: int, cache: Path) -> TaskData:
-    """Return the golden task at a side, from the cache."""
+    """Return the golden task with images of a side in pixels, from the cache."""
     data = prepare(registry.find("task", TASK).load()(), sizes(side), cache)
     return dataclasses.replace(data, label=LABEL)
 
 
-def timer() -> float:
-    """Return the least wall seconds that the timer saw of work that a pretended GPU put off.
-
-    A call returns at once and its work is done when somebody waits for it, as on a GPU. A timer
-    that does not wait measures nothing: then this is far below `TIMER_SECONDS`.
-    """
-    put_off: list[None] = []
-
-    def wait(*_: object) -> None:
-        if put_off:
-            put_off.clear()
-            time.sleep(TIMER_SECONDS)
-
-    with mock.patch.object(torch.cuda, "synchronize", wait):
-        return min(
-            wall
-            for wall, _ in repeat(lambda: put_off.append(None), torch.device("cuda"), 3, warm_up=1)
-        )
-
-
 def _main() -> None:
-    """Measure what is asked on standard input, for `elsewhere`."""
+    """Read a request of `elsewhere` from standard input and print the golden numbers."""
     asked = json.load(sys.stdin)
     found = measure(Registry(map(Path, asked["plugins"])), asked["rows"], Path(asked["cache"]))
     json.dump(found, sys.stdout)

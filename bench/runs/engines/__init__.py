@@ -1,1 +1,1 @@
-"""Engines that run jobs: one process a cell, this process, or Ray."""
+"""Engines that run jobs: in one process per cell, in this process, or in Ray."""

@@ -1,4 +1,4 @@
-"""What all engines share: the display they report to, and jobs that are tried again."""
+"""What all engines share: the display, and jobs that wait for their turn."""
 
 from __future__ import annotations
 
@@ -14,28 +14,35 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_REPORTS = 0.3
 SECONDS_TO_WAIT = 1.0
-"""Until a cell is tried again that another run is doing."""
+"""How long to wait before another look at a cell that another run holds."""
 RETRIES = 2
-"""How often a worker that was lost is started again."""
-WAITING = "another run on this folder is doing it"
+"""How often a cell is started again after its worker was lost."""
+WAITING = "waiting for another run on this folder that holds this cell"
 
 
 class Display(Protocol):
-    """Who is told how the cells go."""
+    """Receives the progress of all cells."""
 
     def started(self, job: Job) -> None:
-        """A cell has begun."""
+        """Show that a cell has started."""
 
     def progressed(self, job: Job, stage: str, report: Report | None) -> None:
-        """A cell is in a stage; in training, with how it goes."""
+        """Show the stage of a cell; in training, also its report."""
 
     def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
-        """A cell has its record."""
+        """Show that a cell has its record."""
 
 
 @dataclass
 class Pending:
-    """A job and how it fares: how often its worker was lost, and when it may be tried again."""
+    """A job that waits to be started.
+
+    Attributes:
+        job: the job.
+        losses: how often its worker was lost.
+        not_before: the `time.perf_counter()` before which it is not started.
+        shown: whether the display has shown its start.
+    """
 
     job: Job
     losses: int = 0
@@ -44,16 +51,16 @@ class Pending:
 
 
 def next_pending(waiting: list[Pending]) -> Pending | None:
-    """Take the first task whose time has come."""
+    """Remove and return the first job that may start now; None if there is none."""
     now = time.perf_counter()
-    task = next((task for task in waiting if task.not_before <= now), None)
-    if task is not None:
-        waiting.remove(task)
-    return task
+    pending = next((pending for pending in waiting if pending.not_before <= now), None)
+    if pending is not None:
+        waiting.remove(pending)
+    return pending
 
 
 def reason_of(job: Job) -> str:
-    """Return why a cell's record is not "ok", or ''."""
+    """Return the reason in the record of a job that did not succeed, or ''."""
     from bench.records.read import Damaged, read_record
 
     record = read_record(Store(job.results).record_path(job.cell))
@@ -63,7 +70,7 @@ def reason_of(job: Job) -> str:
 def seldom(
     show: Callable[[str, Report | None], object],
 ) -> Callable[[str, Report | None], None]:
-    """Return a function that shows every new stage, and of one stage's reports only some."""
+    """Return a function that shows every stage, and a report each `SECONDS_BETWEEN_REPORTS`."""
     last = 0.0
 
     def shown(stage: str, report: Report | None) -> None:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def require_ray() -> None:
-    """Make sure that Ray is installed; it is not imported for that.
+    """Check that Ray is installed, without importing it.
 
     Raises:
-        UserError: it is not.
+        UserError: Ray is not installed.
     """
     found = importlib.util.find_spec("ray")
-    if found is None or found.origin is None:  # without an origin: a folder that is called so
+    if found is None or found.origin is None:  # no origin: a folder named ray
         raise UserError("--engine ray needs Ray: pip install 'contentbench[ray]'")
 
 

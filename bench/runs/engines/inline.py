@@ -1,4 +1,4 @@
-"""Runs jobs one after another in this process, for debugging."""
+"""The engine `inline` runs jobs one after another in this process, for debugging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imported once by the process that workers are forked from, so that a cell starts in no time."""
+"""The fork server imports this module once, so that each worker starts without delay."""
 
 import pandas
 import scipy.stats

@@ -1,7 +1,7 @@
-"""Runs jobs: each in a process of its own (default), inline in this one (for debugging), or in Ray.
+"""The engine `process` runs each job in its own process.
 
-A process pool would not do: one dead worker ruins it. Here a worker that dies takes one cell with
-it, which becomes a row that says so; workers end when the process that started them does.
+A process pool breaks when one worker dies. Here a dead worker affects one cell only, and the
+leaderboard shows the reason. Workers end when the process that started them ends.
 """
 
 from __future__ import annotations
@@ -52,16 +52,17 @@ class _Worker:
 
     @property
     def seconds_left(self) -> float:
-        """Until it is stopped."""
+        """The seconds until the worker is stopped for its time limit."""
         limit = math.inf if self.job.timeout is None else self.job.timeout
         return self.start + limit - time.perf_counter()
 
 
 def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
-    """Run jobs in processes of their own, so many at a time; return the status of each.
+    """Run each job in its own process, `workers` at a time; return the status of each.
 
-    A worker that is lost (killed, crashed below Python) is started again, `RETRIES` times; its
-    training goes on from its checkpoint. A cell that another run is doing is tried again later.
+    A cell whose worker is lost (killed, or crashed below Python) is started again up to `RETRIES`
+    times, and its training continues from its checkpoint. A cell that another run holds is tried
+    again later.
     """
     start = warm_up()
     waiting = [Pending(job) for job in jobs]
@@ -88,7 +89,7 @@ def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
                 elif worker.process.sentinel not in ready:
                     continue
                 running.remove(worker)
-                if _put_back(worker, display):
+                if _must_retry(worker, display):
                     waiting.append(worker.task)
                 else:
                     statuses[worker.job.cell.id] = _finish(worker, display)
@@ -100,14 +101,14 @@ def processes(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
 
 
 def warm_up() -> BaseContext:
-    """Return the context of workers; where they are forked, their server begins to import torch."""
+    """Return the context that starts workers; a fork server begins to import torch."""
     return context("bench.runs.engines.preload")
 
 
 def _seconds_to_wait(
     waiting: Sequence[Pending], running: Sequence[_Worker], workers: int
 ) -> float | None:
-    """Return after how long there is something to do even if no worker says anything."""
+    """Return the seconds until a time limit or a retry is due; None if neither is."""
     moments = [worker.seconds_left for worker in running]
     if len(running) < workers:
         moments += [task.not_before - time.perf_counter() for task in waiting]
@@ -126,8 +127,8 @@ def _start(how: BaseContext, task: Pending, slot: int) -> _Worker:
     return _Worker(task, slot, process, pipe)
 
 
-def _put_back(worker: _Worker, display: Display) -> bool:
-    """Return whether a worker's task is to be tried again: it was lost, or is being done."""
+def _must_retry(worker: _Worker, display: Display) -> bool:
+    """Return whether a job must be started again: its worker was lost, or another run holds it."""
     task = worker.task
     if worker.status == BUSY:
         display.progressed(task.job, WAITING, None)
@@ -156,7 +157,7 @@ def _messages(worker: _Worker) -> Iterator[tuple[str, Report | None]]:
 
 
 def _finish(worker: _Worker, display: Display) -> str:
-    from bench.cell.run import write_gap
+    from bench.cell.build_record import write_gap
 
     worker.process.join()
     worker.pipe.close()
@@ -167,7 +168,7 @@ def _finish(worker: _Worker, display: Display) -> str:
     if not worker.status:
         worker.status = "lost"
         code = worker.process.exitcode
-        reason = f"the worker ended with exit code {code} and left no record"
+        reason = f"the worker ended with exit code {code} without a record"
         if code is not None and code < 0:
             reason = f"the worker was killed by signal {-code}"
         write_gap(worker.job, "lost", f"{reason}, {RETRIES + 1} times")
@@ -177,7 +178,7 @@ def _finish(worker: _Worker, display: Display) -> str:
 
 
 def _work(job: Job, slot: int, pipe: Connection) -> None:
-    """The main function of a worker; its slot chooses its GPU."""
+    """Run a job in a worker; the number of its slot chooses its GPU."""
     end_with_parent()
     from bench.cell.run_folder import RunFolder
 

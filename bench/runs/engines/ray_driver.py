@@ -1,31 +1,28 @@
-"""Runs jobs as Ray tasks: on this machine, or on the cluster that RAY_ADDRESS names.
+"""Runs each job as a Ray task: on this machine, or on the cluster that RAY_ADDRESS names.
 
-Machines share no files. A task gets a parcel with what its cell has so far, its plug-ins and the
-weights of Inception; it runs the cell in a folder of its own and sends a parcel back, which the
-driver writes under the cell's claim. Where a worker is lost, Ray starts the task again, and where
-that is on the same machine, training goes on from its checkpoint.
+The driver is the process that the user started. It sends a task all files that its cell needs (see
+`bench.runs.engines.ray_files`). The task runs the cell in a temporary folder of its machine, sends
+progress messages to an actor, and returns the files of the cell. The driver writes them to the
+results folder while it holds the lock of the cell.
+
+If a worker process dies, Ray starts its task again. On the same machine, training continues from
+its checkpoint.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import os
 import shutil
-import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from bench import __version__
-from bench.contracts.source_files import files_beside
 from bench.records.store import Store
 from bench.runs.engines.base import (
     RETRIES,
@@ -36,183 +33,140 @@ from bench.runs.engines.base import (
     next_pending,
     reason_of,
 )
-from bench.runs.engines.ray_worker import BEGUN, IMAGES, files_in, names_in, work, work_folder
-from bench.utils.errors import UserError
-from bench.utils.files.atomic import written_whole
+from bench.runs.engines.ray_cluster import connected, needs_gpu, num_slots
+from bench.runs.engines.ray_files import cell_files, image_files, shared_files, write_result
+from bench.runs.engines.ray_worker import STARTED, run_task, task_folder
+from bench.utils.version import __version__
 
 if TYPE_CHECKING:
     from bench.cell.job import Job
 
-SECONDS_BETWEEN_LOOKS = 0.3
-SECONDS_TO_REACH = 10.0
-SECONDS_UNTIL_SAID = 20.0
-"""Until the console says that a cell waits for room."""
-QUEUED = "waiting for room in the Ray cluster"
-MOST_MEGABYTES = 2000.0
-"""Of the images of a task that are sent to other machines."""
+POLL_SECONDS = 0.3
+"""How long one look at the running tasks waits for a task to end."""
+QUEUED_SECONDS = 20.0
+"""How long a task waits for a worker before the console says so."""
+QUEUED = "waiting for a free worker of the Ray cluster"
 
 
-class Mailbox:
-    """Where workers leave word; an actor. A letter: token of the task, stage, report."""
+class ProgressActor:
+    """A Ray actor that holds the progress messages of all tasks until the driver takes them.
+
+    A message is the token of a task, its stage, and the report of its training or None.
+    """
 
     def __init__(self) -> None:
-        self._letters: list[tuple[str, str, Any]] = []
+        self._messages: list[tuple[str, str, Any]] = []
 
     def put(self, token: str, stage: str, report: Any = None) -> None:
-        """Leave a letter."""
-        self._letters.append((token, stage, report))
+        """Add a message; called by tasks."""
+        self._messages.append((token, stage, report))
 
     def take(self) -> list[tuple[str, str, Any]]:
-        """Return the letters that came since the last time."""
-        letters, self._letters = self._letters, []
-        return letters
+        """Return and remove all messages; called by the driver."""
+        messages, self._messages = self._messages, []
+        return messages
 
 
 @dataclass
 class _Task:
-    """A cell that Ray has been asked to do; began is when its present worker has begun."""
+    """A cell that was submitted to Ray.
+
+    Attributes:
+        pending: the job as the user asked for it.
+        job: what is left to do of it.
+        claim: holds the lock of the cell.
+        token: the name of the task in messages, and of its temporary folder.
+        result: the Ray object that will hold the result.
+        submitted: when it was submitted.
+        started: when its current worker started; infinite before the first one does.
+        workers: how many workers have started it.
+        shown_as_queued: whether the console has said that it waits.
+    """
 
     pending: Pending
     job: Job
-    """What is left of it."""
     claim: ExitStack
     token: str
     result: Any
-    asked: float
-    began: float = math.inf
+    submitted: float
+    started: float = math.inf
     workers: int = 0
-    said: bool = False
+    shown_as_queued: bool = False
 
     @property
-    def overdue(self) -> bool:
+    def is_overdue(self) -> bool:
         limit = self.job.timeout
-        return limit is not None and time.perf_counter() - self.began >= limit
+        return limit is not None and time.perf_counter() - self.started >= limit
 
     @property
-    def lost(self) -> bool:
-        """Whether it had all its tries; Ray counts none that ended for lack of memory."""
+    def is_lost(self) -> bool:
+        """Whether all retries are used up. Ray itself does not count workers out of memory."""
         return self.workers > RETRIES + 1
 
 
 def ray_tasks(jobs: Sequence[Job], workers: int, display: Display) -> list[str]:
     """Run jobs as Ray tasks; return the status of each.
 
-    On this machine as many at a time as there are workers; on a cluster as many as it has room
-    for, and no fewer than workers, so that a cluster that grows on demand does.
+    On this machine, `workers` tasks run at a time. A cluster gets as many as it has room for, but
+    at least `workers`, so that a cluster that grows on demand does grow.
 
     Raises:
-        UserError: there is no cluster at RAY_ADDRESS.
+        UserError: there is no cluster at RAY_ADDRESS, or Ray does not start.
     """
     statuses: dict[str, str] = {}
     waiting = [Pending(job) for job in jobs]
     running: list[_Task] = []
-    with _cluster(jobs, workers) as elsewhere:
-        mailbox = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Mailbox).remote()
+    with connected(jobs, workers) as is_cluster:
+        restarted = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+        actor = restarted(ProgressActor).remote()
         shared: dict[Any, Any] = {}
         try:
             while waiting or running:
-                places = max(workers, _places(jobs)) if elsewhere else workers
-                while len(running) < places and (pending := next_pending(waiting)):
+                slots = max(workers, num_slots(jobs)) if is_cluster else workers
+                while len(running) < slots and (pending := next_pending(waiting)):
                     if not pending.shown:
                         display.started(pending.job)
                         pending.shown = True
-                    begun = _ask(pending, mailbox, shared, elsewhere)
-                    if isinstance(begun, _Task):
-                        running.append(begun)
-                    elif begun is None:
+                    submitted = _submit(pending, actor, shared, is_cluster)
+                    if isinstance(submitted, _Task):
+                        running.append(submitted)
+                    elif submitted is None:
                         display.progressed(pending.job, WAITING, None)
                         pending.not_before = time.perf_counter() + SECONDS_TO_WAIT
                         waiting.append(pending)
                     else:
-                        statuses[pending.job.cell.id] = begun
-                        display.ended(pending.job, begun, reason_of(pending.job), 0.0)
-                ended = _look(running, mailbox, display)
-                for task in ended:
+                        statuses[pending.job.cell.id] = submitted
+                        display.ended(pending.job, submitted, reason_of(pending.job), 0.0)
+                for task in _poll(running, actor, display):
                     running.remove(task)
                     status = statuses[task.job.cell.id] = _finish(task)
-                    seconds = time.perf_counter() - min(task.began, time.perf_counter())
+                    seconds = time.perf_counter() - min(task.started, time.perf_counter())
                     display.ended(task.job, status, reason_of(task.job), seconds)
         finally:
             for task in running:
                 ray.cancel(task.result, force=True)
                 task.claim.close()
-                _tidy(task)
+                _remove_task_folder(task)
     return [statuses[job.cell.id] for job in jobs]
 
 
-@contextmanager
-def _cluster(jobs: Sequence[Job], workers: int) -> Iterator[bool]:
-    """Join the cluster of RAY_ADDRESS, or start Ray here; give whether it is elsewhere."""
-    address = os.environ.get("RAY_ADDRESS", "")
-    elsewhere = address not in ("", "local")
-    options: dict[str, Any] = {"address": address}
-    if not elsewhere:
-        gpus = 0
-        if any(_wants_gpu(job) for job in jobs):
-            import torch
-
-            gpus = torch.cuda.device_count()
-        threads = max(job.cell.threads for job in jobs)
-        options = {
-            "address": "local",
-            "num_cpus": workers * threads,
-            "num_gpus": gpus,
-            "include_dashboard": False,
-        }
-    try:
-        _reach(address)
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UserError(
-            f"no Ray cluster at RAY_ADDRESS={address} ({first}): mend it, or unset it to run here"
-            if elsewhere
-            else f"Ray does not start here ({first}): {_what_to_do(error)}"
-        ) from error
-    try:
-        yield elsewhere
-    finally:
-        ray.shutdown()
-
-
-def _what_to_do(error: Exception) -> str:
-    if "AF_UNIX" in str(error):
-        return "name a folder with a shorter path with RAY_TMPDIR"
-    return "mend it, or use --engine process"
-
-
-def _reach(address: str) -> None:
-    """Raise OSError if nothing answers at an address: Ray itself would try for minutes."""
-    host, colon, port = address.rpartition("/")[2].rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=SECONDS_TO_REACH).close()
-
-
-def _places(jobs: Sequence[Job]) -> int:
-    """Return how many cells a cluster has room for; all are taken to be like the hungriest one."""
-    there = ray.cluster_resources()
-    places = there.get("CPU", 0) / max(job.cell.threads for job in jobs)
-    if any(_wants_gpu(job) for job in jobs):
-        places = min(places, there.get("GPU", 0) * jobs[0].cells_per_gpu)
-    return int(places)
-
-
-def _wants_gpu(job: Job) -> bool:
-    return job.cell.device == "cuda" and job.may_train
-
-
-# --- one cell -------------------------------------------------------------------------------------
-
-
-def _ask(
-    pending: Pending, mailbox: Any, shared: dict[Any, Any], elsewhere: bool
+def _submit(
+    pending: Pending, actor: Any, shared: dict[Any, Any], is_cluster: bool
 ) -> _Task | str | None:
-    """Ask Ray to do a cell; None if another run does it, its status if that has done it.
+    """Submit a cell to Ray.
 
-    shared: what is in Ray's store already, by the files that it is of. elsewhere: whether it may be
-    done on a machine that has none of the user's images.
+    Args:
+        pending: the job.
+        actor: the handle of the `ProgressActor`.
+        shared: the shared files that are in Ray's object store already; new ones are added.
+        is_cluster: whether the task may run on a machine that lacks the user's images.
+
+    Returns:
+        The task; or the status of the cell, if nothing is left to do or it cannot be submitted; or
+        None, if another run holds the lock of the cell.
     """
-    from bench.cell.run import what_is_left, write_gap
+    from bench.cell.build_record import write_gap
+    from bench.cell.run import what_is_left
     from bench.cell.run_folder import RunFolder
 
     job = pending.job
@@ -226,84 +180,38 @@ def _ask(
                 return left
             key = (job.cell.plugins, job.inception, job.cell.fingerprint)
             if key not in shared:
-                images = _images(job) if elsewhere else {}
-                shared[key] = ray.put(_shared_files(job) | images)
-            files = _files_so_far(left, store)
+                images = image_files(job) if is_cluster else {}
+                shared[key] = ray.put(shared_files(job) | images)
+            files = cell_files(left, store)
             token = f"{job.cell.name}-{uuid.uuid4().hex}"
-            # a process for each cell: what its plug-in does to Python dies with it
+            # max_calls=1: a new process for each cell, so that no plug-in affects another cell
             options: dict[str, Any] = {"max_retries": RETRIES, "max_calls": 1}
             options |= {"num_cpus": job.cell.threads, "name": job.cell.name}
-            if _wants_gpu(job):
+            if needs_gpu(job):
                 options["num_gpus"] = 1 / job.cells_per_gpu
-            task = ray.remote(**options)(work)
-            result = task.remote(left, files, shared[key], __version__, token, mailbox)
+            task = ray.remote(**options)(run_task)
+            result = task.remote(left, files, shared[key], __version__, token, actor)
             return _Task(pending, left, claim.pop_all(), token, result, time.perf_counter())
-    except OSError as error:  # not even a lock can be written
+    except OSError as error:  # the lock or a file of the cell cannot be used
         write_gap(job, "failed", RunFolder(store.run_path(job.cell)).log_error(error))
         return "failed"
 
 
-def _files_so_far(job: Job, store: Store) -> dict[str, bytes]:
-    """Return what a cell has that a worker needs: its run folder, and to score its record."""
-    if job.todo == "run" and job.again:
-        return {}
-    files = files_in(store.run_path(job.cell), store.root)
-    record = store.record_path(job.cell)
-    if job.todo == "score" and record.exists():
-        files[record.relative_to(store.root).as_posix()] = record.read_bytes()
-    return files
-
-
-def _shared_files(job: Job) -> dict[str, bytes]:
-    """Return plug-ins with all that they are made of, and the weights of Inception."""
-    files = {}
-    for at, path in enumerate(map(Path, job.cell.plugins)):
-        for file in files_beside(path):
-            files[f"{at}/{file.relative_to(path.parent).as_posix()}"] = file.read_bytes()
-    if job.inception is not None:
-        files["inception"] = job.inception.read_bytes()
-    return files
-
-
-def _images(job: Job) -> dict[str, bytes]:
-    """Return the cached images of a task that is made of the user's files.
-
-    Raises:
-        UserError: they are too large to be sent.
-    """
-    from bench.contracts.registry import Registry
-    from bench.tasks.cache import path_of
-
-    cell = job.cell
-    if not Registry(map(Path, cell.plugins)).find("task", cell.task).facts.get("needs"):
-        return {}
-    path = path_of(cell.task, cell.sizes, cell.fingerprint, job.cache)
-    if (megabytes := path.stat().st_size / 1e6) > MOST_MEGABYTES:
-        raise UserError(
-            f"the images of task {cell.task} take {megabytes:.0f} MB, and at most "
-            f"{MOST_MEGABYTES:.0f} MB are sent to machines that lack them: use --engine process, "
-            "or a smaller profile"
-        )
-    return {IMAGES: path.read_bytes()}
-
-
-def _look(running: Sequence[_Task], mailbox: Any, display: Display) -> list[_Task]:
-    """Wait a moment, show what workers have said, and return the tasks that are at an end."""
+def _poll(running: Sequence[_Task], actor: Any, display: Display) -> list[_Task]:
+    """Wait a moment, show new messages, and return the tasks that ended, failed or ran too long."""
     results = [task.result for task in running]
     ready = set()
     if results:
-        ready = set(
-            ray.wait(results, num_returns=1, timeout=SECONDS_BETWEEN_LOOKS, fetch_local=False)[0]
-        )
+        ready = set(ray.wait(results, num_returns=1, timeout=POLL_SECONDS, fetch_local=False)[0])
     else:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+        time.sleep(POLL_SECONDS)
     by_token = {task.token: task for task in running}
-    for token, stage, report in ray.get(mailbox.take.remote()):
+    for token, stage, report in ray.get(actor.take.remote()):
         task = by_token.get(token)
         if task is None:
             continue
-        if stage == BEGUN:
-            task.began = time.perf_counter()
+        if stage == STARTED:
+            task.started = time.perf_counter()
             task.workers += 1
             if 1 < task.workers <= RETRIES + 1:
                 line = f"its worker was lost, try {task.workers}"
@@ -311,16 +219,16 @@ def _look(running: Sequence[_Task], mailbox: Any, display: Display) -> list[_Tas
         else:
             display.progressed(task.job, stage, report)
     for task in running:
-        late = time.perf_counter() - task.asked > SECONDS_UNTIL_SAID
-        if task.began == math.inf and late and not task.said:
+        waits_long = time.perf_counter() - task.submitted > QUEUED_SECONDS
+        if task.started == math.inf and waits_long and not task.shown_as_queued:
             display.progressed(task.job, QUEUED, None)
-            task.said = True
-    return [task for task in running if task.result in ready or task.overdue or task.lost]
+            task.shown_as_queued = True
+    return [task for task in running if task.result in ready or task.is_overdue or task.is_lost]
 
 
 def _finish(task: _Task) -> str:
-    """Write what came of a task, and give its cell free; return the status."""
-    from bench.cell.run import write_gap
+    """Write the result of a task and release its cell; return the status."""
+    from bench.cell.build_record import write_gap
     from bench.cell.run_folder import RunFolder
 
     job = task.job
@@ -328,15 +236,15 @@ def _finish(task: _Task) -> str:
         try:
             if ray.wait([task.result], timeout=0, fetch_local=False)[0]:
                 status, files = ray.get(task.result)
-                return status if _unpack_result(job, files) else "failed"
+                return status if write_result(job, files) else "failed"
             ray.cancel(task.result, force=True)
-            if task.overdue:
+            if task.is_overdue:
                 reason = f"timed out after {job.timeout:g} s (--timeout)"
                 write_gap(job, "failed", f"{reason}; --existing retry tries again")
                 return "failed"
             write_gap(job, "lost", f"the worker was lost, {RETRIES + 1} times")
         except RayTaskError as error:
-            write_gap(job, "failed", _in_a_line(error.cause or error))
+            write_gap(job, "failed", _error_line(error.cause or error))
             return "failed"
         except RayError as error:
             reason = f"the worker was lost ({type(error).__name__}), {RETRIES + 1} times"
@@ -346,49 +254,15 @@ def _finish(task: _Task) -> str:
             write_gap(job, "failed", folder.log_error(error))
             return "failed"
         finally:
-            _tidy(task)
+            _remove_task_folder(task)
     return "lost"
 
 
-def _tidy(task: _Task) -> None:
-    """Remove what a stopped worker has left, if it was on this machine."""
-    shutil.rmtree(work_folder(task.token), ignore_errors=True)
+def _remove_task_folder(task: _Task) -> None:
+    """Remove the temporary folder of a task, if its worker ran on this machine."""
+    shutil.rmtree(task_folder(task.token), ignore_errors=True)
 
 
-def _in_a_line(error: BaseException) -> str:
-    said = str(error).strip().splitlines()
-    return f"on its machine: {type(error).__name__}: {said[0] if said else ''}"
-
-
-def _unpack_result(job: Job, files: Mapping[str, bytes | None]) -> bool:
-    """Write what a worker has left, the record last; return whether there is a record.
-
-    A content of None is a file that is as it was sent.
-    """
-    from bench.cell.run import write_gap
-
-    store = Store(job.results)
-    record = store.record_path(job.cell)
-    if job.todo == "run":
-        record.unlink(missing_ok=True)
-        if job.again:
-            store.forget(job.cell)
-    for name in names_in(store.run_path(job.cell), store.root) - set(files):
-        (store.root / name).unlink()
-    _write_files({name: c for name, c in files.items() if name != _name_of(record, store)}, store)
-    if _name_of(record, store) not in files:
-        write_gap(job, "failed", "it left no record")
-        return False
-    _write_files({_name_of(record, store): files[_name_of(record, store)]}, store)
-    return True
-
-
-def _name_of(path: Path, store: Store) -> str:
-    return path.relative_to(store.root).as_posix()
-
-
-def _write_files(files: Mapping[str, bytes | None], store: Store) -> None:
-    for name, content in files.items():
-        if content is not None:
-            with written_whole(store.root / PurePosixPath(name)) as temporary:
-                temporary.write_bytes(content)
+def _error_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"error of the Ray task: {type(error).__name__}: {lines[0] if lines else ''}"

@@ -1,6 +1,7 @@
-"""What a Ray task does with a cell, on whatever machine it is: the far side of `bench.runs.engines.ray_driver`.
+"""Runs one cell inside a Ray task, possibly on another machine than the driver.
 
-It needs no Ray itself: letters go through the mailbox that it is given.
+`bench.runs.engines.ray_driver` submits `run_task`. This module does not import Ray: it sends its
+progress messages through the actor handle that it gets.
 """
 
 from __future__ import annotations
@@ -8,82 +9,93 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import __version__
 from bench.records.read import why_unwritten
 from bench.records.store import Store
 from bench.runs.engines.base import seldom
+from bench.runs.engines.ray_files import IMAGES, INCEPTION, Files, files_in
 from bench.utils.errors import UserError
 from bench.utils.files.atomic import written_whole
 from bench.utils.files.sealed import read_sealed, write_sealed
 from bench.utils.output.terminal import send_output_to
+from bench.utils.version import __version__
 
 if TYPE_CHECKING:
     from bench.cell.job import Job
     from bench.contracts.cell import Cell
 
-Files = Mapping[str, bytes]
-"""Contents by path, with slashes."""
-WORK = "contentbench-ray"
-"""The folder for temporary files that a machine's cells are in while they run."""
-BEGUN = "begun"
-"""The stage of the first letter of each worker of a task."""
-IMAGES = "images"
-"""The file of a parcel that is a cached task."""
+TASKS_FOLDER = "contentbench-ray"
+"""The folder with the folders of all tasks, in the machine's folder for temporary files."""
+STARTED = "started"
+"""The stage of the first message of each worker that starts a task."""
 
 
-def work(
-    job: Job, sent: Files, shared: Files, version: str, token: str, mailbox: Any
+def run_task(
+    job: Job, sent: Files, shared: Files, version: str, token: str, actor: Any
 ) -> tuple[str, dict[str, bytes | None]]:
-    """Do a job on whatever machine this is; return its status and the files that it left.
+    """Do a job on this machine; return its status and the files of its cell.
 
-    sent: files of the results folder. shared: files of all cells. version: that of the driver.
-    token: the name of the folder that it is done in.
+    Args:
+        job: what to do. Its paths are those of the driver's machine.
+        sent: the files of the cell so far, by their path in the results folder.
+        shared: the files that many cells need (see `bench.runs.engines.ray_files`).
+        version: the version of the suite of the driver.
+        token: the name of the task, and of its temporary folder.
+        actor: the handle of the actor that takes progress messages.
+
+    Returns:
+        The status, and contents by path in the results folder; None for an unchanged file.
+
+    Raises:
+        UserError: this machine cannot do the job.
     """
-    mailbox.put.remote(token, BEGUN)
+    actor.put.remote(token, STARTED)
     if __version__ != version:
-        raise UserError(f"contentbench is {__version__} here and {version} where the run started")
-    folder = work_folder(token)
-    if not folder.exists():  # else it is from a worker that was lost
-        fresh = Path(tempfile.mkdtemp(dir=_made(folder.parent), prefix=f"{token}."))
+        raise UserError(
+            f"contentbench is {__version__} on this machine and {version} on that of the driver: "
+            "install the same version on both"
+        )
+    folder = task_folder(token)
+    if not folder.exists():  # if it exists, a lost worker of this task has left it
+        fresh = Path(tempfile.mkdtemp(dir=_existing(folder.parent), prefix=f"{token}."))
         contents = {f"results/{name}": content for name, content in sent.items()}
         contents |= {f"shared/{name}": content for name, content in shared.items()}
         for name, content in contents.items():
-            _made((fresh / name).parent)
+            _existing((fresh / name).parent)
             (fresh / name).write_bytes(content)
         fresh.rename(folder)
-    show = seldom(lambda stage, report: mailbox.put.remote(token, stage, report))
+    show = seldom(lambda stage, report: actor.put.remote(token, stage, report))
     try:
-        here = _moved(job, folder)
+        here = _with_local_paths(job, folder)
         _redirect_output(here)
         _prepare(here.cell, here.cache, folder / "shared" / IMAGES)
         from bench.cell.run import run
 
         status = run(here, show)
         if reason := why_unwritten(Store(here.results).record_path(here.cell)):
-            raise UserError(f"its record is not there: {reason}")
-        left = _left_behind(here, job.results)
+            raise UserError(f"its record could not be written: {reason}")
+        left = _cell_files(here, job.results)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return status, {n: None if sent.get(n) == content else content for n, content in left.items()}
 
 
-def work_folder(token: str) -> Path:
-    """Return the folder that a task is done in, on each machine that does it."""
-    return Path(tempfile.gettempdir()) / WORK / token
+def task_folder(token: str) -> Path:
+    """Return the temporary folder of a task, which has the same path for each of its workers."""
+    return Path(tempfile.gettempdir()) / TASKS_FOLDER / token
 
 
-def _made(folder: Path) -> Path:
+def _existing(folder: Path) -> Path:
+    """Return a folder, which is made first if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _moved(job: Job, folder: Path) -> Job:
-    """Return a job with the paths of this machine."""
+def _with_local_paths(job: Job, folder: Path) -> Job:
+    """Return a job with the paths of this machine, all within the folder of the task."""
     from bench.utils.files.paths import default_cache
 
     plugins = [
@@ -91,35 +103,38 @@ def _moved(job: Job, folder: Path) -> Job:
         for at, path in enumerate(job.cell.plugins)
     ]
     cell = replace(job.cell, plugins=tuple(plugins))
-    store = Store(_made(folder / "results"))
+    store = Store(_existing(folder / "results"))
     return replace(
         job,
         cell=cell,
         results=store.root,
         cache=job.cache if job.cache.is_dir() else default_cache().resolve(),
-        inception=None if job.inception is None else folder / "shared" / "inception",
-        again=job.again and job.todo == "score",  # to run: nothing was sent that could be forgotten
+        inception=None if job.inception is None else folder / "shared" / INCEPTION,
+        again=job.again and job.todo == "score",  # for a run, no old files were sent
         seen=store.state(cell),
     )
 
 
 def _redirect_output(job: Job) -> None:
-    """Let all that is printed go to the cell's log."""
+    """Send everything that this process prints to the log of the cell."""
     from bench.cell.run_folder import RunFolder
 
     send_output_to(RunFolder(Store(job.results).run_path(job.cell)).log)
 
 
 def _prepare(cell: Cell, cache: Path, sent: Path) -> None:
-    """Make sure that the cache has the task.
+    """Make sure that the cache holds the images of the task.
 
-    sent: the file with its images, which is there where no other machine could make them.
+    Args:
+        cell: the cell.
+        cache: the cache folder of this machine.
+        sent: the file with the images; it exists if the images come from the user's files.
 
     Raises:
-        UserError: it comes out as another one here.
+        UserError: the images are unlike those of the driver.
     """
     from bench.contracts.registry import Registry
-    from bench.tasks.cache import checked, fingerprint, path_of, prepare
+    from bench.tasks.cache import fingerprint, path_of, prepare, require_cached
 
     kind = Registry(map(Path, cell.plugins)).find("task", cell.task)
     if kind.facts.get("needs"):
@@ -127,17 +142,20 @@ def _prepare(cell: Cell, cache: Path, sent: Path) -> None:
         if sent.exists() and not path.exists():
             with written_whole(path) as temporary:
                 shutil.copyfile(sent, temporary)
-        instead = "remove its file there, the next run sends it again"
-        checked(cell.task, cell.sizes, cell.fingerprint, cache, instead)
+        instead = "remove its file there, and the next run sends it again"
+        require_cached(cell.task, cell.sizes, cell.fingerprint, cache, instead)
         return
     task = kind.load()()
     if fingerprint(task, cell.sizes) != cell.fingerprint:
-        raise UserError(f"the images of task {cell.task} are others here: other versions?")
+        raise UserError(
+            f"this machine renders other images of task {cell.task} than the driver: "
+            "install the same package versions on both"
+        )
     prepare(task, cell.sizes, cache)
 
 
-def _left_behind(job: Job, results: Path) -> dict[str, bytes]:
-    """Return the files of a cell; its record speaks of the results folder of the driver."""
+def _cell_files(job: Job, results: Path) -> dict[str, bytes]:
+    """Return the files of a cell; paths in its record become those of the driver's `results`."""
     store = Store(job.results)
     record = store.record_path(job.cell)
     if record.exists():
@@ -145,17 +163,3 @@ def _left_behind(job: Job, results: Path) -> dict[str, bytes]:
         text = json.dumps(read_sealed(record))
         write_sealed(record, json.loads(text.replace(here, there)))
     return files_in(store.root, store.root)
-
-
-def names_in(folder: Path, root: Path) -> set[str]:
-    """Return the files of a folder, as they are called from the root; nothing half-written."""
-    return {
-        path.relative_to(root).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in (".tmp", ".lock")
-    }
-
-
-def files_in(folder: Path, root: Path) -> dict[str, bytes]:
-    """Return the contents of the files of a folder, by `names_in`."""
-    return {name: (root / name).read_bytes() for name in sorted(names_in(folder, root))}

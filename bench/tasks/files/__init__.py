@@ -1,1 +1,1 @@
-"""The user's image files: finding, decoding and splitting them."""
+"""The user's image files: how they are found, decoded and split into parts."""

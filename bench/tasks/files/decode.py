@@ -1,6 +1,6 @@
-"""Reads one image file carefully: what cannot be used is said in one line that names the file.
+"""Reads one image file. A file that cannot be used gives one line with its name.
 
-Needs no torch, so that workers which only decode start at once.
+This module does not import torch, so that workers that only decode start fast.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from bench.tasks.files.colour_profile import in_rgb, to_srgb
 from bench.utils.errors import UserError
 
 SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "pgm", "ppm", "tif", "tiff", "gif")
-"""What an image file's name ends with; a gif must be a still one."""
+"""The endings of the names of image files. A gif must not be animated."""
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000")
-"""What such a file may be inside. Pillow goes by the content, and some formats run programs."""
-SMALLEST = 8
-"""Pixels that each side of an image must have."""
-MEGAPIXELS = 100
-"""More than so many are refused without decoding."""
+"""The formats that Pillow may open: it goes by the content, and some other formats run programs."""
+MIN_SIDE = 8
+"""The least number of pixels of a side."""
+MAX_MEGAPIXELS = 100
+"""Larger images are refused before they are decoded."""
 REDUCING_GAP = 3.0
-"""Large images are first reduced by whole factors, to no less than so many times the final size."""
+"""Pillow first reduces a large image by a whole factor, to at least this times the final size."""
 RULES = 2
-"""Raised whenever the rules of this file refuse others than before, or read them otherwise."""
+"""Version of the rules of this file; raise it when they refuse other files or read other pixels."""
 PACKED = ("BGR;16", "RGB;16")
-"""Pillow's names for 16 bits a pixel (5-6-5); otherwise `;16` is 16 bits a channel."""
+"""Pillow's names for 16 bits in a pixel (5-6-5). Other names with `;16` mean 16 bits a channel."""
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -44,59 +44,61 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""For each orientation of EXIF what brings a picture the right way up."""
+"""For each orientation of EXIF, the turn that sets the picture upright."""
 
 
 class BadImageError(UserError):
-    """A file that cannot be used: the message is its path and the reason."""
+    """A file that cannot be used. The message is its path and the reason."""
 
 
-def shown(path: str | Path) -> str:
-    """Return a path as it can be printed, whatever bytes its name is made of."""
+def path_text(path: str | Path) -> str:
+    """Return a path as text that can be printed; bytes that are not UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @cache
 def reader() -> list[str]:
-    """Return all that decides how a file is read: our rules, Pillow, and what it is built with."""
+    """Return what decides how files are read: the versions of our rules, Pillow and its parts."""
     parts = sorted(features.get_supported_modules() + features.get_supported_codecs())
     versions = [f"{part} {features.version(part)}" for part in parts]
     return [f"rules {RULES}", f"pillow {PIL.__version__}", *versions]
 
 
 @contextmanager
-def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Image]:
-    """Give an image whose header is as it must be; its pixels are not decoded yet.
+def open_image(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Image]:
+    """Open an image and check its header. Its pixels are not decoded yet.
 
-    file: its content, where it is open already.
+    Args:
+        path: its file.
+        file: the open file, if it is open already.
 
     Raises:
-        BadImageError: it cannot be used, or its pixels cannot be decoded within the block.
+        BadImageError: it cannot be used, or the block fails to decode its pixels.
     """
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours comes first
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # we have our own limit
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata
+            warnings.simplefilter("ignore")  # about odd metadata
             with Image.open(file or path, formats=_formats()) as image:
                 if reason := _why_not(image):
-                    raise BadImageError(f"{shown(path)}: {reason}")
+                    raise BadImageError(f"{path_text(path)}: {reason}")
                 yield image
     except UserError:
         raise
     except UnidentifiedImageError as error:
         content = "an empty file" if _is_empty(path) else "no image of a known format"
-        raise BadImageError(f"{shown(path)}: no image that can be read ({content})") from error
-    except Exception as error:  # decoders raise whatever they like at broken files
+        raise BadImageError(f"{path_text(path)}: no image that can be read ({content})") from error
+    except Exception as error:  # decoders raise errors of any kind for broken files
         said = next(iter(str(getattr(error, "strerror", "") or error).splitlines()), "")
         reason = said or type(error).__name__
-        raise BadImageError(f"{shown(path)}: no image that can be read ({reason})") from error
+        raise BadImageError(f"{path_text(path)}: no image that can be read ({reason})") from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
 
 @cache
 def _formats() -> list[str]:
-    """Return those of `FORMATS` that this Pillow reads."""
+    """Return the `FORMATS` that this Pillow can read."""
     Image.init()
     return [name for name in FORMATS if name in Image.OPEN]
 
@@ -106,19 +108,21 @@ def _is_empty(path: str | Path) -> bool:
 
 
 def _why_not(image: Image.Image) -> str:
-    """Return why an image cannot be used, going by its header, or ''."""
+    """Return why the header of an image forbids its use, or ''."""
     width, height = image.size
-    if width * height > MEGAPIXELS * 1e6:
-        return f"{width} x {height} pixels, expected at most {MEGAPIXELS} megapixels"
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a photo and its preview
+    if width * height > MAX_MEGAPIXELS * 1e6:
+        return f"{width} x {height} pixels, expected at most {MAX_MEGAPIXELS} megapixels"
+    if (
+        getattr(image, "n_frames", 1) > 1 and image.format != "MPO"
+    ):  # an MPO is a photo with its preview
         return f"{image.n_frames} pictures, expected a single one"  # type: ignore[attr-defined]
-    if image.mode in ("I", "F") or image.mode.startswith("I;") or _is_deep(image):
+    if image.mode in ("I", "F") or image.mode.startswith("I;") or _has_16_bits(image):
         return f"mode {image.mode} of 16 bits or more, expected 8 bits a channel"
     return ""
 
 
-def _is_deep(image: Image.Image) -> bool:
-    """Return whether Pillow would silently reduce 16 bits a channel to 8."""
+def _has_16_bits(image: Image.Image) -> bool:
+    """Return whether a channel has 16 bits, which Pillow would silently reduce to 8."""
     tiles = getattr(image, "tile", ())
     words = [word for tile in tiles for word in np.atleast_1d(np.array(tile[3], dtype=object))]
     ppm = image.format == "PPM"
@@ -135,13 +139,13 @@ def read_rgb(path: str | Path) -> Image.Image:
     Raises:
         BadImageError: it cannot be used.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         require_size(image, path)
         return as_rgb(image)
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Return an opened image the right way up (EXIF) in sRGB; what is transparent is on white."""
+    """Return an opened image upright (EXIF), in sRGB and on white."""
     image.load()
     transform, opaque = to_srgb(image), _is_alpha_unused(image)
     image = _upright(image)
@@ -157,10 +161,10 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 def treatment(image: Image.Image) -> str:
-    """Return a word for the rule that made an image's pixels others than they were, mostly ''.
+    """Return a word for the rule that changes the pixels of an image, or ''.
 
-    Fingerprints are made of the bytes of files. Where a later rule reads other pixels from the
-    same bytes, this word makes it another fingerprint.
+    A fingerprint covers the bytes of files. A rule that was added later reads other pixels from
+    the same bytes; its word then gives the image another digest.
     """
     if _is_alpha_unused(image):
         return "opaque"
@@ -168,37 +172,38 @@ def treatment(image: Image.Image) -> str:
 
 
 def _is_alpha_unused(image: Image.Image) -> bool:
-    """Return whether a bitmap has room for alpha that nobody filled: all of it would be clear."""
+    """Return whether a bitmap has an alpha channel of zeros: it is unused, not transparent."""
     bitmap = image.format in ("BMP", "DIB") and image.mode == "RGBA"
     return bitmap and image.getchannel("A").getextrema() == (0, 0)
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Return an image as its orientation says.
+    """Return an image upright, by its orientation in EXIF.
 
-    `ImageOps.exif_transpose` writes the other metadata back too, and not all can be written.
+    `ImageOps.exif_transpose` would also write the other metadata back, which can fail.
     """
     try:
         turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # metadata that cannot be read say nothing, and the pixels are sound
+    except Exception:  # damaged metadata count as none: the pixels can still be read
         turn = None
     return image if turn is None else image.transpose(turn)
 
 
 def require_size(image: Image.Image, path: str | Path) -> None:
-    """Make sure that an image is more than a few pixels.
+    """Make sure that each side of an image has at least `MIN_SIDE` pixels.
 
     Raises:
-        BadImageError: it is not.
+        BadImageError: a side is shorter.
     """
     width, height = image.size
-    if min(image.size) < SMALLEST:
+    if min(image.size) < MIN_SIDE:
         raise BadImageError(
-            f"{shown(path)}: {width} x {height} pixels, expected at least {SMALLEST} x {SMALLEST}"
+            f"{path_text(path)}: {width} x {height} pixels, expected at least "
+            f"{MIN_SIDE} x {MIN_SIDE}"
         )
 
 
-def square(
+def to_square(
     image: Image.Image,
     size: int,
     how: Resize,
@@ -206,8 +211,12 @@ def square(
 ) -> Image.Image:
     """Return an RGB image as size x size pixels, antialiased.
 
-    crop: the largest square in the middle. pad: the whole image on white. stretch: the whole image,
-    its shape lost.
+    Args:
+        image: the image.
+        size: the new side in pixels.
+        how: crop takes the largest square in the middle, pad the whole image on white, and stretch
+            the whole image without its aspect ratio.
+        resample: the filter.
     """
     width, height = image.size
     if how == "crop":
@@ -224,6 +233,6 @@ def square(
     return sheet
 
 
-def pixels(image: Image.Image) -> np.ndarray:
+def to_array(image: Image.Image) -> np.ndarray:
     """Return an RGB image as uint8 (3, H, W)."""
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))

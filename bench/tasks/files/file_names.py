@@ -1,4 +1,4 @@
-"""What the names of files and folders mean: which are the same, and in which order they come."""
+"""Compares and orders the names of files and folders."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ from collections.abc import Sequence
 from itertools import pairwise
 from operator import itemgetter
 
-from bench.tasks.files.decode import shown
+from bench.tasks.files.decode import path_text
 from bench.utils.errors import UserError
 
 Words = tuple[str | int, ...]
-"""A name as text and numbers by turns: text comes first, if only an empty one."""
+"""A name as alternating texts and numbers. The first is a text, which may be empty."""
 
 
 def normal(name: str) -> str:
-    """Return a name as it is compared: an accent is one letter with what it stands on (NFC).
+    """Return the form of a name that is compared: letters with accents are one character (NFC).
 
-    Systems store such a name in one way or the other, and people see no difference.
+    Systems store such names in different forms that look the same.
     """
     return unicodedata.normalize("NFC", name)
 
 
 def in_order(names: Sequence[str], what: str) -> list[str]:
-    """Return names in the one order that they can mean.
+    """Return names in their only sensible order.
 
-    Names that differ in a single number that counts up without a gap come in the order of that
-    number. All others come in the order of their text, which must be that of their numbers too.
+    Names that differ in one number, which counts up without a gap, come in the order of that
+    number. All others come in the order of their text, which must also be that of their numbers.
+
+    Args:
+        names: the names.
+        what: the place of the names, with which the message begins.
 
     Raises:
-        UserError: there is more than one such order; `what` begins the line.
+        UserError: the order by text and the order by numbers differ.
     """
     words = {name: _words(name) for name in names}
     by_number = sorted(names, key=words.__getitem__)
@@ -39,17 +43,17 @@ def in_order(names: Sequence[str], what: str) -> list[str]:
     for one, other in pairwise(by_number):
         if words[one] == words[other]:
             raise UserError(
-                f"{what}: {shown(one)} and {shown(other)} have the same place in the order of the "
-                "names: rename one of them"
+                f"{what}: {path_text(one)} and {path_text(other)} have the same place in the "
+                "order of the names: rename one of them"
             )
-    for form in ("NFC", "NFD"):  # accents come elsewhere where they are stored as letters
+    for form in ("NFC", "NFD"):  # the form of accents changes the order by text
         by_text = sorted(names, key=lambda name: unicodedata.normalize(form, name))
         for one, other in zip(by_number, by_text, strict=True):
             if one != other:
                 raise UserError(
-                    f"{what}: the order of the names is not clear, {shown(other)} comes before "
-                    f"{shown(one)} by text and after it by numbers or accents: write the numbers "
-                    "with leading zeros, as in 00002.png"
+                    f"{what}: the order of the names is not clear, {path_text(other)} comes before "
+                    f"{path_text(one)} by text and after it by numbers or accents: write the "
+                    "numbers with leading zeros, as in 00002.png"
                 )
     return by_number
 
@@ -60,7 +64,7 @@ def _words(name: str) -> Words:
 
 
 def _is_counted(ordered: Sequence[Words]) -> bool:
-    """Return whether names in their order differ in one number that counts up by 1."""
+    """Return whether ordered names differ in one number only, which counts up by 1."""
     if len({len(words) for words in ordered}) != 1:
         return False
     columns = [set(map(itemgetter(at), ordered)) for at in range(len(ordered[0]))]

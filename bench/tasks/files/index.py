@@ -1,9 +1,8 @@
-"""Which image files a folder holds, and what is in them: hashes, and why one cannot be used.
+"""Finds the image files of a folder and inspects them: their hashes, and why one cannot be used.
 
-What was found out about a file is kept in the cache folder under its path, size and time of change:
-to plan a run on 100,000 files, none is read a second time. A file that was changed so that neither
-size nor time tells is taken for what it was. All is read again when what reads it is another one,
-as another Pillow may take what this one refuses.
+The cache folder keeps an index of the results by path, size and time of change. So planning a run
+on 100,000 files reads each file only once. A change that keeps both size and time is not noticed.
+All files are read again with another version of Pillow or of our rules, which may accept others.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from pathlib import Path
 from bench.tasks.files.decode import (
     SUFFIXES,
     BadImageError,
-    opened,
+    open_image,
+    path_text,
     reader,
     require_size,
-    shown,
     treatment,
 )
 from bench.utils.errors import UserError
@@ -33,19 +32,22 @@ from bench.utils.hashing import hash_of
 from bench.utils.parallel import cut, in_order
 
 FORMAT = 1
-CHUNK = 128  # files read by one call of a worker
+CHUNK = 128  # files that a worker reads in one call
 KEPT_BY_SYSTEMS = {
     *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),
     *("__macosx", "lost+found", "$recycle.bin", "recycler", "system volume information"),
 }
-"""Folders of thumbnails, copies and deleted files that systems keep; in lower case."""
+"""Folders of the system with thumbnails, copies or deleted files; in lower case."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a file holds: a digest of what is read from it, and why it cannot be used, or ''.
+class ImageFile:
+    """What is known of an image file.
 
-    digest: the hash of its bytes, and a word where these are read in a later way (`treatment`).
+    Attributes:
+        path: the file.
+        digest: the hash of its bytes, followed by the word of `treatment`.
+        reason: why it cannot be used, or ''.
     """
 
     path: str
@@ -54,44 +56,48 @@ class Seen:
 
 
 @dataclass
-class Found:
-    """The image files below a folder, in the order of their paths.
+class FolderListing:
+    """The files below a folder.
 
-    bad: what cannot even be read. others: how many files of other kinds there are. kept: folders
-    that a system keeps there. folders: the device and number of all that were looked into.
+    Attributes:
+        paths: the image files, in order.
+        bad: files and folders that cannot be read.
+        others: for each other ending, the number of files.
+        kept: the folders of the system, which are left out.
+        folders: the device and inode of each folder that was searched.
     """
 
     paths: list[str] = field(default_factory=list)
-    bad: list[Seen] = field(default_factory=list)
+    bad: list[ImageFile] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     kept: list[str] = field(default_factory=list)
     folders: set[tuple[int, int]] = field(default_factory=set)
 
 
 def is_image(name: str) -> bool:
-    """Return whether a file is an image, going by its name; hidden ones are none."""
+    """Return whether a name is that of an image. Hidden files do not count."""
     return not name.startswith(".") and _suffix(name) in SUFFIXES
 
 
-def image_files(folder: Path) -> Found:
-    """Return the image files below a folder; links are followed.
+def image_files(folder: Path) -> FolderListing:
+    """Return the files below a folder. Links are followed.
 
-    Hidden files and what systems keep for themselves are left out.
+    Hidden files and folders of the system are left out.
 
     Raises:
-        UserError: there is no such folder, or it cannot be read.
+        UserError: there is no such folder.
     """
     if not folder.is_dir():
         what = "a file, expected a folder of images" if folder.exists() else "no such folder"
-        raise UserError(f"{shown(folder)}: {what}")
-    found = Found()
+        raise UserError(f"{path_text(folder)}: {what}")
+    found = FolderListing()
     _walk(str(folder), (), found)
     found.paths.sort()
     return found
 
 
-def _walk(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None:
-    """Add what is below a folder; above: the folders that it is in."""
+def _walk(folder: str, above: tuple[tuple[int, int], ...], found: FolderListing) -> None:
+    """Add the files below a folder to `found`; `above` are the folders that contain it."""
     try:
         at = os.stat(folder)
         here = (at.st_dev, at.st_ino)
@@ -122,15 +128,15 @@ def _walk(folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself: reading it will say so
+    except OSError:  # a link to itself: reading it gives the message
         return False
 
 
 def _is_special(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a pipe or the like, which reading would wait for without end."""
+    """Return whether an entry is a pipe or the like, which would block whoever reads it."""
     try:
         return not stat.S_ISREG(entry.stat().st_mode)
-    except OSError:  # a dead link, or one that leads to itself: reading it will say so
+    except OSError:  # a broken link, or one to itself: reading it gives the message
         return False
 
 
@@ -143,27 +149,30 @@ def _why(error: OSError) -> str:
     return "a link in a circle" if circle else f"cannot be read ({error.strerror})"
 
 
-def _bad(path: str, reason: str) -> Seen:
-    return Seen(path, "", f"{shown(path)}: {reason}")
+def _bad(path: str, reason: str) -> ImageFile:
+    return ImageFile(path, "", f"{path_text(path)}: {reason}")
 
 
-def look(paths: Sequence[str], cache: Path | None, of: str) -> list[Seen]:
-    """Return what is in each file; only files that have changed since are read, on all cores.
+def inspect_files(paths: Sequence[str], cache: Path | None, of: str) -> list[ImageFile]:
+    """Return what is known of each file. Files that are new or have changed are read, on all cores.
 
-    cache: where to keep what was found, None for nowhere. of: what the files belong to.
+    Args:
+        paths: the files.
+        cache: the folder of the index, or None for no index.
+        of: the folder of the files, which names the index.
     """
     index = cache and cache / f"files-{hash_of([FORMAT, of])}.json"
     known = _read_index(index)
-    marks = [_mark(path) for path in paths]
+    marks = [_state_mark(path) for path in paths]
     unread = [p for p, mark in zip(paths, marks, strict=True) if known.get(p, [0])[0] != mark]
-    for chunk in in_order(_look_at, cut(unread, CHUNK)):
+    for chunk in in_order(_inspect_chunk, cut(unread, CHUNK)):
         known |= {seen.path: ["", seen.digest, seen.reason] for seen in chunk}
     if index is not None and unread:
         fresh = {p: [mark, *known[p][1:]] for p, mark in zip(paths, marks, strict=True)}
-        fresh = {p: entry for p, entry in fresh.items() if entry[1]}  # who may read it can change
-        with suppress(OSError):  # a folder that cannot be written is said when images are stored
+        fresh = {p: entry for p, entry in fresh.items() if entry[1]}  # rights can change unnoticed
+        with suppress(OSError):  # storing the images will report such a folder
             write_sealed(index, {"reader": reader(), "files": known | fresh})
-    return [Seen(path, *known[path][1:]) for path in paths]
+    return [ImageFile(path, *known[path][1:]) for path in paths]
 
 
 def _read_index(index: Path | None) -> dict[str, list[str]]:
@@ -174,32 +183,32 @@ def _read_index(index: Path | None) -> dict[str, list[str]]:
     return {}
 
 
-def _mark(path: str) -> str:
-    """Return what tells one state of a file from another."""
+def _state_mark(path: str) -> str:
+    """Return the size and time of change of a file, as text."""
     try:
         at = os.stat(path)
-    except (OSError, ValueError):  # no name that a file can have
+    except (OSError, ValueError):  # ValueError: no file can have this name
         return "none"
     return f"{at.st_size} {at.st_mtime_ns}"
 
 
-def _look_at(paths: Sequence[str]) -> list[Seen]:
-    return list(_each(paths))
+def _inspect_chunk(paths: Sequence[str]) -> list[ImageFile]:
+    return list(_inspect(paths))
 
 
-def _each(paths: Sequence[str]) -> Iterator[Seen]:
+def _inspect(paths: Sequence[str]) -> Iterator[ImageFile]:
     for path in paths:
         digest = ""
         try:
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, _hash).hexdigest()
                 file.seek(0)
-                with opened(path, file) as image:
+                with open_image(path, file) as image:
                     require_size(image, path)
                     digest += treatment(image)
-            yield Seen(path, digest)
+            yield ImageFile(path, digest)
         except BadImageError as error:
-            yield Seen(path, digest, str(error))
+            yield ImageFile(path, digest, str(error))
         except OSError as error:
             yield _bad(path, _why(error))
         except ValueError as error:

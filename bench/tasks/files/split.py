@@ -1,4 +1,4 @@
-"""Shares the images of two domains out among train, probe and test."""
+"""Splits the images of two domains into train, probe and test."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.contracts.task import PARTS, DataSizes
-from bench.tasks.files.decode import shown
+from bench.tasks.files.decode import path_text
 from bench.utils.errors import UserError
 from bench.utils.seeds import derive
 
 SHARES = {"test": 0.15, "probe": 0.15}
-"""Of the images of a domain; the rest trains. What a profile wants of a part is never exceeded."""
-FEWEST = 10
-"""Usable images that a domain must have."""
-FEWEST_IN_PART = 2
-NEARLY = re.compile(
+"""The share of a domain's images for each part, limited by the profile; train has the rest."""
+MIN_IMAGES = 10
+"""The least number of usable images of a domain."""
+MIN_IN_PART = 2
+LIKE_A_PART = re.compile(
     r"(set|data|images?)?"
     r"(tr(ai)?ns?|training|trained|te?sts?|testing|probe?s?|probing|val|valid|validation|eval)"
     r"(set|data|images?)?"
 )
-"""What is nearly the name of a part, by the letters alone: who calls a folder so means a part."""
-LISTED = 8
-"""So many names of sub-folders are listed in a line."""
+"""Names of folders, reduced to letters, that are meant as parts: `training`, `val`, `test_set`."""
+MAX_LISTED = 8
+"""The most names of sub-folders in a message."""
 
 
 class Picture(NamedTuple):
-    """A picture of a task: its file, the digest of that, and whether its mirror image is meant."""
+    """A picture of a task: its file, the digest of the file, and whether it is mirrored."""
 
     path: str
     digest: str
@@ -38,7 +38,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Item:
-    """An image that can be used. group: its sub-folder or person, '' where that plays no part."""
+    """A usable image; its group is its sub-folder or person, or '' where neither matters."""
 
     path: str
     digest: str
@@ -46,18 +46,18 @@ class Item:
 
 
 Domains = Sequence[Sequence[Item]]
-Shared = dict[str, list[list[Item]]]
-"""For each part the items of each domain."""
+Parts = dict[str, list[list[Item]]]
+"""For each part, the items of each domain."""
 
 
-def by_hash(domains: Domains, sizes: DataSizes) -> Shared:
-    """Share items out in the order of their content's hash, so names and order do not matter."""
+def by_hash(domains: Domains, sizes: DataSizes) -> Parts:
+    """Split items by the hash of their content, so that names and order do not matter."""
     ordered = [sorted(items, key=lambda item: item.digest) for items in domains]
     counts = {
-        part: min(sizes.of(part), *(max(FEWEST_IN_PART, int(share * len(o))) for o in ordered))
+        part: min(sizes.of(part), *(max(MIN_IN_PART, int(share * len(o))) for o in ordered))
         for part, share in SHARES.items()
     }
-    shared: Shared = {part: [] for part in PARTS}
+    shared: Parts = {part: [] for part in PARTS}
     for items in ordered:
         test, probe = counts["test"], counts["test"] + counts["probe"]
         shared["test"].append(items[:test])
@@ -66,18 +66,19 @@ def by_hash(domains: Domains, sizes: DataSizes) -> Shared:
     return shared
 
 
-def by_group(domains: Domains) -> Shared:
-    """Share groups out in the order of a hash of their names: each is in one part, in all domains.
+def by_group(domains: Domains) -> Parts:
+    """Split groups by the hash of their names. A group is in the same part in all domains.
 
-    Groups go to the test part until it has its share of every domain, then to the probe part.
+    Groups go to the test part until that has its share of each domain, then to the probe part, and
+    then to the train part.
     """
     members: dict[str, list[list[Item]]] = defaultdict(lambda: [[] for _ in domains])
     for at, items in enumerate(domains):
         for item in items:
             members[item.group][at].append(item)
-    shared: Shared = {part: [[] for _ in domains] for part in PARTS}
+    shared: Parts = {part: [[] for _ in domains] for part in PARTS}
     wanted = {
-        part: [max(FEWEST_IN_PART, share * len(items)) for items in domains]
+        part: [max(MIN_IN_PART, share * len(items)) for items in domains]
         for part, share in SHARES.items()
     }
     for group in sorted(members, key=lambda name: derive("group", name)):
@@ -94,19 +95,20 @@ def by_group(domains: Domains) -> Shared:
     return shared
 
 
-def by_name(domains: Domains) -> Shared:
-    """Share groups out that are called after parts."""
+def by_name(domains: Domains) -> Parts:
+    """Split groups that have the names of parts."""
     return {
         part: [[item for item in items if item.group == part] for items in domains]
         for part in PARTS
     }
 
 
-def by_sub_folder(domains: Domains) -> Shared:
-    """Share sub-folders out: those that are called after parts as they say, others by their hash.
+def by_sub_folder(domains: Domains) -> Parts:
+    """Split sub-folders: by their names if these are the three parts, else by hash.
 
     Raises:
-        UserError: some are called after parts, or nearly so, and these are not all three and alone.
+        UserError: a sub-folder has or resembles the name of a part, but they are not exactly the
+            three parts.
     """
     groups = {item.group for items in domains for item in items}
     if groups == set(PARTS):
@@ -115,38 +117,43 @@ def by_sub_folder(domains: Domains) -> Shared:
     if not like_parts:
         return by_group(domains)
     names = [*sorted(like_parts), *sorted(groups - like_parts)]
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
     raise UserError(
-        f"--split folder: sub-folders {', '.join(map(shown, names[:LISTED]))}{more}: expected "
-        f"{', '.join(PARTS)} and no other, or none of these names nor nearly so: rename them "
-        "(validation images go to probe)"
+        f"--split folder: sub-folders {', '.join(map(path_text, names[:MAX_LISTED]))}{more}: "
+        f"expected {', '.join(PARTS)} and no other, or only names that do not resemble these: "
+        "rename them (validation images go to probe)"
     )
 
 
 def _is_like_a_part(group: str) -> bool:
-    return NEARLY.fullmatch(re.sub(r"[\W\d_]+", "", group.casefold())) is not None
+    return LIKE_A_PART.fullmatch(re.sub(r"[\W\d_]+", "", group.casefold())) is not None
 
 
-def cut_to(shared: Shared, sizes: DataSizes, what: str) -> Shared:
-    """Return at most what is wanted of each part; the items that stay are the first by their hash.
+def limit_to(shared: Parts, sizes: DataSizes, what: str) -> Parts:
+    """Return parts that are cut to the wanted sizes. The items with the lowest hashes stay.
 
-    Probe and test take equally many of each domain, test an even number: its images are pairs.
+    In probe and test all domains have equally many items, in test an even number.
+
+    Args:
+        shared: the items of each part.
+        sizes: the wanted sizes.
+        what: the option that made the parts, with which the message begins.
 
     Raises:
         UserError: a part has too few.
     """
-    found: Shared = {}
+    found: Parts = {}
     for part, domains in shared.items():
         limits = [min(sizes.of(part), len(items)) for items in domains]
         if part != "train":
             limits = [min(limits)] * len(limits)
         if part == "test":
             limits = [limit // 2 * 2 for limit in limits]
-        if min(limits) < FEWEST_IN_PART:
+        if min(limits) < MIN_IN_PART:
             have = " and ".join(str(len(items)) for items in domains)
             raise UserError(
                 f"{what}: {have} images of A and B for the part {part}, "
-                f"expected at least {FEWEST_IN_PART} each"
+                f"expected at least {MIN_IN_PART} each"
             )
         found[part] = [
             sorted(items, key=lambda item: item.digest)[:limit]

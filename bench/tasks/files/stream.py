@@ -1,4 +1,4 @@
-"""Decodes the pictures that a task has chosen from files, on all cores, a little at a time."""
+"""Decodes the pictures that a task selected, on all cores, in small blocks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from bench.contracts.task import PARTS, Options, Progress, Resize, Streamed
-from bench.tasks.files.decode import BadImageError, pixels, read_rgb, shown, square
-from bench.tasks.files.index import Seen
+from bench.tasks.files.decode import BadImageError, path_text, read_rgb, to_array, to_square
+from bench.tasks.files.index import ImageFile
 from bench.tasks.files.split import Picture
 from bench.utils.errors import UserError
 from bench.utils.files.atomic import written_whole
@@ -22,44 +22,49 @@ from bench.utils.parallel import cut, in_order
 if TYPE_CHECKING:
     import torch
 
-CHUNK = 32  # pictures decoded by one call of a worker
-NAMED = 5
-"""So many of the files that were left out are named in a record."""
-ENOUGH_FOR_INTERVAL = 128
-"""Test pairs below which the Frechet distances of the shipped extractor have no interval."""
-Chosen = Mapping[str, Sequence[Sequence[Picture]]]
-"""For each part the pictures of each domain."""
-Choose = Callable[[Collection[str]], Chosen]
-"""Chooses the pictures of a task, without those of some files."""
-Find = Callable[[Mapping[str, str]], Sequence[Seen]]
-"""Returns which of some files are broken; they are given with the digests of their content."""
+CHUNK = 32  # pictures that a worker decodes in one call
+MAX_NAMED = 5
+"""The most files that a record names of those that were left out."""
+MIN_FOR_INTERVAL = 128
+"""The least number of test pairs for intervals of Frechet distances with the shipped extractor."""
+Selection = Mapping[str, Sequence[Sequence[Picture]]]
+"""For each part, the pictures of each domain."""
+Select = Callable[[Collection[str]], Selection]
+"""Selects the pictures of a task, without those of the given files."""
+Find = Callable[[Mapping[str, str]], Sequence[ImageFile]]
+"""Returns the broken ones of some files, which are given by path with their digests."""
 BROKEN = "broken"
-"""The fact that says what is broken inside: the reason for each digest. It is kept with the images,
-and becomes the files of this run where it is said."""
+"""The fact with the reason for each digest whose pixels cannot be decoded. It is stored with the
+images; each run finds the files that have these digests."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How a picture becomes square: side in pixels, what happens to its shape, and the filter."""
+    """How a picture becomes square: its side in pixels, the way of resizing, and the filter."""
 
     size: int
     resize: Resize
     resample: Image.Resampling = Image.Resampling.LANCZOS
 
     def words(self) -> str:
-        """Return it as records say it."""
+        """Return the policy as text for records."""
         return f"{self.resize}, {self.resample.name.lower()}, antialiased"
 
 
-def streamed(
-    choose: Choose, policy: Policy, progress: Progress, skip_bad: bool, **more: Any
+def stream_images(
+    choose: Select, policy: Policy, progress: Progress, skip_bad: bool, **more: Any
 ) -> Streamed:
-    """Return the pictures of a task, to be decoded while they are stored.
+    """Return the pictures of a task as a stream: they are decoded while they are stored.
 
-    skip_bad: whether what turns out to be broken is left out: pictures are then decoded twice,
-    first to find it; else it is an error. more: further facts that hold of these images in any run.
+    Args:
+        choose: selects the pictures.
+        policy: how they become square.
+        progress: is called with the numbers of pictures that are done and that there are.
+        skip_bad: whether to leave out files that cannot be decoded, which are an error otherwise.
+            All pictures are then decoded twice: the first time finds these files.
+        more: further facts that hold in every run.
     """
-    broken = _sift(choose, _broken) if skip_bad else {}
+    broken = _find_broken(choose, _undecodable) if skip_bad else {}
     chosen = choose(broken)
     chunks = {part: [cut(pictures, CHUNK) for pictures in chosen[part]] for part in PARTS}
     in_a_row = [chunk for part in PARTS for of_domain in chunks[part] for chunk in of_domain]
@@ -76,48 +81,54 @@ def streamed(
                 progress(done, total)
                 yield torch.from_numpy(block)
         except BadImageError as error:
-            raise refusal([Seen("", "", str(error))]) from error
+            raise refusal([ImageFile("", "", str(error))]) from error
 
     facts = {
         "images": {part: [len(pictures) for pictures in chosen[part]] for part in PARTS},
-        BROKEN: {s.digest: s.reason.removeprefix(f"{shown(s.path)}: ") for s in broken.values()},
+        BROKEN: {
+            s.digest: s.reason.removeprefix(f"{path_text(s.path)}: ") for s in broken.values()
+        },
         "resize": policy.words(),
     }
     domains = {part: [images(len(of)) for of in chunks[part]] for part in PARTS}
     return Streamed(domains, facts | more)
 
 
-def facts_now(
-    choose: Choose,
+def facts_of_run(
+    choose: Select,
     made: Mapping[str, Any],
-    bad: Callable[[], Sequence[Seen]],
+    bad: Callable[[], Sequence[ImageFile]],
     options: Options,
 ) -> dict[str, Any]:
-    """Return what this run has to say of the pictures that were chosen, when they were made or now.
+    """Return the facts of this run on the pictures of a task, with notes for the console.
 
-    made: the facts of `streamed`. bad: returns the files that nobody needs to decode to see that
-    they cannot be used; it is called when all others are known.
+    Args:
+        choose: selects the pictures.
+        made: the facts of `stream_images`, maybe from an earlier run.
+        bad: returns the files that cannot be used, which is known without decoding; it is called
+            last.
+        options: the options of this run.
 
     Raises:
-        UserError: files were left out when they were made, and are not to be left out now.
+        UserError: files were left out when the pictures were made, but `skip_bad` is off now.
     """
     reasons: dict[str, str] = made[BROKEN]
 
-    def known(digests: Mapping[str, str]) -> list[Seen]:
+    def known(digests: Mapping[str, str]) -> list[ImageFile]:
         found = ((path, digest) for path, digest in digests.items() if digest in reasons)
-        return [Seen(path, of, f"{shown(path)}: {reasons[of]}") for path, of in found]
+        return [ImageFile(path, of, f"{path_text(path)}: {reasons[of]}") for path, of in found]
 
-    broken = _sift(choose, known) if reasons else {}
+    broken = _find_broken(choose, known) if reasons else {}
     if broken and not options.skip_bad:
         raise refusal(list(broken.values()))
     facts = {key: value for key, value in made.items() if key != BROKEN}
     counts = facts["images"]
     train, probe, test = (" + ".join(map(str, counts[part])) for part in PARTS)
     notes = [f"{train} images of A + B to train, {probe} to probe, {test} to test"]
-    if (pairs := counts["test"][0]) < ENOUGH_FOR_INTERVAL:
+    if (pairs := counts["test"][0]) < MIN_FOR_INTERVAL:
         notes.append(
             f"{pairs} test pairs are too few for an interval of a Frechet distance: it needs "
-            f"{ENOUGH_FOR_INTERVAL}, and twice its features with another extractor"
+            f"{MIN_FOR_INTERVAL}, and twice its features with another extractor"
         )
     left_out = {seen.path: seen.reason for seen in (*bad(), *broken.values())}
     if left_out:
@@ -127,24 +138,24 @@ def facts_now(
 
 
 def _skipped(reasons: Sequence[str], options: Options) -> tuple[dict[str, Any], str]:
-    """Return what a record says of files that were left out, and the line for the console."""
-    skipped: dict[str, Any] = {"count": len(reasons), "first": reasons[:NAMED]}
-    note = f"left out {len(reasons)}: {'; '.join(reasons[:NAMED])}"
+    """Return the entry of a record for files that were left out, and the line for the console."""
+    skipped: dict[str, Any] = {"count": len(reasons), "first": reasons[:MAX_NAMED]}
+    note = f"left out {len(reasons)}: {'; '.join(reasons[:MAX_NAMED])}"
     if options.cache is not None:
         full = options.cache / f"skipped-{hash_of(reasons)}.txt"
         try:
             with written_whole(full) as temporary:
                 temporary.write_text("".join(f"{reason}\n" for reason in reasons), "utf-8")
-        except OSError:  # the first are named all the same
+        except OSError:  # the line names the first files anyway
             return skipped, note
         skipped["list"] = str(full)
         note += f"; all: {full}"
     return skipped, note
 
 
-def _sift(choose: Choose, find: Find) -> dict[str, Seen]:
-    """Return the broken files, until none of the pictures that are chosen instead is broken."""
-    broken: dict[str, Seen] = {}
+def _find_broken(choose: Select, find: Find) -> dict[str, ImageFile]:
+    """Return the broken files; pictures that replace them are checked too, until none is broken."""
+    broken: dict[str, ImageFile] = {}
     sound: set[str] = set()
     while True:
         digests = {p.path: p.digest for p in _all(choose(broken)) if p.path not in sound}
@@ -155,23 +166,25 @@ def _sift(choose: Choose, find: Find) -> dict[str, Seen]:
         broken |= found
 
 
-def refusal(bad: Sequence[Seen]) -> UserError:
-    """Return the error for files that cannot be used: the first in one line, and how many more."""
+def refusal(bad: Sequence[ImageFile]) -> UserError:
+    """Return the error for files that cannot be used: the first one, and the number of others."""
     more = f"and {len(bad) - 1} more; " if len(bad) > 1 else ""
     return UserError(f"{bad[0].reason} ({more}--skip-bad goes on without)")
 
 
-def _all(chosen: Chosen) -> list[Picture]:
+def _all(chosen: Selection) -> list[Picture]:
     return [picture for part in PARTS for pictures in chosen[part] for picture in pictures]
 
 
-def _broken(digests: Mapping[str, str]) -> list[Seen]:
-    """Return the files whose pixels cannot be decoded, and why."""
-    chunks = in_order(_check, cut(sorted(digests), CHUNK))
-    return [Seen(path, digests[path], reason) for found in chunks for path, reason in found.items()]
+def _undecodable(digests: Mapping[str, str]) -> list[ImageFile]:
+    """Return the files whose pixels cannot be decoded, with the reasons."""
+    chunks = in_order(_decoding_errors, cut(sorted(digests), CHUNK))
+    return [
+        ImageFile(path, digests[path], reason) for found in chunks for path, reason in found.items()
+    ]
 
 
-def _check(paths: Sequence[str]) -> dict[str, str]:
+def _decoding_errors(paths: Sequence[str]) -> dict[str, str]:
     found = {}
     for path in paths:
         try:
@@ -182,10 +195,10 @@ def _check(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _decode(pictures: Sequence[Picture], policy: Policy) -> np.ndarray:
-    """Return pictures, uint8 (n, 3, S, S)."""
-    return np.stack([_picture(picture, policy) for picture in pictures])
+    """Return decoded pictures, uint8 (n, 3, S, S)."""
+    return np.stack([_decode_one(picture, policy) for picture in pictures])
 
 
-def _picture(picture: Picture, policy: Policy) -> np.ndarray:
-    made = square(read_rgb(picture.path), policy.size, policy.resize, policy.resample)
-    return pixels(ImageOps.mirror(made) if picture.mirrored else made)
+def _decode_one(picture: Picture, policy: Policy) -> np.ndarray:
+    made = to_square(read_rgb(picture.path), policy.size, policy.resize, policy.resample)
+    return to_array(ImageOps.mirror(made) if picture.mirrored else made)

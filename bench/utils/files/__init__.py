@@ -1,1 +1,1 @@
-"""Files, folders and disks."""
+"""Reads and writes files; finds folders and free disk space."""

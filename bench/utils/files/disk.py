@@ -1,7 +1,4 @@
-"""Is there room on the disk? Asked before a run, and of an error that ended something.
-
-Only `needs_of_run` needs torch.
-"""
+"""Checks free disk space before a run, and whether an error came from a full disk."""
 
 from __future__ import annotations
 
@@ -11,20 +8,16 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.utils.errors import UserError
 
-if TYPE_CHECKING:
-    pass
-
 RESERVE_MB = 256.0
-"""What must stay free: for checkpoints, records, pictures, and whoever else writes there."""
+"""The space that must stay free for checkpoints, records, pictures and other programs."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What will be written to a folder, in megabytes, and what that is."""
+    """The megabytes that will be written to a folder, and a description of them."""
 
     folder: Path
     megabytes: float
@@ -32,10 +25,14 @@ class Need:
 
 
 def require_space(needs: Sequence[Need], instead: str) -> None:
-    """Make sure that there is room for what will be written; folders of one disk share it.
+    """Check that there is enough disk space; folders on the same disk share it.
+
+    Args:
+        needs: what will be written.
+        instead: what the user can do about too little space; the message ends with it.
 
     Raises:
-        UserError: there is too little; it ends with what to do instead.
+        UserError: there is too little space.
     """
     by_disk: dict[int, list[Need]] = {}
     for need in needs:
@@ -54,12 +51,12 @@ def require_space(needs: Sequence[Need], instead: str) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all files in a folder; 0 where there is none."""
+    """Return the size in bytes of a file, or of all files in a folder; 0 if there is none."""
     return sum(file.lstat().st_size for file in files_in(path))
 
 
 def files_in(path: Path) -> Iterator[Path]:
-    """Give a file itself, or all files below a folder."""
+    """Yield the file itself, or all files below a folder."""
     if path.is_dir() and not path.is_symlink():
         for folder, _, names in os.walk(path):
             yield from (Path(folder) / name for name in names)
@@ -68,11 +65,11 @@ def files_in(path: Path) -> Iterator[Path]:
 
 
 def disk_is_full(error: BaseException | None) -> bool:
-    """Return whether an error, or the one that it came from, says that the disk is full."""
+    """Return whether an error, or an error that caused it, means that the disk is full."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if f"(os error {errno.ENOSPC})" in str(error):  # safetensors' own error has no number
+        if f"(os error {errno.ENOSPC})" in str(error):  # an error of safetensors has no errno
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -1,24 +1,21 @@
-"""Where things are kept: the cache, data sets, and the results that come with the suite."""
+"""Default folders: the cache, data sets, and the results that are committed with the suite."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.utils.errors import UserError
 
-if TYPE_CHECKING:
-    pass
-
 COMMITTED = Path(__file__).resolve().parents[3] / "results"
+"""The results folder with the records of the suite itself."""
 
 
 def default_cache() -> Path:
     """Return the cache folder: `CONTENTBENCH_CACHE`, or the user's cache folder.
 
     Raises:
-        UserError: the user has no home.
+        UserError: the user has no home folder, and the variable is not set.
     """
     from platformdirs import user_cache_path
 
@@ -28,10 +25,10 @@ def default_cache() -> Path:
     try:
         found = user_cache_path("contentbench")
     except RuntimeError:
-        found = Path("~")  # as older versions of platformdirs say it
+        found = Path("~")  # what older versions of platformdirs return
     if found.parts[0] == "~":
         raise UserError(
-            "no cache folder, since this user has no home: "
+            "no cache folder, because this user has no home folder: "
             "name one with --cache-dir or CONTENTBENCH_CACHE"
         )
     return found

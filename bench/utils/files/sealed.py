@@ -1,4 +1,4 @@
-"""JSON files with a hash of their content, so that damage is noticed."""
+"""JSON files that hold a hash of their own content, the seal, so that damage is noticed."""
 
 from __future__ import annotations
 
@@ -15,33 +15,34 @@ from bench.utils.output.terminal import ERRORS
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all, also after a power loss.
+    """Write a text file, whole or not at all, even if the power fails.
 
-    What UTF-8 has no bytes for, as in the name of a file that is not UTF-8, becomes backslashes.
+    Characters that UTF-8 cannot hold become backslash escapes. They occur in the names of files
+    that are not UTF-8.
     """
     with written_whole(path) as temporary:
         temporary.write_text(text, "utf-8", ERRORS)
 
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON object, keys sorted, with a hash of its content, so that harm is noticed."""
+    """Write a JSON object with sorted keys and a seal."""
     plain = json.loads(json.dumps(value, allow_nan=False))
     text = json.dumps(plain | {SEAL: hash_of(plain)}, indent=1, sort_keys=True)
     write_atomically(path, text + "\n")
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """Return what `write_sealed` has written; an object without a seal passes as it is.
+    """Return the object that `write_sealed` wrote. One without a seal is not checked.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: it is no JSON object, or not what was written.
+        OSError: the file cannot be read.
+        ValueError: it holds no JSON object, or the seal does not fit.
     """
     text = path.read_text("utf-8")
     try:
         value = json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
     except RecursionError as error:
-        raise ValueError("lists in lists without end") from error
+        raise ValueError("lists or objects are nested too deep") from error
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     seal = value.pop(SEAL, None)
@@ -65,4 +66,4 @@ def _whole(text: str) -> int:
 
 
 SEAL = "seal"
-"""The key of the hash of all the others."""
+"""The key that holds the hash of all other keys."""

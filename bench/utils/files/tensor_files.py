@@ -1,10 +1,9 @@
-"""Files of tensors that are written whole or not at all, and believed only if they are unharmed.
+"""Writes and reads files of tensors, and detects damaged files.
 
-Every file is safetensors, so nothing is ever unpickled; its header holds a hash of its content, so
-that a truncated file or a flipped bit is noticed. `keep` makes what is needed once a machine: the
-file's name says what determines its content, and a lock lets one of several processes do the work
-while the others wait for it. What is there already is read without a lock, so that a folder that
-another user has filled serves, or one that cannot be written.
+Every file is in the safetensors format, so nothing is ever unpickled. The header holds a hash of
+the content, so that a truncated file or a flipped bit is noticed. `keep` computes tensors once per
+machine: the file name identifies their content, and a lock lets one process do the work while
+others wait. An existing file is read without a lock, so a read-only cache folder works too.
 """
 
 from __future__ import annotations
@@ -29,32 +28,32 @@ from bench.utils.files.atomic import written_whole
 
 Tensors = dict[str, torch.Tensor]
 Pieces = Iterator[torch.Tensor]
-"""A uint8 tensor that is made while it is written, some rows at a time."""
+"""A uint8 tensor in pieces of some rows each, which are made while they are written."""
 
 
 class CacheError(UserError):
-    """The cache folder cannot be used: the message says why."""
+    """The cache folder cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
 class Streams:
-    """Tensors that need not fit into memory, by name, in the order in which they are made."""
+    """Tensors that need not fit into memory, by name, in the order of writing."""
 
     tensors: Mapping[str, Pieces]
 
 
 About = Callable[[str], Mapping[str, str]]
-"""Returns the facts that are stored beside tensors, from their hash."""
+"""A function from the hash of tensors to the facts that are stored beside them."""
 ROOM = 2**20
-"""Bytes of the header of a file that is written in pieces; it ends in blanks."""
+"""The bytes reserved for the header of a file that is written in pieces."""
 DAMAGED = (SafetensorError, KeyError, TypeError, ValueError)
-"""What reading a damaged file may raise."""
+"""The errors that reading a damaged file may raise."""
 
 
 def write_checked(
     path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors, and facts beside them, with a hash of both."""
+    """Write tensors and facts about them, with a hash of both."""
     held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     header = dict(facts or {})
     header["content"] = content_hash(held, header)
@@ -63,10 +62,10 @@ def write_checked(
 
 
 def write_streamed(path: Path, tensors: Mapping[str, Pieces], about: About = lambda _: {}) -> None:
-    """Write tensors that need not fit into memory, so that `read_checked` reads them.
+    """Write tensors that need not fit into memory, in the format of `write_checked`.
 
-    Pieces are written as they come, then the header, for which room was left: only then the shapes
-    are known, and with them the hash, which is taken through the memory map.
+    The pieces are written first, after a reserved space for the header. The header follows, because
+    the shapes are known only then. The hash is computed from the memory-mapped file.
     """
     with written_whole(path) as temporary, temporary.open("r+b") as file:
         file.seek(8 + ROOM)
@@ -88,21 +87,21 @@ def write_streamed(path: Path, tensors: Mapping[str, Pieces], about: About = lam
 
 
 def _write_header(file: BinaryIO, entries: Mapping[str, Any]) -> None:
-    """Write the header of a safetensors file into the room that was left for it."""
+    """Write the header of a safetensors file into the space reserved for it."""
     text = json.dumps(entries, separators=(",", ":")).encode()
     if len(text) > ROOM:
-        raise ValueError(f"a header of {len(text)} bytes, expected at most {ROOM}")
+        raise ValueError(f"the header has {len(text)} bytes, expected at most {ROOM}")
     file.seek(0)
     file.write(ROOM.to_bytes(8, "little") + text.ljust(ROOM))
     file.flush()
 
 
 def read_checked(path: Path) -> tuple[Tensors, dict[str, str]]:
-    """Return what `write_checked` has written.
+    """Return the tensors and the facts that `write_checked` wrote.
 
     Raises:
         FileNotFoundError: there is no such file.
-        one of `DAMAGED`: it does not hold what was written.
+        one of `DAMAGED`: the file is damaged.
     """
     tensors, header = load(path)
     if content_hash(tensors, header) != header["content"]:
@@ -111,15 +110,15 @@ def read_checked(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 
 def load(path: Path) -> tuple[Tensors, dict[str, str]]:
-    """Return the tensors of a file, mapped and unchecked, and what its header says."""
-    with _named_in_utf8(path) as name, safe_open(name, framework="pt") as file:
+    """Return the memory-mapped tensors and the facts of a file, without a check of its hash."""
+    with _utf8_path(path) as name, safe_open(name, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return tensors, dict(file.metadata() or {})
 
 
 @contextmanager
-def _named_in_utf8(path: Path) -> Iterator[Path]:
-    """Give a name of a file that safetensors takes: it must be UTF-8."""
+def _utf8_path(path: Path) -> Iterator[Path]:
+    """Yield a path of a file that is valid UTF-8, as safetensors requires."""
     try:
         os.fsencode(path).decode("utf-8")
     except UnicodeDecodeError:
@@ -135,21 +134,27 @@ def keep(
     say: Callable[[str], None] = lambda _: None,
     about: About = lambda _: {},
 ) -> Tensors:
-    """Return the tensors of a file, made and stored first where it is missing or damaged.
+    """Return the tensors of a file, after making and storing them if it is missing or damaged.
+
+    Args:
+        path: the file.
+        make: returns the tensors.
+        say: prints a line about a damaged file.
+        about: returns the facts to store beside the tensors.
 
     Raises:
-        CacheError: it is not there whole, and its folder cannot be used.
+        CacheError: the folder cannot be used.
     """
     with ExitStack() as lock:
-        with _told(path.parent):
+        with _named_in_errors(path.parent):
             if (whole := _whole(path)) is not None:
                 return whole
             path.parent.mkdir(parents=True, exist_ok=True)
             lock.enter_context(FileLock(f"{path}.lock"))
-            if (whole := _whole(path, say)) is not None:  # another process has made it meanwhile
+            if (whole := _whole(path, say)) is not None:  # another process made it in the meantime
                 return whole
         made = make()
-        with _told(path.parent):
+        with _named_in_errors(path.parent):
             if isinstance(made, Streams):
                 write_streamed(path, made.tensors, about)
             else:
@@ -158,7 +163,7 @@ def keep(
 
 
 def keep_if_possible(path: Path, make: Callable[[], Tensors]) -> Tensors:
-    """Return the tensors of a file; what is missing is made, and stored if that can be done."""
+    """Return the tensors of a file as `keep` does, but do not fail if they cannot be stored."""
     made = functools.cache(make)
     try:
         return keep(path, made)
@@ -167,8 +172,8 @@ def keep_if_possible(path: Path, make: Callable[[], Tensors]) -> Tensors:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Say of an error which folder it is about, and what to do."""
+def _named_in_errors(folder: Path) -> Iterator[None]:
+    """Turn an error into one that names the cache folder and says what to do."""
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -180,7 +185,7 @@ def _told(folder: Path) -> Iterator[None]:
 
 
 def _whole(path: Path, say: Callable[[str], None] = lambda _: None) -> Tensors | None:
-    """Return the tensors of a file, None where it is missing or, as is said, damaged."""
+    """Return the tensors of a file; None if it is missing, or damaged, which `say` prints."""
     try:
         return read_checked(path)[0]
     except FileNotFoundError:
@@ -193,7 +198,7 @@ def _whole(path: Path, say: Callable[[str], None] = lambda _: None) -> Tensors |
 def content_hash(
     tensors: Mapping[str, torch.Tensor], facts: Mapping[str, str] | None = None
 ) -> str:
-    """Return 32 hex digits of the names, shapes and bytes of tensors, and of facts beside them."""
+    """Return a hash of names, shapes and bytes of tensors and of facts, as 32 hex digits."""
     content = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         content.update(f"{name}{tuple(tensors[name].shape)}".encode())

@@ -1,1 +1,1 @@
-"""Text for people: the console, escaping, the terminal."""
+"""Prints text for people: the console, escaping, the terminal."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -13,19 +12,16 @@ from rich.text import Text
 
 from bench.utils.output.escape import one_line, printable
 
-if TYPE_CHECKING:
-    pass
-
 
 def say(console: Console, line: str) -> None:
-    """Print a line as it is; what would steer the terminal is shown instead."""
+    """Print a line; characters that would control the terminal are shown as escapes."""
     console.print(Text(one_line(line)), soft_wrap=True)
 
 
 def print_table(
     console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
 ) -> None:
-    """Print a table of plain text."""
+    """Print a table of plain text, with an optional title."""
     heading = Text(one_line(title), style="table.title") if title else None
     table = Table(title=heading, show_edge=False, title_justify="left")
     for at, head in enumerate(heads):
@@ -36,18 +32,18 @@ def print_table(
 
 
 class _Console(Console):
-    """A console that goes on when nobody reads it any more: what was started is worth finishing."""
+    """A console that continues when its reader is gone, so that a run can finish."""
 
     def on_broken_pipe(self) -> None:
-        """Let further output go nowhere."""
-        with suppress(SystemExit):  # with 1, which means a regression
+        """Discard all further output."""
+        with suppress(SystemExit):  # rich exits with 1, which here means a regression
             super().on_broken_pipe()
 
 
 def console() -> Console:
-    """Return the console, which shows text as it is: neither `[red]` nor `:key:` means anything.
+    """Return a console without markup: `[red]` and `:key:` are printed as they are.
 
-    Where the output is no terminal, lines may be long.
+    If the output is not a terminal, a line may have 160 characters.
     """
     found = _Console(markup=False, emoji=False, highlight=False)
     if not found.is_terminal and "COLUMNS" not in os.environ:

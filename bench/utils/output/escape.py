@@ -1,8 +1,8 @@
-r"""What others have named or said, made harmless where it is shown: terminal, XML, Markdown, CSV.
+r"""Escapes text from users and plug-ins for the terminal, XML, Markdown and CSV.
 
-Names of methods, tasks and folders, reasons of failures and values of `--set` may hold anything.
-What cannot be seen is shown as Python writes it (`\x1b`), and what has a meaning to the place
-where it is shown loses it there. Needs nothing but the standard library and tabulate.
+Names of methods, tasks and folders, reasons of failures and values of `--set` may hold any
+character. Invisible characters are written as Python escapes (`\x1b`), and characters with a
+special meaning in the output format are escaped. Needs only the standard library and tabulate.
 """
 
 from __future__ import annotations
@@ -13,41 +13,41 @@ from collections.abc import Sequence
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-"""Control characters but for tab and newline, what turns the direction of text, and what is no
-character: all that XML 1.0 forbids is among them."""
+"""Control characters except tab and newline, marks that change the direction of text, and code
+points that are not characters. They include all that XML 1.0 forbids."""
 _SPAN = re.compile(r"(`[^`\n]+`)")
-"""Code in a sentence of Markdown."""
+"""Inline code of Markdown."""
 _SPECIAL = re.compile(
     r"[\\|`<*~$]"
-    r"|&(?=[#\w])"  # the beginning of an entity
-    r"|(?<![^\W_])_|_(?![^\W_])"  # within a word it has no meaning
-    r"|(?<=\])[(\[:]"  # what makes a link of brackets
+    r"|&(?=[#\w])"  # the start of an entity
+    r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore within a word is plain text
+    r"|(?<=\])[(\[:]"  # after brackets, these make a link
     r"|^[#>]"
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def printable(text: str) -> str:
-    """Return a text without what steers a terminal or is not allowed in XML; lines stay lines."""
-    return _UNSEEN.sub(_shown, text)
+    """Return a text with invisible characters as escapes; tabs and newlines stay."""
+    return _UNSEEN.sub(_as_escape, text)
 
 
 def one_line(text: str) -> str:
-    """Return a text as `printable` does, and in one line."""
+    """Return a text as `printable` does, with newlines as escapes too."""
     return printable(text).replace("\n", "\\n")
 
 
-def _shown(found: re.Match[str]) -> str:
+def _as_escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
 
 
 def markdown_name(text: str) -> str:
-    """Return a name so that Markdown shows it as it is, in a table too."""
+    """Return a name that Markdown shows unchanged, also in a table."""
     return _SPECIAL.sub(r"\\\g<0>", one_line(text))
 
 
 def markdown_prose(text: str) -> str:
-    """Return a sentence so that Markdown shows it as it is; code in backticks stays code."""
+    """Return a sentence that Markdown shows unchanged; code in backticks stays code."""
     parts = _SPAN.split(one_line(text))
     parts[::2] = [_SPECIAL.sub(r"\\\g<0>", part) for part in parts[::2]]
     parts[1::2] = [part.replace("|", r"\|") for part in parts[1::2]]
@@ -55,7 +55,7 @@ def markdown_prose(text: str) -> str:
 
 
 def markdown_code(text: str) -> str:
-    """Return a text as code of Markdown, whatever backticks it holds."""
+    """Return a text as inline code of Markdown, even if it holds backticks."""
     line = one_line(text)
     longest = max(map(len, re.findall("`+", line)), default=0)
     fence = "`" * (longest + 1)
@@ -63,13 +63,13 @@ def markdown_code(text: str) -> str:
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of Markdown. Heads and cells are Markdown already (see `markdown_name`)."""
-    from tabulate import tabulate  # here, because every verb imports this module
+    """Return a Markdown table; heads and cells must be Markdown already (see `markdown_name`)."""
+    from tabulate import tabulate  # imported here, because every verb imports this module
 
     return str(tabulate(rows, heads, tablefmt="pipe", disable_numparse=True))
 
 
 def csv_text(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    shown = printable(text)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    """Return a text that no spreadsheet reads as a formula."""
+    escaped = printable(text)
+    return f"'{escaped}" if escaped.startswith(_FORMULA) else escaped

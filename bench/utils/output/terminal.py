@@ -1,4 +1,4 @@
-"""The standard streams and the size of the terminal, made so that no output ends a command."""
+"""Prepares the standard streams and the terminal size, so that printing never fails."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TextIO, cast
 
 STREAMS = ("stdin", "stdout", "stderr")
-"""By their numbers."""
+"""The standard streams, in the order of their file descriptors."""
 ERRORS = "backslashreplace"
-"""How a stream writes what its encoding has no bytes for."""
+"""How a stream writes characters that its encoding lacks."""
 SIZES = ("COLUMNS", "LINES")
 
 
 def make_usable() -> None:
-    """Open the streams that are closed, let all take every text, and forget sizes that are none.
+    """Open closed streams, let all streams write any text, and remove invalid terminal sizes.
 
-    What is printed to a stream that was closed goes nowhere; its number is taken, so that no file
-    that is opened later gets it.
+    Output to a closed stream is discarded. Its file descriptor is taken, so that no file opened
+    later gets it.
     """
     for number, name in enumerate(STREAMS):
         stream = getattr(sys, name)
@@ -34,9 +34,9 @@ def make_usable() -> None:
 
 
 def send_output_to(log: Path) -> None:
-    """Let all that this process prints go to the end of a file, also what is printed below Python.
+    """Append all output of this process to a file, also output of C libraries.
 
-    Where the file cannot be written it goes nowhere.
+    If the file cannot be written, the output is discarded.
     """
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -52,16 +52,16 @@ def send_output_to(log: Path) -> None:
             setattr(sys, name, _stream(number))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=ERRORS)
-    if target >= len(STREAMS):  # else it is one of them: they were closed
+    if target >= len(STREAMS):  # otherwise it is a standard stream itself
         os.close(target)
 
 
 def _to_nothing(number: int) -> TextIO:
-    """Return a stream of this number that is as empty as the null device."""
+    """Return a stream to the null device, on this file descriptor if it is closed."""
     try:
         os.fstat(number)
     except OSError:
-        null = os.open(os.devnull, os.O_RDWR)  # often it gets this number itself
+        null = os.open(os.devnull, os.O_RDWR)  # often it gets this descriptor itself
         os.dup2(null, number)
         os.set_inheritable(number, True)
         if null != number:

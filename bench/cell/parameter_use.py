@@ -1,8 +1,7 @@
-"""Which parameters does a result depend on?
+"""Finds the parameters that a result depends on.
 
-Gradients do not always tell: a frozen encoder, ``no_grad``, ``inference_mode`` and ``detach`` hide
-what stands behind them. So every operation is watched: its outputs depend on all that its inputs
-depend on.
+Gradients cannot tell: a frozen encoder, ``no_grad``, ``inference_mode`` and ``detach`` cut them.
+So this module watches every operation: its outputs depend on all that its inputs depend on.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 
 def parameters_behind(call: Callable[[], Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Return those of the parameters that the result of a call depends on."""
+    """Return the parameters that the result of a call depends on."""
     watch = _Watch(parameters)
     with watch:
         result = call()
@@ -25,17 +24,17 @@ def parameters_behind(call: Callable[[], Tensor], parameters: Sequence[Tensor]) 
 
 
 class _Watch(TorchDispatchMode):
-    """Keeps for each memory block the parameters that its content was computed from."""
+    """Keeps, for each block of memory, the parameters that its content was computed from."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         super().__init__()
         self._behind: dict[int, set[int]] = {}
-        self._alive: list[Tensor] = []  # a block that is freed could come back as another tensor's
+        self._alive: list[Tensor] = []  # freed memory would be reused by others
         for at, parameter in enumerate(parameters):
             self._behind.setdefault(_block(parameter), set()).add(at)
 
     def behind(self, *values: Any) -> set[int]:
-        """Return the places of all parameters that values were computed from."""
+        """Return the indices of all parameters that values were computed from."""
         tensors = [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
         return set().union(*(self._behind.get(_block(tensor), ()) for tensor in tensors))
 
@@ -49,8 +48,8 @@ class _Watch(TorchDispatchMode):
         output = func(*args, **(kwargs or {}))
         behind = self.behind(args, kwargs)
         written = [
-            given
-            for given, argument in zip(args, func._schema.arguments, strict=False)
+            value
+            for value, argument in zip(args, func._schema.arguments, strict=False)
             if argument.alias_info is not None and argument.alias_info.is_write
         ]
         for leaf in tree_leaves((output, written)) if behind else ():
@@ -61,5 +60,5 @@ class _Watch(TorchDispatchMode):
 
 
 def _block(tensor: Tensor) -> int:
-    """Return what names the memory that a tensor lies in, views of it alike."""
+    """Return a number for the memory of a tensor. Views of a tensor share it."""
     return int(tensor.untyped_storage()._cdata)

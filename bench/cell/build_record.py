@@ -1,0 +1,154 @@
+"""Builds the record of a cell from what its stages returned, or the record of a failure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from bench.cell.job import Job
+from bench.cell.run_folder import RunFolder
+from bench.cell.scoring import entry_of
+from bench.cell.stages import Scores
+from bench.cell.training import Training
+from bench.contracts.metric import Artefacts, Result
+from bench.contracts.record import SCHEMA, Environment, Facts, MetricEntry, Options, Record
+from bench.contracts.registry import Plugin, Registry
+from bench.contracts.task import TaskData
+from bench.records import environment
+from bench.records.read import Damaged, note_unwritten, read_record
+from bench.records.store import Store
+from bench.utils.files.sealed import write_sealed
+
+_RATES = ("rates", "cpu_rates")
+"""What a training knows and a record does not keep."""
+
+
+def record_of_cell(
+    job: Job,
+    plugin: Plugin | None,
+    data: TaskData,
+    artefacts: Artefacts,
+    scores: Scores,
+    seconds: Mapping[str, float],
+    earlier: Record | None,
+) -> Record:
+    """Return the record of a cell that finished.
+
+    Args:
+        job: what was asked for.
+        plugin: the method; None for an anchor and for images that were made elsewhere.
+        data: the task.
+        artefacts: what the metrics saw.
+        scores: what was computed now.
+        seconds: the wall time of each stage that was done now.
+        earlier: the record whose other numbers stay; None for a new record.
+    """
+    record = new_record(job)
+    metrics = Registry(map(Path, job.cell.plugins)).all("metric")
+    stages = {f"score:{family.name}" for family in metrics}
+    if earlier is not None:
+        record["environment"] = earlier["environment"]
+        record["metrics"] = dict(earlier["metrics"])
+        record["sources"] = dict(earlier["sources"])
+        record["timings"] = {
+            stage: taken
+            for stage, taken in earlier["timings"].items()
+            if stage in stages or not stage.startswith("score:")
+        }
+    record["metrics"].update(scores.metrics)
+    record["timings"].update(seconds)
+    record["timings"].update({f"score:{name}": taken for name, taken in scores.seconds.items()})
+    if plugin is not None:
+        record["sources"][plugin.name] = artefacts.measured["source"]
+    record["sources"].update(scores.sources)
+    record["facts"] = _facts(job, plugin, data, artefacts, scores, earlier)
+    return record
+
+
+def new_record(job: Job) -> Record:
+    """Return a record without numbers."""
+    cell = job.cell
+    described: Environment = {**environment.describe(cell.device), "command": job.command}
+    if job.options:
+        described["options"] = cast("Options", dict(job.options))
+    return {
+        "schema": SCHEMA,
+        "id": cell.id,
+        "label": cell.label,
+        "settings": dict(cell.settings),
+        "identity": cell.identity,
+        "status": "ok",
+        "reason": "",
+        "metrics": {},
+        "facts": {},
+        "timings": {},
+        "environment": described,
+        "sources": {},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def write_gap(job: Job, status: str, reason: str) -> None:
+    """Write the record of a cell that has no numbers: a row of the leaderboard that says why.
+
+    If the record cannot be written, for example on a full disk, the run goes on and says so.
+    """
+    try:
+        _write_gap(job, status, reason)
+    except OSError as error:
+        said = f"it cannot be written ({error.strerror or error}); {reason}"
+        note_unwritten(Store(job.results).record_path(job.cell), said)
+
+
+def _write_gap(job: Job, status: str, reason: str) -> None:
+    gap = Result(status="failed", reason=reason)
+    gaps: dict[str, MetricEntry] = {
+        name: entry_of(plugin.load(), name, gap)
+        for plugin in Registry(map(Path, job.cell.plugins)).all("metric")
+        for name in plugin.load().ids()
+        if name in job.metrics
+    }
+    path = Store(job.results).record_path(job.cell)
+    earlier = read_record(path) if job.todo == "score" else None
+    if earlier is None or isinstance(earlier, Damaged):
+        record = new_record(job)
+        record.update({"status": status, "reason": reason, "metrics": gaps})
+    else:  # its numbers stay: only those that were to be added are missing
+        record = earlier
+        record["metrics"] = gaps | earlier["metrics"]
+    write_sealed(path, record)
+
+
+def _facts(
+    job: Job,
+    plugin: Plugin | None,
+    data: TaskData,
+    artefacts: Artefacts,
+    scores: Scores,
+    earlier: Record | None,
+) -> Facts:
+    before: Facts = earlier["facts"] if earlier is not None else {}
+    facts: Facts = {
+        "pixel_hash": data.pixel_hash,
+        "scoring": before.get("scoring", {}) | scores.families,
+    }
+    if of_task := before.get("task") or job.facts or data.facts:
+        facts["task"] = dict(of_task)
+    if plugin is not None:
+        facts["paper"] = plugin.facts.get("paper")
+        facts["guided"] = plugin.facts.get("guided")
+        facts["note"] = plugin.facts.get("note")
+        facts["supervision"] = plugin.facts.get("supervision")
+        training = Training(**artefacts.measured["training"])
+        cost = dataclasses.asdict(training) | {"flops": training.flops}
+        kept = {key: value for key, value in cost.items() if key not in _RATES}
+        facts.update(cast("Facts", kept))
+    elif job.cell.imported:
+        facts["note"] = "trained elsewhere; scored from its images"
+    folder = RunFolder(Store(job.results).run_path(job.cell)).path
+    if folder.exists():
+        facts["disk_mb"] = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    return facts

@@ -1,0 +1,182 @@
+"""The three stages of a cell: train a method, make artefacts with it, score the artefacts.
+
+Each stage returns a value and changes none of its arguments. What it leaves in the run folder lets
+a later run skip it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from bench.cell import determinism
+from bench.cell.artefacts import VERSION, artefacts_of, lacking_artefacts
+from bench.cell.job import Job, Show
+from bench.cell.measure import Stopwatch
+from bench.cell.run_folder import RunFolder
+from bench.cell.scoring import entry_of, is_good, score_family
+from bench.cell.training import Training, build, flops_of_step, steps_for
+from bench.cell.training import train as train_method
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.cell import PUBLISHED, Cell
+from bench.contracts.method import Method, make_config
+from bench.contracts.metric import Artefacts, Metric, Settings
+from bench.contracts.record import MetricEntry, Scoring
+from bench.contracts.registry import Plugin, Registry
+from bench.contracts.task import TaskData
+from bench.records import environment
+from bench.records.read import is_scored
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained method.
+
+    source: the hash of its code. seconds: of the training, or None if an earlier run trained it.
+    """
+
+    method: Method
+    training: Training
+    source: str
+    seconds: float | None
+
+
+@dataclass
+class Scores:
+    """What scoring gave, of each metric that it had to compute.
+
+    metrics: by id. families, sources, seconds: how each family was computed, the hash of its code
+    and its wall time, by name. not_renewed: ids whose computation failed while the record holds a
+    good value, which stays.
+    """
+
+    metrics: dict[str, MetricEntry] = field(default_factory=dict)
+    families: dict[str, Scoring] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    not_renewed: list[str] = field(default_factory=list)
+
+
+def kept_artefacts(
+    job: Job, plugin: Plugin | None, data: TaskData, folder: RunFolder
+) -> Artefacts | None:
+    """Return the artefacts of a cell that need no training, or None if a method must make them.
+
+    These are the ones of an anchor, of images from elsewhere, and those that an earlier run left.
+    A run that did not end leaves some too. They count only if the method's code is still the same.
+
+    plugin: of the method, None for an anchor and for images.
+    """
+    cell = job.cell
+    if cell.method in ANCHORS:
+        return ANCHORS[cell.method](data)
+    kept = folder.artefacts()
+    if plugin is None:
+        assert kept is not None  # checked before: nothing here could make them
+        return kept
+    source = plugin.source_hash()
+    if kept is None or (job.todo != "score" and kept.measured["source"] != source):
+        return None
+    if kept.measured.get("version") == VERSION:
+        return kept
+    without_gpu = cell.device == "cuda" and not torch.cuda.is_available()
+    if folder.training(source) is None or without_gpu:
+        return lacking_artefacts(kept)
+    return None
+
+
+def train(job: Job, plugin: Plugin, data: TaskData, folder: RunFolder, show: Show) -> Trained:
+    """Return the trained method of a cell; an earlier run may have left the weights."""
+    cell, source = job.cell, plugin.source_hash()
+    method_class: type[Method] = plugin.load()
+    if cell.device == "cuda":
+        determinism.prefer_deterministic_kernels()
+    config = make_config(method_class.Config, cell.config)
+    method = build(method_class, data.spec, config, cell.seed).to(cell.device)
+    kept = folder.training(source)
+    if kept is not None:
+        weights, training = kept
+        method.load_state_dict(weights)
+        return Trained(method, training, source, None)
+    show("training", None)
+    flops = flops_of_step(method)
+    with Stopwatch() as watch:
+        training = train_method(
+            method,
+            data,
+            steps=_steps(cell, method_class, flops),
+            flops_per_step=flops,
+            seed=cell.seed,
+            precision=cell.precision,
+            show=lambda report: show("training", report),
+            checkpoint=folder.checkpoint(source, job.checkpoint_every),
+        )
+    folder.save_training(method.state_dict(), training, source)
+    return Trained(method, training, source, watch.seconds)
+
+
+def make_artefacts(
+    trained: Trained, cell: Cell, data: TaskData, folder: RunFolder, show: Show
+) -> tuple[Artefacts, float]:
+    """Return what metrics see of a trained method, and the seconds that making it took."""
+    show("artefacts", None)
+    with Stopwatch() as watch:
+        made = artefacts_of(trained.method, data, trained.training, cell)
+    made = dataclasses.replace(made, measured={"source": trained.source, **made.measured})
+    folder.save_artefacts(made)
+    return made, watch.seconds
+
+
+def score(
+    job: Job,
+    registry: Registry,
+    artefacts: Artefacts,
+    data: TaskData,
+    known: Mapping[str, MetricEntry],
+    folder: RunFolder,
+    show: Show,
+) -> Scores:
+    """Return the metrics of a cell that are wanted and not known yet.
+
+    known: what the record has. Of a job that does everything again, it is computed once more.
+    """
+    show("scoring", None)
+    scores = Scores()
+    settings = Settings(tuple(job.cell.numbers["probes"]), job.inception, job.cache)
+    for plugin in registry.all("metric"):
+        family: Metric = plugin.load()()
+        wanted = [
+            name
+            for name in family.ids()
+            if name in job.metrics and (job.again or not is_scored(known.get(name), family.version))
+        ]
+        if not wanted:
+            continue
+        with Stopwatch() as watch:
+            results = score_family(family, wanted, artefacts, data, settings, folder)
+        scores.seconds[plugin.name] = watch.seconds
+        scores.families[plugin.name] = {
+            "cpu_seconds": watch.cpu_seconds,
+            "numbers": wanted,
+            "commit": environment.commit(),
+            "command": job.command,
+            "versions": environment.library_versions(),
+        }
+        scores.sources[plugin.name] = plugin.source_hash()
+        for name, result in results.items():
+            if result.status == "failed" and is_good(known.get(name), family.version):
+                scores.not_renewed.append(name)
+            else:
+                scores.metrics[name] = entry_of(family, name, result)
+    return scores
+
+
+def _steps(cell: Cell, method_class: type[Method], flops_per_step: int) -> int:
+    """Return the number of training steps that the budget of a cell pays for."""
+    budget = cell.numbers["budget_tflops"]
+    if budget == PUBLISHED:
+        return method_class.published_steps
+    return steps_for(budget * 1e12, flops_per_step)

@@ -1,0 +1,113 @@
+"""What the updates of DRIT are made of: a forward pass, losses, and two updates from one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.methods._blocks import full_precision
+
+Optimizers = Mapping[str, torch.optim.Optimizer]
+ENCODERS_AND_GENERATOR = ("content", "attributes", "generator")
+CONTENT_AND_GENERATOR = ("content", "generator")
+
+
+@dataclass
+class Pass:
+    """The results of one pass over a batch of both domains. Lists hold A, then B.
+
+    cross: images with the content of the other domain. same: with their own content. random: with
+    drawn attributes z. again: cross, translated back. found: the attributes of the first of random.
+    """
+
+    content: list[Tensor]
+    mean: list[Tensor]
+    logvar: list[Tensor | None]
+    cross: list[Tensor]
+    same: list[Tensor]
+    random: list[list[Tensor]]
+    again: list[Tensor]
+    z: list[Tensor]
+    found: list[Tensor]
+
+
+def says(logits: Tensor | list[Tensor], target: float) -> Tensor:
+    """Return the cross entropy of logits and one target: mean over a map, sum over scales."""
+    maps = logits if isinstance(logits, list) else [logits]
+    full = [full_precision(m) for m in maps]
+    return torch.stack(
+        [F.binary_cross_entropy_with_logits(m, torch.full_like(m, target)) for m in full]
+    ).sum()
+
+
+def attribute_prior(mean: Tensor, logvar: Tensor | None) -> Tensor:
+    """Return the KL divergence to N(0, 1), or the mean square where there is no distribution.
+
+    The released code sums over its one image. With more images, this is the mean.
+    """
+    if logvar is None:
+        return mean.square().mean()
+    return -0.5 * (1 + logvar - mean.square() - logvar.exp()).sum() / len(mean)
+
+
+def total(losses: Mapping[str, Tensor]) -> Tensor:
+    """Return the sum of weighted losses."""
+    return torch.stack(list(losses.values())).sum()
+
+
+def update_twice(
+    optimizers: Optimizers,
+    first: Tensor,
+    second: Callable[[], Tensor],
+    second_backward: Literal["stale", "old_weights", "recompute"],
+) -> None:
+    """Update encoders and generator by a first loss, then content encoder and generator by another.
+
+    Args:
+        optimizers: by the names of their networks.
+        first: the first loss, a scalar.
+        second: computes the second loss.
+        second_backward: see `bench.methods.drit.DRIT.Config`.
+    """
+    _zero_grad(optimizers, ENCODERS_AND_GENERATOR)
+    first.backward(retain_graph=True)
+    if second_backward == "old_weights":
+        gradients = [(p, p.grad) for p in _owned(optimizers, ENCODERS_AND_GENERATOR)]
+        _zero_grad(optimizers, ENCODERS_AND_GENERATOR)
+        second().backward()
+        later = [(p, p.grad) for p in _owned(optimizers, CONTENT_AND_GENERATOR)]
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+        _step(optimizers, ENCODERS_AND_GENERATOR)
+        for parameter, gradient in later:
+            parameter.grad = gradient
+    else:
+        _step(optimizers, ENCODERS_AND_GENERATOR, unnoticed=second_backward == "stale")
+        loss = second()
+        _zero_grad(optimizers, CONTENT_AND_GENERATOR)
+        loss.backward()
+    _step(optimizers, CONTENT_AND_GENERATOR)
+
+
+def _owned(optimizers: Optimizers, names: tuple[str, ...]) -> list[nn.Parameter]:
+    groups = [group for name in names for group in optimizers[name].param_groups]
+    return [parameter for group in groups for parameter in group["params"]]
+
+
+def _zero_grad(optimizers: Optimizers, names: tuple[str, ...]) -> None:
+    for name in names:
+        optimizers[name].zero_grad()
+
+
+def _step(optimizers: Optimizers, names: tuple[str, ...], unnoticed: bool = False) -> None:
+    """Step each optimiser. With unnoticed, autograd does not see that the weights have changed."""
+    preserve = torch.autograd._unsafe_preserve_version_counter
+    with preserve(tuple(_owned(optimizers, names))) if unnoticed else nullcontext():
+        for name in names:
+            optimizers[name].step()

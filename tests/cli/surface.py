@@ -1,0 +1,54 @@
+"""The listing of verbs and options that `surface.txt` keeps.
+
+Renew it after a change that is meant: `python -m tests.cli.surface`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from bench.cli.main import app
+
+FILE = Path(__file__).with_name("surface.txt")
+
+
+def verbs(group: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each verb by the words that call it, as in `data get`."""
+    for name, command in (group or get_command(app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+def listing() -> str:
+    """Return all verbs with their arguments and options, each with its default."""
+    lines: list[str] = []
+    for name, command in verbs():
+        lines += ["", name, *(f"    {_line(parameter)}" for parameter in command.params)]
+    return "\n".join(lines[1:]) + "\n"
+
+
+def _line(parameter: Any) -> str:
+    flags = "/".join([*parameter.opts, *parameter.secondary_opts])
+    if not flags.startswith("-"):
+        flags = parameter.metavar or parameter.name.upper()
+    words = [flags]
+    if parameter.required:
+        words.append("(required)")
+    elif parameter.default not in (None, False, (), ""):
+        words.append(f"= {getattr(parameter.default, 'value', parameter.default)}")
+    if parameter.multiple if hasattr(parameter, "multiple") else parameter.nargs == -1:
+        words.append("(repeatable)")
+    if getattr(parameter, "hidden", False):
+        words.append("(hidden: an old form)")
+    return " ".join(words)
+
+
+if __name__ == "__main__":
+    FILE.write_text(listing(), "utf-8")
+    print(f"wrote {FILE}")

@@ -1,0 +1,51 @@
+"""The types of a record agree with what the suite writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.contracts.record import IDENTITY_KEYS, Facts, Record
+from bench.plan.plan import Request, make_plan
+from bench.records.read import read_record
+
+from ..records.test_migrate import DATA
+
+RATE = 0.1234567890123
+
+
+def planned(*settings):
+    request = Request(("autoencoder", "copy-source"), seeds="0", device="cpu", precision="fp32",
+                      profile="smoke", settings=settings)  # fmt: skip
+    return make_plan(request).cells
+
+
+def test_the_keys_of_an_identity_are_those_of_a_cell():
+    for cell in planned():
+        assert cell.identity.keys() == IDENTITY_KEYS
+        assert cell.settings == {}
+
+
+def test_settings_hold_what_set_changed_to_the_last_digit():
+    trained, anchor = planned(
+        f"autoencoder.learning_rate={RATE}", "autoencoder.width=24", "profile.test_images=32"
+    )
+    (plain, _) = planned()
+    assert trained.settings["autoencoder.learning_rate"] == RATE
+    assert trained.settings["profile.test_images"] == 32
+    unchanged = plain.config["width"] == 24
+    assert ("autoencoder.width" in trained.settings) != unchanged
+    assert anchor.settings == {"profile.test_images": 32}
+
+
+def test_settings_and_label_are_no_part_of_the_id():
+    cell = planned("autoencoder.width=8")[0]
+    other = replace(cell, settings={}, label="other", plugins=("x.py",))
+    assert other.id == cell.id
+    assert other.identity == cell.identity
+
+
+def test_a_record_on_disk_has_only_keys_of_the_contract():
+    """A key that is written and not in the contract is one that nobody can look up."""
+    record = read_record(DATA / "schema2" / "autoencoder-set.json")
+    assert record.keys() == Record.__annotations__.keys()
+    assert record["facts"].keys() <= Facts.__annotations__.keys()

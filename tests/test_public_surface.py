@@ -1,0 +1,80 @@
+"""What `import bench` offers: the names of `__all__`, each imported at its first use."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import bench
+from bench.utils.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_every_public_name_can_be_imported():
+    for name in set(bench.__all__) - {"__version__"}:
+        found = getattr(bench, name)
+        assert callable(found)
+        assert found.__doc__
+        assert name in dir(bench)
+
+
+def test_a_public_class_is_the_contract_itself():
+    from bench.contracts.method import Method
+    from bench.contracts.metric import Metric
+
+    assert bench.Method is Method
+    assert bench.Metric is Metric
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'bench' has no attribute 'nothing'"):
+        _ = bench.nothing
+
+
+def test_import_bench_loads_neither_torch_nor_pandas():
+    code = (
+        "import sys, bench; bench.__version__; dir(bench)\n"
+        "print([name for name in ('torch', 'pandas', 'numpy', 'typer') if name in sys.modules])\n"
+        "bench.MetricInfo, bench.Task\n"
+        "print([name for name in ('torch', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n[]\n", done.stderr
+
+
+def test_no_room_has_the_name_of_an_export():
+    """Importing such a room would overwrite the export."""
+    rooms = {path.stem.lower() for path in (ROOT / "bench").iterdir()}
+    assert not rooms & {name.lower() for name in bench.__all__}
+
+
+def test_records_become_a_leaderboard(tmp_path):
+    records = bench.load_records(ROOT / "results")
+    table = bench.leaderboard(records)
+    assert isinstance(table, pd.DataFrame)
+    assert {"method", "metric", "value"} <= set(table.columns)
+    assert set(table["method"]) <= {name for record in records for name in (record["label"],)} | {
+        record["identity"]["method"] for record in records
+    }
+
+
+def test_a_record_that_cannot_be_used_is_a_warning(tmp_path):
+    (tmp_path / "records").mkdir()
+    path = min((ROOT / "results" / "records").glob("*.json"))
+    shutil.copy(path, tmp_path / "records")
+    (tmp_path / "records" / "broken.json").write_text("{")
+    with pytest.warns(UserWarning, match=r"broken\.json is left out"):
+        records = bench.load_records(str(tmp_path))
+    assert [record["id"] for record in records] == [json.loads(path.read_text())["id"]]
+
+
+def test_a_folder_without_records_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="no records in"):
+        bench.load_records(tmp_path)
