@@ -15,7 +15,7 @@ from bench.contracts.labels import split_names
 from bench.contracts.method import BaseConfig, make_config
 from bench.plan.plan import Request, make_plan
 from bench.plan.profiles import Setting, choose_profile, configure
-from bench.plan.settings import settings_of
+from bench.plan.settings import set_options
 from bench.records.read import cell_of
 from bench.utils.errors import UserError
 
@@ -149,7 +149,7 @@ def test_the_settings_of_a_record_with_tuples_give_its_cell_again():
     default, changed = planned(), planned("ufdn.invert=1,2", "ufdn.width=4")
     for cell, settings in ((default, []), (changed, ["ufdn.width=4", "ufdn.invert=1,2"])):
         identity = json.loads(json.dumps(cell.identity))
-        found = settings_of(identity, REGISTRY)
+        found = set_options(identity, REGISTRY)
         assert sorted(found) == sorted(settings)
         assert planned(*found).id == cell.id
 
