@@ -1,9 +1,9 @@
 """What the harness itself costs, beside training and evaluation.
 
-``python -m tests.benchmarks.harness grid`` plans and skips finished cells of a trivial method, a
-hundred and a thousand. ``overhead`` runs one cell of a profile and says how much of the clock was
-neither training nor artefacts nor scores, and what a checkpoint costs. ``workers`` runs the same
-cells one and two at a time. Nothing else should be at work on the machine.
+``python -m tests.benchmarks.harness grid`` plans and skips hundreds and thousands of finished cells
+of a trivial method. ``overhead`` runs one cell of a profile. It prints how much time was neither
+training nor artefacts nor scores, and what a checkpoint costs. ``workers`` runs the same cells one
+and two at a time. Nothing else should run on the machine.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 ``python -m tests.benchmarks.metrics`` prints Markdown tables for FID, KID, precision and recall of
 five sets of images against one real set. *Metric part*: all libraries get the same features. *End
-to end*: images, through the extractor that ships with the suite, to numbers. With ``--features D``
-the metric part alone, on Gaussian features. With ``--inception FILE`` the speed of Inception alone.
+to end*: from images to numbers, through the extractor that ships with the suite. ``--features D``
+prints only the metric part, on Gaussian features. ``--inception FILE`` prints only the speed of
+Inception.
 
-Every library is timed once a round, in alternating order, one thread, CPU seconds. The exit code is
-1 where a value is not that of torch-fidelity, called through `calculate_metrics` on the same
-features in float64, with its KID over one subset of all items: that is our KID's definition. (On
-float32 features torch-fidelity sums in float32, which costs KID and precision some digits.)
+Each round times every library once, in alternating order, on one thread, in CPU seconds. The exit
+code is 1 if a value differs from torch-fidelity's. torch-fidelity gets the same features in float64
+through `calculate_metrics` and computes KID over one subset of all items, as ours is defined. (On
+float32 features it sums in float32, which costs KID and precision some digits.)
 """
 
 from __future__ import annotations
@@ -38,8 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from bench.tasks._avatar_factors import FACE, GLASSES
-from bench.tasks.avatars import draw_all, sample
+from bench.tasks.avatars import FACE, GLASSES, draw_all, sample
 from bench.utils import compat
 from metrics import _distances as d
 from metrics._extractor import SIDE, avatars64, inception_of, pass_through

@@ -1,10 +1,9 @@
-"""How large must a fault be for the statistical layer to find it?
+"""How large a fault must be for the statistical layer to find it.
 
-``python -m tests.benchmarks.power`` prints a table.
-
-Made-up metrics with normal noise over seeds, of which one has become worse by so many of its
-standard deviations, go through the gate as they are; printed is the least shift of a grid that is
-called "regressed" in at least eight checks of ten. Two standard deviations are tolerated.
+``python -m tests.benchmarks.power`` simulates metrics with normal noise over seeds. One of them
+becomes worse by some number of its standard deviations. All go through the gate. The command prints
+the smallest shift of a grid that at least eight checks of ten call "regressed". The tolerance is
+two standard deviations.
 """
 
 from __future__ import annotations

@@ -136,7 +136,8 @@ def test_a_cell_with_tuples_is_the_same_after_json():
     cell = planned("ufdn.invert=1,2")
     assert cell.label == 'ufdn[invert="1,2"]'
     assert cell.config["invert"] == (1, 2)
-    record = json.loads(json.dumps({"label": cell.label, "identity": cell.identity}))
+    record = {"label": cell.label, "settings": cell.settings, "identity": cell.identity}
+    record = json.loads(json.dumps(record))
     again = cell_of(record)
     assert again.config["invert"] == [1, 2]
     assert (again.id, again.name) == (cell.id, cell.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from bench.contracts.record import MetricEntry, Number, Numbers, Record
 from bench.records.read import read_record
 from bench.records.schema import error_in, error_in_metric, error_in_record
 
-from .test_migrate import DATA
+DATA = Path(__file__).parent / "data"
 
 SIZES = dict.fromkeys(("size", "train_images", "probe_images", "test_images"), 8)
 ENTRY = {
