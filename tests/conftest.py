@@ -6,65 +6,24 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before any library looks: two tests at once share two cores
 
-import csv
-import importlib
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from bench.contracts.metric import Settings
-from bench.contracts.registry import Registry
 from bench.contracts.task import DataSizes, Options
 from bench.tasks.cache import prepare
-
-from .pictures import make_celeba, make_folder
+from tests.helpers import REGISTRY, ROOT, SIZES, little, little_arguments
+from tests.pictures import make_celeba, make_folder
 
 pytest.register_assert_rewrite(
     *(f"{__package__}.parity_{method}" for method in ("drit", "press2019", "ufdn"))
 )
-REGISTRY = Registry(map(Path, filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep))))
-SIZES = DataSizes(size=32, train=64, probe=64, test=32)
-
-TINY = (
-    "--profile", "smoke",
-    "--set", "profile.budget_tflops=0.01",
-    "--set", "profile.train_images=64",
-    "--set", "profile.probe_images=64",
-    "--set", "profile.test_images=32",
-)  # fmt: skip
-
-TIMED = ("train_images_per_s", "infer_images_per_s", "latency", "peak_memory_mb")
-OWN_METHOD = REGISTRY.find("method", "autoencoder").path.read_text("utf-8")
-OWN_METHOD = OWN_METHOD.replace('name = "autoencoder"', 'name = "mine"')
-"""The file of a user's own method, as CONTRIBUTING says to begin."""
 
 torch.set_num_threads(1)
-
-
-def family(name):
-    """Return a family of metrics."""
-    return REGISTRY.find("metric", name).load()()
-
-
-def module(name):
-    """Return the module of a family of metrics, or a helper beside it, by its name."""
-    package = type(family("image_quality")).__module__.rpartition(".")[0]
-    return importlib.import_module(f"{package}.{name}")
-
-
-def rows(folder):
-    """Return the rows of a leaderboard by method and metric."""
-    with (folder / "leaderboard.csv").open() as file:
-        return {(row["method"], row["metric"]): row for row in csv.DictReader(file)}
-
-
-def numbers(folder):
-    """Return the rows that no clock has a part in: equal wherever a cell is run."""
-    return {key: row for key, row in rows(folder).items() if not key[1].startswith(TIMED)}
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +78,7 @@ def bench(cache):
             [sys.executable, "-m", "bench", *map(str, arguments)],
             capture_output=True,
             text=True,
-            cwd=Path(__file__).parent.parent,
+            cwd=ROOT,
             env=environment,
             timeout=300,
         )
@@ -143,3 +102,23 @@ def inside(cache, capfd, monkeypatch):
         return SimpleNamespace(returncode=int(stopped.value.code), stdout=said.out, stderr=said.err)
 
     return call
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Two folders of twelve good images."""
+    make_folder(tmp_path / "a", 12, seed=0)
+    make_folder(tmp_path / "b", 12, seed=1)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def peaceful(cache, tmp_path_factory):
+    """The numbers of a run that nothing happened to, and where it stood."""
+    folder = tmp_path_factory.mktemp("peaceful")
+    subprocess.run(
+        [sys.executable, "-m", "bench", *map(str, little_arguments(folder, little(folder))),
+         "--cache-dir", cache],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder

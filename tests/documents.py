@@ -22,13 +22,12 @@ import math
 import re
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 from bench.board.board import Board, boards
 from bench.contracts.anchors import ANCHORS
 from bench.records.store import Store
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
 NUMBER = re.compile(r"<!--= (\S+) (\S+) (\S+) (\S+) (\S+) -->.*?<!--/-->", re.DOTALL)
 TABLE = re.compile(r"<!--board (\S+) (\S+): (.*?) -->\n.*?<!--/board-->", re.DOTALL)

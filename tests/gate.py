@@ -32,8 +32,7 @@ from bench.tasks.cache import prepare
 from bench.utils.errors import UserError
 from bench.utils.output.console import console, say
 from bench.utils.threads import computing_with
-
-from .conftest import module
+from tests.helpers import module
 
 IMAGES, STEPS = 64, 2
 SHORT = (

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from bench.contracts.task import Spec
+from tests.helpers import REGISTRY
 
-from .conftest import REGISTRY
 from .golden_scheme import GOLDEN, deviation, drawn, fill, golden, normal, on_step, relative
 
 FILE = golden("drit")

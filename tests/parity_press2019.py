@@ -7,8 +7,8 @@ import torch
 
 from bench.contracts.method import Codes
 from bench.contracts.task import Spec
+from tests.helpers import REGISTRY
 
-from .conftest import REGISTRY
 from .golden_scheme import GOLDEN, deviation, drawn, fill, golden
 
 FORWARD = 2e-5  # float32 forward passes: 2e-6 off with AVX512 kernels, 1.1e-5 with AVX2

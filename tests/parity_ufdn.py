@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from bench.contracts.task import Spec
+from tests.helpers import REGISTRY
 from tests.ufdn_interpolation import interpolation, three_domain_columns, two_domain_columns
 
-from .conftest import REGISTRY
 from .golden_scheme import GOLDEN, deviation, drawn, fill, golden, normal, on_step, relative
 
 

@@ -45,3 +45,20 @@ def make_celeba(folder, count):
         (folder / name).write_text("\n".join(lines) + "\n")
         sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
     return sums
+
+
+def write_cut_short(path, seed=5):
+    """Write a picture whose header is sound and whose pixels are not all there."""
+    picture(seed, (64, 64)).save(path)
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+# Ready-made images
+
+
+def save_images(folder, images, name="{:05d}.png"):
+    """Write uint8 (n, 3, S, S) as files."""
+    folder.mkdir(parents=True)
+    for at, image in enumerate(images):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / name.format(at))
+    return folder

@@ -7,16 +7,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
 from bench.cli.main import app
+from tests.helpers import OWN_METHOD, ROOT
 
-from .conftest import OWN_METHOD
-
-ROOT = Path(__file__).parent.parent
 FILES = (
     ".github/workflows/ci.yml",
     ".github/actions/check/action.yml",

@@ -5,15 +5,14 @@ from __future__ import annotations
 import io
 import re
 import tomllib
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from .conftest import REGISTRY
+from tests.helpers import REGISTRY, ROOT
+
 from .documents import DOCUMENTS, NUMBER, TABLE, filled
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]
 MANUAL = [path for path in PAGES if path.parent.name != "notes"]  # a note may name what is gone
@@ -133,7 +132,16 @@ def test_the_example_of_a_task_passes_the_battery(tmp_path):
     example = text.partition("```python\n")[2].partition("```")[0]
     file = tmp_path / "squares.py"
     file.write_text(example)
-    command = [sys.executable, "-m", "pytest", "-n", "0", "tests/test_tasks.py", "-k", "squares"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        "0",
+        "tests/tasks/test_tasks.py",
+        "-k",
+        "squares",
+    ]
     done = subprocess.run(
         command,
         cwd=ROOT,

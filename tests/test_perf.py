@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -27,11 +26,10 @@ from bench.contracts.method import Batch
 from bench.contracts.metric import Settings
 from bench.plan.profiles import choose_profile, configure
 from bench.records.environment import describe, machine_of
-
-from .conftest import REGISTRY
+from tests.helpers import REGISTRY, ROOT
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time)
-PERF = Path(__file__).parent.parent / "results" / "baselines" / "perf.json"
+PERF = ROOT / "results" / "baselines" / "perf.json"
 METHODS = [plugin.name for plugin in REGISTRY.all("method")]
 FAMILIES = [
     plugin.name for plugin in REGISTRY.all("metric") if not plugin.load()().unavailable(Settings())

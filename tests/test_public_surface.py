@@ -6,15 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import bench
 from bench.utils.errors import UserError
-
-ROOT = Path(__file__).parent.parent
+from tests.helpers import ROOT
 
 
 def test_every_public_name_can_be_imported():

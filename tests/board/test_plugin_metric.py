@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from bench.contracts.registry import Registry, shipped_infos
-
-from ..conftest import TINY, rows
+from tests.helpers import ROOT, TINY, rows
 
 OWN = '''
 from bench.contracts.metric import Metric, MetricInfo, Result
@@ -129,7 +127,7 @@ def test_it_is_checked(results, inside, plugin, tmp_path):
 
 def test_no_other_room_knows_a_metric_by_its_id():
     ids = "|".join(map(re.escape, shipped_infos()))
-    root = Path(__file__).parents[2] / "bench"
+    root = ROOT / "bench"
     files = [*(root / "board").glob("*.py"), *(root / "check").glob("*.py"),
              root / "records" / "merge.py", root / "cli" / "results.py"]  # fmt: skip
     assert len(files) > 15

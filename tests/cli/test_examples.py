@@ -7,7 +7,8 @@ import shlex
 
 import pytest
 
-from ..conftest import OWN_METHOD
+from tests.helpers import OWN_METHOD
+
 from .surface import verbs
 
 VERBS = dict(verbs())

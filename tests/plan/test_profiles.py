@@ -18,8 +18,7 @@ from bench.plan.profiles import Setting, choose_profile, configure
 from bench.plan.settings import set_options
 from bench.records.read import cell_of
 from bench.utils.errors import UserError
-
-from ..conftest import REGISTRY
+from tests.helpers import REGISTRY
 
 
 def configured(hint, default, text):
@@ -174,3 +173,49 @@ def test_pydantic_is_imported_only_for_a_setting():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+def configured_fields(fields, *settings):
+    """Return label and configuration of a method whose Config has these fields."""
+    scope = {}
+    exec(compile(f"{HEAD}    {fields}\n", "mine.py", "exec", dont_inherit=True), scope)
+    method = SimpleNamespace(Config=scope["Config"])
+    plugin = SimpleNamespace(name="mine", path="mine.py", load=lambda: method)
+    parsed = [Setting.parse(f"mine.{text}") for text in settings]
+    return configure(plugin, choose_profile("smoke"), parsed)
+
+
+HEAD = """
+from dataclasses import dataclass
+from typing import Literal
+@dataclass(frozen=True)
+class Config:
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "setting", "said"),
+    [
+        ("x: Literal[1, 2] = 1", "x=3", "expected 1 | 2, got '3'"),
+        ("x: int = 1", "x=9223372036854775808", "expected int"),
+        ("x: int = 1", f"x={'9' * 5000}", "expected int"),
+        ("x: int = 1", "x=²", "expected int"),
+        ("x: float = 1", "x=1e999", "expected float"),
+        ("x: float = 1", "x=nan", "expected float"),
+        ("x: tuple[int, ...] = ()", "x=a", "expected tuple"),
+        ("x: 'Nowhere' = 1", "x=1", "Config of method 'mine' cannot be used"),
+        ("x: float = float('inf')", "x=1", "Config of method 'mine' cannot be used"),
+        ("x: object = frozenset()", "x=1", "Config of method 'mine' cannot be used"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_one_line(fields, setting, said):
+    """case 12, siblings: values that no field, no JSON or no record can hold."""
+    with pytest.raises(UserError) as refused:
+        configured_fields(fields, setting)
+    assert said in str(refused.value)
+
+
+def test_a_choice_of_numbers_can_be_set():
+    """case 12, sibling."""
+    label, config = configured_fields("x: Literal[1, 2] = 1", "x=2")
+    assert (label, config["x"]) == ("mine[x=2]", 2)

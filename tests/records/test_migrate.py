@@ -14,9 +14,10 @@ from bench.records.migrate import _STEPS, migrated, settings_of_names
 from bench.records.read import Damaged, cell_of, read_record
 from bench.records.store import Store
 from bench.utils.files.sealed import read_sealed, write_sealed
+from tests.helpers import ROOT
 
 DATA = Path(__file__).parent / "data"
-RESULTS = Path(__file__).parents[2] / "results"
+RESULTS = ROOT / "results"
 CHOSEN = {
     "autoencoder.learning_rate": 0.00123456789,
     "autoencoder.width": 8,

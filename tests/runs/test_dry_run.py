@@ -11,8 +11,8 @@ from bench.cell.job import Job
 from bench.plan.forecast import Forecast, forecast
 from bench.plan.plan import Request, make_plan
 from bench.utils.files.atomic import read_only, written_whole
+from tests.helpers import TINY
 
-from ..conftest import TINY
 from ..pictures import make_folder
 
 

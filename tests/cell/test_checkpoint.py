@@ -1,0 +1,81 @@
+"""A training that was killed continues from its checkpoint with the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.cell.checkpoint import Checkpoint
+from bench.cell.training import build, flops_of_step, train
+from bench.plan.profiles import choose_profile, configure
+from tests.helpers import REGISTRY, Killed, harm_file, little, little_arguments
+
+METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
+
+
+@pytest.mark.parametrize("plugin", METHODS)
+def test_a_killed_training_goes_on_to_the_same_bits(plugin, faces, tmp_path):
+    """Weights, optimisers and random state after four steps and after two, a kill and two."""
+    config = configure(plugin, choose_profile("smoke"), [])[1] | {"batch_size": 4}
+    method_class = plugin.load()
+
+    def new():
+        return build(method_class, faces.spec, method_class.Config(**config), 0)
+
+    flops = flops_of_step(new())
+
+    def run(method, checkpoint=None, show=lambda _: None):
+        return train(
+            method, faces, steps=4, flops_per_step=flops, seed=0, precision="fp32",
+            checkpoint=checkpoint, show=show,
+        )  # fmt: skip
+
+    straight = new()
+    run(straight)
+    after = torch.get_rng_state()
+
+    killed = new()
+    step = killed.training_step
+    taken = []
+
+    def dying(batch):
+        if len(taken) == 2:
+            raise Killed
+        taken.append(1)
+        return step(batch)
+
+    killed.training_step = dying
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        run(killed, Checkpoint(path, "source", 0))
+    resumed = new()
+    torch.manual_seed(99)
+    run(resumed, Checkpoint(path, "source", 1e9))
+    assert torch.equal(after, torch.get_rng_state())
+    for name, value in straight.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("harm", ["truncated", "flipped", "empty", "of another source"])
+def test_a_checkpoint_that_cannot_be_trusted_is_not_used(harm, faces, tmp_path):
+    plugin = REGISTRY.find("method", "autoencoder")
+    method_class = plugin.load()
+    config = configure(plugin, choose_profile("smoke"), [])[1]
+    method = build(method_class, faces.spec, method_class.Config(**config), 0)
+    path = tmp_path / "checkpoint.safetensors"
+    Checkpoint(path, "source", 0).save(method, 3, {})
+    assert Checkpoint(path, "source", 0).restore(method) == (3, {})
+    if harm != "of another source":
+        harm_file(path, harm)
+    before = torch.get_rng_state()
+    source = "other" if harm == "of another source" else "source"
+    assert Checkpoint(path, source, 0).restore(method) is None
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_checkpoint_stays_on_request(inside, tmp_path):
+    plugin = little(tmp_path)
+    assert inside(*little_arguments(tmp_path, plugin, "--keep")).returncode == 0
+    assert len(list(Path(tmp_path / "results").rglob("checkpoint.safetensors"))) == 1

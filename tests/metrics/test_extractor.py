@@ -1,0 +1,95 @@
+"""The feature extractors."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import pytest
+import torch
+
+from bench.contracts.anchors import ANCHORS
+from bench.contracts.metric import Artefacts, Settings
+from bench.utils import compat
+from bench.utils.errors import UserError
+from tests.helpers import family, module
+
+extractors = module("_extractor")
+SETTINGS = Settings()
+
+
+def test_extractor_is_small_and_named_by_its_weights():
+    assert extractors.WEIGHTS.stat().st_size < 2_000_000
+    assert len(extractors.avatars64().name.split("@")[1]) == 8
+
+
+def test_features_touch_no_random_state_and_know_no_batch_mates(data):
+    images = data.domains["test"][0].images[:40]
+    state = torch.get_rng_state()
+    whole = extractors.avatars64().features(images)
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.allclose(extractors.avatars64().features(images[7:9]), whole[7:9], atol=1e-5)
+
+
+@pytest.mark.parametrize(("n", "m"), [(32, 299), (64, 299), (128, 299), (300, 299), (7, 7)])
+def test_resize_is_tensorflows(n, m):
+    from torch_fidelity.interpolate_compat_tensorflow import (
+        interpolate_bilinear_2d_like_tensorflow1x as theirs,
+    )
+
+    x = torch.randint(0, 256, (2, 3, n, n), generator=torch.Generator().manual_seed(0)).float()
+    weights = extractors.tf1_bilinear(n, m)
+    expected = theirs(x, size=(m, m), align_corners=False)
+    assert (weights @ x @ weights.T - expected).abs().max() < 1e-3
+
+
+def test_inception_needs_the_documented_weights(tmp_path, data, monkeypatch):
+    with pytest.raises(UserError, match="no such file"):
+        extractors.check_inception(tmp_path / "none.pth")
+    wrong = tmp_path / "wrong.pth"
+    wrong.write_bytes(b"not the weights")
+    with pytest.raises(UserError, match=r"begins with .* expected weights-inception"):
+        extractors.check_inception(wrong)
+    assert compat.torch_fidelity()
+    result = family("inception").score(["fid_add"], ANCHORS["ground-truth"](data), data, SETTINGS)[
+        "fid_add"
+    ]
+    assert (result.status, result.reason) == ("unavailable", "no weights: give --inception FILE")
+
+
+@pytest.mark.slow
+def test_fid_with_weights_of_the_documented_form(tmp_path, data, monkeypatch):
+    """The whole path of true FID, with random weights in the file that the user would give."""
+    compat.torch_fidelity()
+    import torch_fidelity.feature_extractor_inceptionv3 as fidelity
+
+    # without a file it would be downloaded: let it load its own random weights instead
+    own = fidelity.FeatureExtractorInceptionV3.load_state_dict
+    monkeypatch.setattr(fidelity, "load_state_dict_from_url", lambda *_, **__: {})
+    monkeypatch.setattr(fidelity.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+    torch.manual_seed(0)
+    net = fidelity.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+    monkeypatch.setattr(fidelity.FeatureExtractorInceptionV3, "load_state_dict", own)
+    path = tmp_path / "weights.pth"
+    torch.save(net.state_dict(), path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    monkeypatch.setattr(extractors, "INCEPTION_SHA256", digest)
+    few = dataclasses.replace(
+        data,
+        domains={
+            part: [dataclasses.replace(d, images=d.images[:6]) for d in domains]
+            for part, domains in data.domains.items()
+        },
+    )
+    artefacts = Artefacts({"add": data.truth.add[:6]})
+    settings = dataclasses.replace(SETTINGS, inception=path)
+    extractors.check_inception(path)
+    fast = extractors.inception_of(path, "inception-test").features(data.truth.add[:4])
+    with torch.inference_mode():
+        reference = net(data.truth.add[:4])[0]
+    assert torch.allclose(fast, reference, rtol=1e-3, atol=1e-5 * float(reference.abs().max()))
+    result = family("inception").score(["fid_add"], artefacts, few, settings)["fid_add"]
+    assert result.status == "ok"
+    assert result.value >= 0
+    assert result.extractor == f"inception@{digest}"
+    assert result.lo is None

@@ -1,0 +1,41 @@
+"""Sealed JSON files: encoding, links and pipes."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from bench.utils.files.sealed import read_sealed, write_atomically, write_sealed
+from tests.helpers import NOT_UTF8
+
+
+def test_text_in_files_is_utf8(tmp_path):
+    """Case 27: each way in which the suite writes text."""
+    from bench.cell.run_folder import RunFolder
+
+    write_atomically(tmp_path / "text", f"{NOT_UTF8} 日本\n")
+    assert (tmp_path / "text").read_text("utf-8") == "caf\\udce9 日本\n"
+    write_sealed(tmp_path / "json", {"path": NOT_UTF8})
+    assert read_sealed(tmp_path / "json") == {"path": NOT_UTF8}
+    said = RunFolder(tmp_path / "run").log_error(ValueError(f"no {NOT_UTF8}"))
+    assert said.startswith(f"ValueError: no {NOT_UTF8} (log: ")
+    assert "ValueError: no caf\\udce9" in (tmp_path / "run" / "log.txt").read_text("utf-8")
+
+
+def test_links_stay_and_pipes_get_the_content(tmp_path):
+    """What a user names as an output is not put aside for a new file."""
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    target.write_text("old")
+    link.symlink_to(target)
+    write_atomically(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    got: list[str] = []
+    reader.start()
+    write_atomically(pipe, "all of it")
+    reader.join(10)
+    assert got == ["all of it"]
+    assert pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe", "target"]
