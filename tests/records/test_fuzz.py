@@ -105,10 +105,9 @@ GOLDEN = {
     },
     "training": {"mine": {"add mean": {"value": 3.0, "tolerance": 0.5}}},
     "rows": {"mine": {"method": "mine", "config": {"width": 4}, "side": 32}},
-    "timer": 0.02,
 }  # fmt: skip
 NOW = {"pixels": "p", "metrics": GOLDEN["metrics"], "training": {"mine": {"add mean": 3.0}},
-       "timer": 0.02, "raised": {}}  # fmt: skip
+       "raised": {}}  # fmt: skip
 
 
 def or_refused(function, *arguments):
@@ -177,7 +176,7 @@ def check_baseline(changed, place):
     baselines.changes(found, BASE)
     baselines.changes(BASE, found)
     if found["golden"] is not None:
-        tell(compare_golden(found["golden"], NOW, 1e-4, 0.02))
+        tell(compare_golden(found["golden"], NOW, 1e-4))
 
 
 @FEW
