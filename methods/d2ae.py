@@ -263,9 +263,9 @@ class ObjectD2AE(D2AE):
     """
 
     name = "d2ae-obj"
-    summary = "d2ae that is told the kind of extra content in training; not ranked"
+    summary = "d2ae trained with the kind of separate content as its label; not ranked"
     note = (
-        "told the kind of extra content of every training image, which no other method is, so not "
+        "trained with the kind of separate content as a label, which no other method has, so not "
         "ranked; re-implementation from secondary sources"
     )
     supervision = "kind"

@@ -85,12 +85,12 @@ def boards(
             if (record["identity"]["profile"], record["identity"]["task"]) == (profile, task)
         ]
         anchors = {label for record, label in here if record["identity"]["method"] in ANCHORS}
-        told_more = {
+        with_more_labels = {
             label
             for record, label in here
             if record["facts"].get("supervision") not in (None, "domain")
         }
-        ranks = mean_ranks(rows[~rows["method"].isin(anchors | told_more)], infos)
+        ranks = mean_ranks(rows[~rows["method"].isin(anchors | with_more_labels)], infos)
         methods = sorted(
             {label for _, label in here} - anchors, key=lambda m: (ranks.get(m, math.inf), m)
         )

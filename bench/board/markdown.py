@@ -186,7 +186,7 @@ def _measured_on(board: Board) -> str:
         f"- {names[machine]}: {', '.join(map(markdown_name, labels))}"
         for machine, labels in board.machines.items()
     ]
-    return f"{_KIND_OF_MACHINE}, of which there are several here:\n\n" + "\n".join(lines)
+    return f"{_KIND_OF_MACHINE}, and there are several here:\n\n" + "\n".join(lines)
 
 
 def _seeds(board: Board, method: str) -> int:
@@ -212,7 +212,7 @@ def _legend(board: Board) -> str:
     lines = [
         "Brackets: 95 % interval, over the test items for one seed, over seeds for more. "
         f"Rows are ordered by the mean rank over {ranked} (ties "
-        "averaged); anchors, incomplete rows and methods that are told more than the domain are "
+        "averaged); anchors, incomplete rows and methods with more labels than the domain are "
         "not ranked. "
         "Values hold for equal n and one extractor"
         + (f" ({', '.join(map(markdown_name, extractors))})." if extractors else "."),

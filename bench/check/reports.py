@@ -45,12 +45,12 @@ ROWS = 40
 
 def show(console: Console, findings: Sequence[Finding], title: str, all_rows: bool = False) -> None:
     """Print the findings that did not pass, or all, and the count of each verdict."""
-    told = [f for f in worst_first(findings) if all_rows or f.verdict is not Verdict.PASS]
-    if told:
-        rows = [tuple(str(getattr(f, column)) for column in _COLUMNS) for f in told[:ROWS]]
+    listed = [f for f in worst_first(findings) if all_rows or f.verdict is not Verdict.PASS]
+    if listed:
+        rows = [tuple(str(getattr(f, column)) for column in _COLUMNS) for f in listed[:ROWS]]
         print_table(console, _HEADS, rows, title=title)
-    if len(told) > ROWS:
-        say(console, f"... and {len(told) - ROWS} more (--json FILE has all)")
+    if len(listed) > ROWS:
+        say(console, f"... and {len(listed) - ROWS} more (--json FILE has all)")
     say(console, f"check: {summary(findings)}")
 
 
@@ -102,12 +102,12 @@ def as_markdown(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
     }[code]
     against = markdown_code(baseline)
     lines = ["## contentbench check", "", f"{verdict}: {summary(findings)} (against {against})"]
-    told = [f for f in worst_first(findings) if f.verdict is not Verdict.PASS]
-    if told:
-        rows = [[_markdown(f, column) for column in _COLUMNS] for f in told[:ROWS]]
+    listed = [f for f in worst_first(findings) if f.verdict is not Verdict.PASS]
+    if listed:
+        rows = [[_markdown(f, column) for column in _COLUMNS] for f in listed[:ROWS]]
         lines += ["", markdown_table(_HEADS, rows)]
-    if len(told) > ROWS:
-        lines += ["", f"... and {len(told) - ROWS} more"]
+    if len(listed) > ROWS:
+        lines += ["", f"... and {len(listed) - ROWS} more"]
     return "\n".join(lines) + "\n"
 
 

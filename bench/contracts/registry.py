@@ -292,7 +292,7 @@ def _check_helpers(path: Path) -> None:
         for place in _places_of(name.removesuffix(".py")):
             if own not in (place, *place.parents):
                 raise UserError(
-                    f"{path} imports '{own.stem}', of which there are two: {own} and {place}; "
+                    f"{path} imports '{own.stem}', and there are two: {own} and {place}; "
                     "rename one of them"
                 )
 

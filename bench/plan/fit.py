@@ -36,7 +36,7 @@ def check_fit(plugin: Plugin, profile: Profile, task: Task, config: dict[str, An
     spec = Spec(profile.size, domains=task.domains, kinds=kinds_of_content(task.factors))
     if method.supervision == "kind" and not spec.kinds:
         raise UserError(
-            f"{plugin.name} needs the kind of extra content of every training image, and "
+            f"{plugin.name} needs the kind of separate content of every training image, and "
             f"task {task.name} has no such labels: leave {plugin.name} out"
         )
     pair = replace(spec, domains=2)

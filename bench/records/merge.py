@@ -272,9 +272,11 @@ def _files(step: Step, target: Store) -> list[tuple[Path, Path]]:
         (step.source.root / kind / f"{step.stem}{end}", target.root / kind / f"{step.name}{end}")
         for kind, end in (("runs", ""), ("grids", ".png"))
     ]
-    anew = step.verdict.action in (Action.ADD, Action.REPLACE)
+    copies_all = step.verdict.action in (Action.ADD, Action.REPLACE)
     return [
-        (here, there) for here, there in pairs if here.exists() and (anew or not there.exists())
+        (here, there)
+        for here, there in pairs
+        if here.exists() and (copies_all or not there.exists())
     ]
 
 

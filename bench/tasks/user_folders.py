@@ -117,7 +117,7 @@ class Folder(Task):
                 inner, outer = (f"--{'ab'[i]} {path_text(self.folders[i])}" for i in (at, 1 - at))
                 raise UserError(
                     f"{inner} is inside {outer}, so its images would be in both domains: give two "
-                    "folders of which neither contains the other, not even by a link"
+                    "separate folders; neither may contain the other, not even by a link"
                 )
         return found
 

@@ -28,7 +28,7 @@ def test_helpers_of_one_name_are_not_mixed_up(helper, late, tmp_path):
         write_plugin(tmp_path / folder, f"VALUE = {at}\n", helper.replace("NETS", name))
     registry = Registry([tmp_path / folder / "plugin.py" for folder in ("one", "two")])
     registry.find("method", "one").load()
-    with pytest.raises(UserError, match=f"imports '{name}', of which there are two"):
+    with pytest.raises(UserError, match=f"imports '{name}', and there are two"):
         registry.find("method", "two").load()
 
 
@@ -43,7 +43,7 @@ def test_a_module_of_the_working_folder_is_not_taken_for_a_helper(tmp_path):
         cwd=tmp_path / "here", env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 2
-    assert "imports 'nets', of which there are two" in done.stderr
+    assert "imports 'nets', and there are two" in done.stderr
 
 
 @pytest.mark.parametrize("how", ["sys.exit(1)", "sys.exit('install it')", "raise SystemExit"])

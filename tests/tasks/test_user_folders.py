@@ -177,7 +177,7 @@ def test_one_folder_inside_the_other_is_said(make, turned, place, inside):
     assert done.returncode == 2
     assert done.stderr == (
         f"error: {which[0]} {inner} is inside {which[1]} {outer}, so its images would be in both "
-        "domains: give two folders of which neither contains the other, not even by a link\n"
+        "domains: give two separate folders; neither may contain the other, not even by a link\n"
     )
 
 
