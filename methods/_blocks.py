@@ -1,4 +1,4 @@
-"""Blocks that several methods are built of."""
+"""Network blocks that several methods share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from torch.nn import functional as F
 
 
 def levels(size: int) -> int:
-    """Return how often images of a side are halved down to the 2x2 code of this family of networks.
+    """Return the number of blocks of the encoder, for images of `size` x `size` pixels.
 
-    From 128 px up these are the six blocks of the ICLR'19 reference, whose code then grows with the
-    side (sizes are multiples of 64). Below it the code stays 2x2 and blocks are dropped.
+    Each block halves the side. From 128 px up (multiples of 64), there are six blocks, as in the
+    ICLR'19 reference, and the side of the code grows with the image. Smaller images (8, 16, 32 or
+    64 px) have fewer blocks, so that the code is always 2x2.
+
+    Raises:
+        ValueError: The size is none of these.
     """
     if size >= 128 and size % 64 == 0:
         return 6
@@ -24,14 +28,14 @@ def levels(size: int) -> int:
 
 
 def pyramid(size: int, width: int) -> list[int]:
-    """Return the channels of all blocks but the innermost, outermost first: width, 2 width, ..."""
+    """Return the channels of each block except the last: width, 2 width, 4 width, ..."""
     if width < 1:
         raise ValueError(f"width is {width}, but it must be at least 1")
     return [width << k for k in range(levels(size) - 1)]
 
 
 def down(channels: Sequence[int]) -> nn.Sequential:
-    """Return an encoder that halves the side at every step, (N, c0, S, S) -> (N, ck, S/2^k, S/2^k).
+    """Return an encoder of k steps, (N, c0, S, S) -> (N, ck, S/2^k, S/2^k).
 
     Each step is a 4x4 convolution of stride 2, instance norm and leaky ReLU of slope 0.2.
     """
@@ -46,10 +50,10 @@ def down(channels: Sequence[int]) -> nn.Sequential:
 
 
 def up(channels: Sequence[int]) -> nn.Sequential:
-    """Return a decoder that doubles the side at every step and ends in tanh.
+    """Return a decoder that doubles the side at every step. Its output goes through tanh.
 
-    Each step is a 4x4 transposed convolution of stride 2; all but the last are followed by instance
-    norm and ReLU.
+    Each step is a 4x4 transposed convolution of stride 2. Instance norm and ReLU follow every step
+    except the last.
     """
     layers: list[nn.Module] = []
     for before, after in pairwise(channels):
@@ -62,17 +66,20 @@ def up(channels: Sequence[int]) -> nn.Sequential:
 
 
 def reconstruction_loss(kind: str, output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean over all elements of the squared ("mse") or absolute ("l1") error."""
+    """Return the squared ("mse") or absolute ("l1") error, averaged over all elements."""
     losses = {"mse": F.mse_loss, "l1": F.l1_loss}
     return losses[kind](output.to(target.dtype), target)
 
 
 def full_precision(x: Tensor) -> Tensor:
-    """Return x as float32 where autocast has made it bfloat16."""
+    """Convert a bfloat16 tensor, as autocast makes it, to float32. Return others unchanged."""
     return x.float() if x.dtype == torch.bfloat16 else x
 
 
 def binary_cross_entropy(probability: Tensor, target: float) -> Tensor:
-    """Return the mean cross entropy of (N,) probabilities, not of bfloat16, to one target."""
+    """Return the mean binary cross-entropy between (N,) probabilities and one target.
+
+    The probabilities must not be bfloat16.
+    """
     with torch.autocast(probability.device.type, enabled=False):
         return F.binary_cross_entropy(probability, torch.full_like(probability, target))

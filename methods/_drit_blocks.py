@@ -1,4 +1,4 @@
-"""The layers and blocks that the networks of DRIT are made of."""
+"""The layers and blocks of the networks of DRIT."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def leaky(i: int, o: int, k: int, s: int, p: int, spectral: bool = False) -> nn.
 
 
 def normed(conv: nn.Conv2d) -> nn.Module:
-    """Return a convolution whose weight is divided by its largest singular value."""
+    """Apply spectral norm: the weight is divided by its largest singular value."""
     return nn.utils.spectral_norm(conv)
 
 
@@ -29,7 +29,10 @@ def normal_conv(i: int, o: int, k: int, s: int, p: int) -> nn.Sequential:
 
 
 class Residual(nn.Module):
-    """Adds two padded 3x3 convolutions with instance norm to x. No activation follows the sum."""
+    """A residual block: two padded 3x3 convolutions with instance norm.
+
+    No activation follows the sum.
+    """
 
     def __init__(self, n: int) -> None:
         super().__init__()
@@ -38,12 +41,12 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the sum, of the shape of x."""
+        """Return a tensor of the same shape as x."""
         return x + self.body(x)
 
 
 class AttributeResidual(nn.Module):
-    """A residual block that takes a vector, (N, n), after each of its convolutions."""
+    """A residual block with a second input, a vector (N, n), after each of its convolutions."""
 
     def __init__(self, n: int) -> None:
         super().__init__()
@@ -55,13 +58,13 @@ class AttributeResidual(nn.Module):
         )
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return the sum, of the shape of x, (N, n, H, W)."""
+        """Return a tensor of the same shape as x, (N, n, H, W)."""
         h = self.mix_first(with_vector(self.first(x), z))
         return self.mix_second(with_vector(self.second(h), z)) + x
 
 
 class AttributeDown(nn.Module):
-    """A residual block that activates first and halves the side, without a norm."""
+    """A pre-activation residual block that halves the side. It has no norm."""
 
     def __init__(self, i: int, o: int) -> None:
         super().__init__()
@@ -76,7 +79,7 @@ class AttributeDown(nn.Module):
 
 
 class ImageLayerNorm(nn.Module):
-    """Layer norm over the channels and positions of each image, then a scale for each channel."""
+    """Layer norm over all channels and positions of an image, then a scale for each channel."""
 
     def __init__(self, n: int) -> None:
         super().__init__()
@@ -84,7 +87,7 @@ class ImageLayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the normed x."""
+        """Return a tensor of the same shape as x."""
         return F.layer_norm(x, x.shape[1:]) * self.weight + self.bias
 
 
@@ -96,12 +99,15 @@ def double(i: int, o: int) -> nn.Sequential:
 
 
 def with_vector(x: Tensor, z: Tensor) -> Tensor:
-    """Return maps (N, C + k, H, W): a vector (N, k), appended to maps as k constant maps."""
+    """Append a vector (N, k) to maps (N, C, H, W) as k constant maps: (N, C + k, H, W)."""
     return torch.cat([x, z[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x.dtype)], 1)
 
 
 def initialise(net: nn.Module) -> None:
-    """Draw the weights of all convolutions from N(0, 0.02). The rest keeps the default of torch."""
+    """Draw the weights of all convolutions from N(0, 0.02).
+
+    Other parameters keep the default initialisation of torch.
+    """
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             weight = getattr(module, "weight_orig", module.weight)

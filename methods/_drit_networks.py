@@ -22,7 +22,10 @@ A, B = 0, 1
 
 
 class ContentEncoder(nn.Module):
-    """A branch for each domain, then a shared block: (N, 4w, H/4, W/4), without noise."""
+    """The content encoder: one branch per domain, then a shared block.
+
+    Its output is (N, 4w, H/4, W/4), without the training noise.
+    """
 
     def __init__(self, channels: int, w: int) -> None:
         super().__init__()
@@ -38,12 +41,15 @@ class ContentEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor, domain: int) -> Tensor:
-        """Return the content of (N, 3, H, W) images of a domain."""
+        """Return the content maps of (N, 3, H, W) images of one domain."""
         return self.shared(self.branches[domain](x))
 
 
 class VariationalAttributes(nn.Module):
-    """Mean and log variance of the attributes, (N, nz) each; one net for each domain (concat)."""
+    """The attribute encoder of `concat`: mean and log variance, (N, nz) each.
+
+    Each domain has its own network.
+    """
 
     def __init__(self, channels: int, w: int, nz: int) -> None:
         super().__init__()
@@ -65,14 +71,14 @@ class VariationalAttributes(nn.Module):
         )
 
     def forward(self, x: Tensor, domain: int) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance for images of a domain."""
+        """Return the mean and log variance of the attributes of images of one domain."""
         mean, logvar, trunk = self.domains[domain].children()
         h = trunk(x)
         return mean(h), logvar(h)
 
 
 class PlainAttributes(nn.Module):
-    """The attributes, (N, nz), without a distribution (no concat)."""
+    """The attribute encoder without `concat`: a deterministic vector (N, nz)."""
 
     def __init__(self, channels: int, w: int, nz: int) -> None:
         super().__init__()
@@ -90,12 +96,12 @@ class PlainAttributes(nn.Module):
         )
 
     def forward(self, x: Tensor, domain: int) -> tuple[Tensor, None]:
-        """Return the attributes of images of a domain, and no log variance."""
+        """Return the attributes of images of one domain, and None for the log variance."""
         return self.domains[domain](x), None
 
 
 class ConcatGenerator(nn.Module):
-    """An image from content and attributes, which are appended to every map (concat)."""
+    """The generator of `concat`: the attributes are appended to every feature map."""
 
     def __init__(self, channels: int, w: int, nz: int) -> None:
         super().__init__()
@@ -116,7 +122,7 @@ class ConcatGenerator(nn.Module):
         )
 
     def forward(self, content: Tensor, z: Tensor, domain: int) -> Tensor:
-        """Return (N, 3, H, W) in (-1, 1) of a domain."""
+        """Return images of one domain, (N, 3, H, W) in (-1, 1)."""
         h = self.shared(content)
         for layer in self.domains[domain].children():
             h = layer(with_vector(h, z))
@@ -124,7 +130,7 @@ class ConcatGenerator(nn.Module):
 
 
 class MixGenerator(nn.Module):
-    """An image from content and attributes, which are mixed into every block (no concat)."""
+    """The generator without `concat`: the attributes are an input of every block."""
 
     def __init__(self, channels: int, w: int, nz: int) -> None:
         super().__init__()
@@ -150,7 +156,7 @@ class MixGenerator(nn.Module):
         )
 
     def forward(self, content: Tensor, z: Tensor, domain: int) -> Tensor:
-        """Return (N, 3, H, W) in (-1, 1) of a domain."""
+        """Return images of one domain, (N, 3, H, W) in (-1, 1)."""
         *blocks, last = self.domains[domain].children()
         h = content
         for block, vector in zip(blocks, self.vectors[domain](z).chunk(4, 1), strict=True):
@@ -159,7 +165,10 @@ class MixGenerator(nn.Module):
 
 
 class DomainDiscriminator(nn.Module):
-    """Maps of logits of images at several scales, each half the one before. One scale is deeper."""
+    """A discriminator that gives maps of logits at several scales of an image.
+
+    Each scale is half the previous one. With a single scale, the network is deeper.
+    """
 
     def __init__(self, channels: int, size: int, w: int, scales: int, spectral: bool) -> None:
         super().__init__()
@@ -190,10 +199,10 @@ class DomainDiscriminator(nn.Module):
 
 
 def content_discriminator(size: int, w: int) -> nn.Sequential:
-    """Return the discriminator of content maps: (N, 4w, n, n) to (N,) logits, n = size/4.
+    """Return the discriminator of content maps, (N, 4w, n, n) -> (N,) logits, with n = size/4.
 
-    From n = 53 on it is that of the reference. For smaller maps, 4x4 layers replace its three 7x7
-    layers, as many as bring the map down to 4x4.
+    For n >= 53 it is the network of the reference. For smaller maps, 4x4 layers replace its three
+    7x7 layers. Their number is chosen so that the map shrinks to 4x4.
     """
     n = size // 4
     if n >= 53:

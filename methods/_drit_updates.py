@@ -1,4 +1,4 @@
-"""What the updates of DRIT are made of: a forward pass, losses, and two updates from one pass."""
+"""Parts of the updates of DRIT: the forward pass, the losses, and two updates from one pass."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ CONTENT_AND_GENERATOR = ("content", "generator")
 
 @dataclass
 class Pass:
-    """The results of one pass over a batch of both domains. Lists hold A, then B.
+    """The results of one forward pass over a batch of both domains. Lists hold A, then B.
 
-    cross: images with the content of the other domain. same: with their own content. random: with
-    drawn attributes z. again: cross, translated back. found: the attributes of the first of random.
+    content: content maps. mean, logvar: the distribution of the attributes. cross: images with the
+    attributes of their domain and the content of the other domain. same: reconstructions. random:
+    images with random attributes z and the content of the other domain. again: the images of
+    cross, translated back. found: the attributes that the encoder finds in the first of random.
     """
 
     content: list[Tensor]
@@ -38,7 +40,7 @@ class Pass:
 
 
 def says(logits: Tensor | list[Tensor], target: float) -> Tensor:
-    """Return the cross entropy of logits and one target: mean over a map, sum over scales."""
+    """Return the cross-entropy of logits with one target: mean over a map, sum over scales."""
     maps = logits if isinstance(logits, list) else [logits]
     full = [full_precision(m) for m in maps]
     return torch.stack(
@@ -47,9 +49,9 @@ def says(logits: Tensor | list[Tensor], target: float) -> Tensor:
 
 
 def attribute_prior(mean: Tensor, logvar: Tensor | None) -> Tensor:
-    """Return the KL divergence to N(0, 1), or the mean square where there is no distribution.
+    """Return the KL divergence to N(0, 1), or the mean square of deterministic attributes.
 
-    The released code sums over its one image. With more images, this is the mean.
+    The released code has one image per batch. For larger batches, this is the mean over images.
     """
     if logvar is None:
         return mean.square().mean()
@@ -57,7 +59,7 @@ def attribute_prior(mean: Tensor, logvar: Tensor | None) -> Tensor:
 
 
 def total(losses: Mapping[str, Tensor]) -> Tensor:
-    """Return the sum of weighted losses."""
+    """Return the sum of losses that are already weighted."""
     return torch.stack(list(losses.values())).sum()
 
 
@@ -67,13 +69,16 @@ def update_twice(
     second: Callable[[], Tensor],
     second_backward: Literal["stale", "old_weights", "recompute"],
 ) -> None:
-    """Update encoders and generator by a first loss, then content encoder and generator by another.
+    """Make the two updates of a step.
+
+    The first loss updates the encoders and the generator. The second loss updates the content
+    encoder and the generator.
 
     Args:
-        optimizers: by the names of their networks.
-        first: the first loss, a scalar.
-        second: computes the second loss.
-        second_backward: see `bench.methods.drit.DRIT.Config`.
+        optimizers: The optimisers, by the names of their networks.
+        first: The first loss, a scalar.
+        second: A function that computes the second loss.
+        second_backward: See `bench.methods.drit.DRIT.Config`.
     """
     _zero_grad(optimizers, ENCODERS_AND_GENERATOR)
     first.backward(retain_graph=True)
@@ -106,7 +111,7 @@ def _zero_grad(optimizers: Optimizers, names: tuple[str, ...]) -> None:
 
 
 def _step(optimizers: Optimizers, names: tuple[str, ...], unnoticed: bool = False) -> None:
-    """Step each optimiser. With unnoticed, autograd does not see that the weights have changed."""
+    """Step each optimiser. With `unnoticed`, the change of the weights is hidden from autograd."""
     preserve = torch.autograd._unsafe_preserve_version_counter  # type: ignore[attr-defined]
     with preserve(tuple(_owned(optimizers, names))) if unnoticed else nullcontext():
         for name in names:

@@ -1,4 +1,4 @@
-"""The networks of UFDN: a variational autoencoder, a pixel critic, a perceptron."""
+"""The networks of UFDN: a variational autoencoder, a pixel critic and a perceptron."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SLOPE = 0.2
 
 
 class VAE(nn.Module):
-    """An encoder to a 1x1 map, and a decoder that takes the latent and the domain vector.
+    """A variational autoencoder. The input of its decoder is the latent and the domain vector.
 
-    Every layer is a 4x4 convolution of stride 2. Batch norm and leaky ReLU follow each but the last
-    of encoder and decoder.
+    The encoder ends in a 1x1 map. Every layer is a 4x4 convolution of stride 2. Batch norm and
+    leaky ReLU follow each layer, except the last layer of the encoder and of the decoder.
     """
 
     def __init__(self, channels: int, widths: list[int], latent: int, domains: int) -> None:
@@ -38,17 +38,17 @@ class VAE(nn.Module):
         )
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance, (N, Z) each, of the latents of (N, C, S, S) images."""
+        """Return the mean and log variance, (N, Z) each, of the latents of (N, C, S, S) images."""
         h = self.encoder(x)
         return self.mu(h).flatten(1), self.logvar(h).flatten(1)
 
     def decode(self, z: Tensor, code: Tensor) -> Tensor:
-        """Return (N, C, S, S) images of latents (N, Z) with domain vectors (N, K)."""
+        """Return (N, C, S, S) images from latents (N, Z) and domain vectors (N, K)."""
         return self.decoder(torch.cat([z, code.to(z.dtype)], 1)[:, :, None, None])
 
 
 class PixelCritic(nn.Module):
-    """D_x: the score (N, 1) and the domain logits (N, K) of images. It has no norm."""
+    """D_x: gives each image a critic score, (N, 1), and domain logits, (N, K). It has no norm."""
 
     def __init__(self, channels: int, size: int, widths: list[int], hidden: int, k: int) -> None:
         super().__init__()
@@ -67,13 +67,13 @@ class PixelCritic(nn.Module):
         self.domain = nn.Linear(hidden, k)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return score and domain logits."""
+        """Return the scores and the domain logits."""
         h = self.trunk(x)
         return self.adversarial(h), self.domain(h)
 
 
 def perceptron(widths: list[int]) -> nn.Sequential:
-    """Return D_v: linear layers with leaky ReLU between them, ending in logits."""
+    """Return D_v: linear layers with leaky ReLU between them. The output is logits."""
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), nn.LeakyReLU(SLOPE)]
@@ -81,7 +81,7 @@ def perceptron(widths: list[int]) -> nn.Sequential:
 
 
 def initialise(net: nn.Module) -> None:
-    """Initialise as the released code does: weights and scales of batch norms from N(0, 0.02)."""
+    """Initialise like the released code: weights and batch-norm scales from N(0, 0.02)."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
             nn.init.normal_(module.weight, 0.0, 0.02)

@@ -1,8 +1,8 @@
-"""A plain autoencoder: the baseline that knows nothing of domains while it trains.
+"""A plain autoencoder: the baseline whose training does not use the domains.
 
-The networks are those of the ICLR'19 model with the whole code in one piece. Content is moved by
-arithmetic: the mean difference between the codes of B and A is added to, or taken from, the code
-(the "attribute vector" of Larsen et al., ICML 2016), so every guide gives the same result.
+It has the networks of the ICLR'19 model, but the code is not split into two parts. To add or remove
+content, the method adds or subtracts the mean difference between the codes of B and A. This is the
+"attribute vector" of Larsen et al., ICML 2016. The result does not depend on the guide.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class Autoencoder(Method):
     summary = "baseline: plain autoencoder, content by the mean difference of codes"
     paper = "baseline of this suite"
     guided = False
-    published_steps = 1_250_000  # none is published: as many as the model it is compared with
+    published_steps = 1_250_000  # not published: same as Press2019
 
     @dataclass(frozen=True)
     class Config(BaseConfig):
-        """The values of the ICLR'19 model, where it has them.
+        """The values of the ICLR'19 model, as far as they apply.
 
-        width: channels of the first block; the code has 16 times as many.
-        memory: share of the running mean of each domain's codes that a step keeps.
+        width: channels of the first block. The code has 16 times as many.
+        memory: decay of the running mean of each domain's codes, per step.
         """
 
         learning_rate: float = 2e-4
@@ -63,7 +63,7 @@ class Autoencoder(Method):
         return {"main": self._optimizer}
 
     def training_step(self, batch: list[Tensor]) -> dict[str, Tensor]:
-        """Update the autoencoder on the images of all domains."""
+        """Update the autoencoder on a batch of images of all domains."""
         x = torch.cat(batch)
         code = self.encoder(x)
         loss = reconstruction_loss(self.config.reconstruction, self.decoder(code), x)
@@ -78,15 +78,15 @@ class Autoencoder(Method):
         return {"reconstruction": loss.detach()}
 
     def encode(self, x: Tensor, domain: int) -> Codes:
-        """Return the whole code as common code: there is no separate one."""
+        """Return the whole code as common code. There is no separate code."""
         return Codes(self.encoder(x))
 
     def decode(self, codes: Codes, domain: int) -> Tensor:
-        """Return the image of the code, whatever the domain."""
+        """Return the image of the code. The domain is ignored."""
         return self.decoder(codes.common)
 
     def add(self, a: Tensor, guide: Tensor) -> Tensor:
-        """Return D(E(a) + mean code of B - mean code of A): the same for every guide."""
+        """Return D(E(a) + mean code of B - mean code of A). The guide is ignored."""
         return self.decoder(self.encoder(a) + (self.means[1] - self.means[0]))
 
     def remove(self, b: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
 """Exploring Disentangled Feature Representation Beyond Face Identification (D2AE).
 
-Liu, Wei, Shao, Sheng, Yan, Wang, CVPR 2018 (arXiv 1804.03487). One encoder, two branches: the
-distilling branch must name the label, the dispelling one must not be able to, and one decoder
-rebuilds the image from both. The label is the person in the paper and the domain here, so the
-dispelled code is what domains share and the distilled one is what tells them apart.
+Liu, Wei, Shao, Sheng, Yan, Wang, CVPR 2018 (arXiv 1804.03487). One encoder has two branches. The
+distilling branch is trained to predict the label. The dispelling branch is trained so that the
+label cannot be predicted. One decoder reconstructs the image from both codes. In the paper the
+label is the person. Here it is the domain, so the dispelled code is the common code, and the
+distilled code is the separate code.
 
-A re-implementation from secondary sources (a survey's equations and third-party code): the paper's
-text and an official implementation could not be had, and none of the sources reports results.
-Choices that no source settles are marked as ours in the config.
+This is a re-implementation from secondary sources: the equations of a survey, and third-party code.
+The text of the paper and an official implementation were not available, and none of the sources
+reports results. The config marks choices of our own, where the sources do not help.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from bench.contracts.method import BaseConfig, Batch, Codes, Method
 from bench.contracts.task import Spec
 from bench.methods._blocks import full_precision
 
-BASE = 4  # side of the map at which the branches look
+BASE = 4  # side of the map that the branches take
 
 
 def trunk(channels: int, size: int, width: int) -> tuple[nn.Sequential, int]:
-    """Return the shared encoder down to 4x4 maps, and its channels."""
+    """Return the shared encoder, whose output is 4x4 maps, and the number of their channels."""
     stages = size.bit_length() - 3
     widths = [channels, *(width << k for k in range(stages))]
     layers: list[nn.Module] = []
@@ -41,7 +42,10 @@ def trunk(channels: int, size: int, width: int) -> tuple[nn.Sequential, int]:
 
 
 def branch(channels: int, width: int, features: int) -> nn.Sequential:
-    """Return (N, C, 4, 4) to (N, features); the last norm, without scale, keeps their unit."""
+    """Return a branch, (N, C, 4, 4) -> (N, features).
+
+    It ends in a norm without a learned scale, which fixes the scale of the features.
+    """
     layers: list[nn.Module] = []
     for before in (channels, width, width):
         layers += [
@@ -58,7 +62,10 @@ def branch(channels: int, width: int, features: int) -> nn.Sequential:
 
 
 def generator(features: int, channels: int, size: int, width: int) -> nn.Sequential:
-    """Return (N, features) to (N, 3, S, S) in (-1, 1): a 4x4 map, then doubled and convolved."""
+    """Return the decoder, (N, features) -> (N, 3, S, S) in (-1, 1).
+
+    It starts with a 4x4 map. Each block doubles the side and applies a convolution.
+    """
     doublings = size.bit_length() - 3
     widths = [8 * width, *(max(width, (8 * width) >> k) for k in range(doublings))]
     layers: list[nn.Module] = [
@@ -78,36 +85,40 @@ def generator(features: int, channels: int, size: int, width: int) -> nn.Sequent
 
 
 def uniform_cross_entropy(logits: Tensor) -> Tensor:
-    """Return the cross entropy of (n, N) logits to the uniform target: log N at its least."""
+    """Return the cross-entropy of (n, N) logits with a uniform target. Its minimum is log N."""
     return -F.log_softmax(full_precision(logits), 1).mean()
 
 
 def half_squared_error(output: Tensor, target: Tensor) -> Tensor:
-    """Return half the squared error, summed over pixels and channels, mean over images."""
+    """Return half the squared error, summed over pixels and channels, averaged over images."""
     return 0.5 * (full_precision(output) - target).square().flatten(1).sum(1).mean()
 
 
 class D2AE(Method):
-    """D2AE with the domain as its label: the supervision that every method here has."""
+    """D2AE with the domain as its label. All methods here have this supervision."""
 
     name = "d2ae"
     summary = "one code must name the domain, the other must not be able to; one decoder"
     paper = "Liu, Wei, Shao, Sheng, Yan, Wang, CVPR 2018"
     note = "re-implementation from secondary sources, not verified against the paper"
     guided = True
-    published_steps = 1_250_000  # not known: as many as the model it is compared with
+    published_steps = 1_250_000  # not known: same as Press2019
 
     @dataclass(frozen=True)
     class Config(BaseConfig):
-        """Weights from the sources; sizes, optimiser and what is named below are choices of ours.
+        """The weights come from the sources. The sizes and the optimiser are our own choice.
 
-        label_weight, confusion_weight, adversary_steps: the sources have 1, 0.1 and 1 with a linear
-        adversary, which removes nothing that a fresh probe could measure; ours are 1, 1 and 5 with
-        a hidden layer. The image loss is weighed with 1 / S^2, the sources' 1.81e-5 at 235 px.
-        distilled, dispelled: features of the two codes (256 each in the sources); with two labels
-        the distilled code must be small, or it takes the whole image.
-        noise: of the statistical augmentation, in units of each feature's running deviation.
-        memory: share of the running statistics that a step keeps.
+        The fields below are our own choice too.
+
+        label_weight, confusion_weight, adversary_steps: 1, 1 and 5, with an adversary that has a
+        hidden layer. The sources have 1, 0.1 and 1 with a linear adversary. With their values, a
+        new probe finds as much of the label as before.
+        The weight of the image loss is 1 / S^2, which is the 1.81e-5 of the sources at 235 px.
+        distilled, dispelled: number of features of the two codes (256 each in the sources). With
+        two labels, the distilled code must be small. Otherwise it encodes the whole image.
+        noise: strength of the statistical augmentation, in running standard deviations of each
+        feature.
+        memory: decay of the running statistics, per step.
         """
 
         learning_rate: float = 2e-4
@@ -157,11 +168,11 @@ class D2AE(Method):
 
     @staticmethod
     def labels(spec: Spec) -> int:
-        """Return how many labels there are."""
+        """Return the number of labels."""
         return spec.domains
 
     def labels_of(self, batch: Batch) -> Tensor:
-        """Return the label of each image of a batch, domains one after the other; A's are 0."""
+        """Return the label of each image of a batch, one domain after the other. A has 0."""
         sizes = torch.tensor([len(part) for part in batch], device=batch[0].device)
         return torch.arange(len(batch), device=batch[0].device).repeat_interleave(sizes)
 
@@ -170,14 +181,15 @@ class D2AE(Method):
         return self._optimizers
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the distilled and the dispelled code of images."""
+        """Return the distilled and the dispelled codes of images."""
         h = self.encoder(x)
         return full_precision(self.distil(h)), full_precision(self.dispel(h))
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Update all but the adversary, then the adversary on the codes of the same pass.
+        """Update all networks but the adversary, then the adversary on the codes of the same pass.
 
-        Both domains are one batch: norms over one domain at a time would erase or leak its mean.
+        Both domains form one batch. With a batch for each domain, batch norm would remove or leak
+        the mean of the domain.
         """
         x, labels = torch.cat(batch), self.labels_of(batch)
         logs, dispelled = self.losses(x, labels)
@@ -220,46 +232,46 @@ class D2AE(Method):
         )
 
     def adversary_loss(self, dispelled: Tensor, labels: Tensor) -> Tensor:
-        """Return how badly the adversary names the label from detached dispelled codes."""
+        """Return the loss of the adversary, which predicts the label from detached codes."""
         return F.cross_entropy(full_precision(self.adversary(dispelled)), labels)
 
     @torch.no_grad()
     def _remember(self, code: Tensor, labels: Tensor) -> None:
-        """Keep running deviations of all features, and the mean distilled code of A."""
+        """Update the running deviations of all features, and the mean distilled code of A."""
         share = 1 - self.config.memory
         self.deviation.lerp_(code.std(0), share)
         of_a = code[labels == 0, : self.config.distilled]
         self.plain.lerp_(of_a.mean(0), share)
 
     def encode(self, x: Tensor, domain: int) -> Codes:
-        """Return the dispelled code as common and the distilled one as separate code.
+        """Return the dispelled code as common code, and the distilled code as separate code.
 
-        The dispelled code is what an adversary is kept from naming the domain by.
+        The dispelled code is trained so that an adversary cannot predict the domain from it.
         """
         distilled, dispelled = self.features(x)
         return Codes(dispelled, distilled)
 
     def decode(self, codes: Codes, domain: int) -> Tensor:
-        """Return images of both codes; without a distilled one, with the mean of A's."""
+        """Return images from both codes. If there is no distilled code, use the mean one of A."""
         distilled = codes.separate
         if distilled is None:
             distilled = self.plain.expand(len(codes.common), -1)
         return self.decoder(torch.cat([distilled, codes.common], 1))
 
     def add(self, a: Tensor, guide: Tensor) -> Tensor:
-        """Return the dispelled code of a with the distilled code of the guide."""
+        """Decode the dispelled code of a with the distilled code of the guide."""
         return self.decode(Codes(self.features(a)[1], self.features(guide)[0]), 1)
 
     def remove(self, b: Tensor) -> Tensor:
-        """Return the dispelled code of b with the mean distilled code of A."""
+        """Decode the dispelled code of b with the mean distilled code of A."""
         return self.decode(Codes(self.features(b)[1]), 0)
 
 
 class ObjectD2AE(D2AE):
-    """D2AE with the kind of extra content as its label, none being one more.
+    """D2AE whose label is the kind of separate content. "No content" is one more kind.
 
-    Nearer to the paper, whose label is an identity among many: the distilled code must name what is
-    to be carried over, and not merely that there is something.
+    This is closer to the paper, whose label is one of many identities. The distilled code must
+    encode which content an image has, and not only whether it has any.
     """
 
     name = "d2ae-obj"
@@ -272,7 +284,7 @@ class ObjectD2AE(D2AE):
 
     @staticmethod
     def labels(spec: Spec) -> int:
-        """Return how many kinds of content there are, with none."""
+        """Return the number of kinds of content, including "no content"."""
         return spec.kinds + 1
 
     def labels_of(self, batch: Batch) -> Tensor:

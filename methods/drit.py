@@ -2,13 +2,13 @@
 
 Lee, Tseng, Huang, Singh, Yang, ECCV 2018 (arXiv 1808.00948); with ``mode_seeking`` DRIT++ (IJCV
 2020, arXiv 1905.01270). Encoders split an image into a content map and a vector of eight
-attributes. A content discriminator makes the maps of both domains alike, so that what tells the
-domains apart must be an attribute. The method translates images by exchanging attributes, and
-translates them back (cross-cycle). Attributes describe *style*, which is even over the image. It is
-therefore said that they miss separate content.
+attributes. A content discriminator makes the maps of both domains alike, so the attributes must
+encode the difference between the domains. The method translates images by exchanging attributes,
+and then translates them back (the cross-cycle). Attributes describe *style*, which is uniform over
+the image. The literature therefore says that they miss separate content.
 
-Written from the facts of the released code (HsinYingLee/DRIT, commit f19f50a), which has no
-licence.
+This is our own code. It follows what the released code does (HsinYingLee/DRIT, commit f19f50a),
+which has no licence.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from bench.methods._drit_updates import Pass, attribute_prior, says, total, upda
 
 
 class DRIT(Method):
-    """DRIT; with mode_seeking DRIT++."""
+    """DRIT, or DRIT++ with `mode_seeking`."""
 
     name = "drit"
     summary = "content map and attribute vector, cross-cycle translation, five discriminators"
@@ -50,15 +50,19 @@ class DRIT(Method):
     class Config(BaseConfig):
         """The values of the released code.
 
-        batch_size: images per domain in a step. The step trains only the content discriminator on
-        d_iter - 1 parts of them, and all networks on the last part. The first half of a part is
-        encoded. The second half is the real data of the second pair of discriminators.
-        concat: true appends the attributes to every map, and attributes are a distribution; false
-        mixes them into every block, for changes of shape. nz: number of attributes.
-        second_backward: the second update of the generator. "stale" (released code): its gradient
-        combines activations of before the first update with weights of after it. "old_weights":
-        both gradients are computed before both updates. "recompute": it has a forward pass of its
-        own. scales, spectral: number of scales and spectral norm of the domain discriminators.
+        batch_size: images per domain in a step. A step splits them into d_iter parts. The first
+        d_iter - 1 parts train only the content discriminator. The last part trains all networks.
+        The first half of a part is encoded. The second half is the real data of the second pair of
+        discriminators.
+        concat: if true, the attributes are appended to every feature map and have a distribution.
+        If false, they are deterministic and an input of every block, for changes of shape.
+        nz: number of attributes.
+        second_backward: how the gradient of the generator's second update is computed. "stale"
+        (released code): from the activations before the first update and the weights after it.
+        "old_weights": both gradients are computed before both updates. "recompute": from a second
+        forward pass.
+        scales: number of scales of the domain discriminators. spectral: whether they have spectral
+        norm.
         """
 
         batch_size: int = 6
@@ -131,7 +135,7 @@ class DRIT(Method):
         return self._optimizers
 
     def training_step(self, batch: list[Tensor]) -> dict[str, Tensor]:
-        """Make d_iter - 1 updates of the content discriminator alone, then one of everything."""
+        """Update the content discriminator d_iter - 1 times, then all networks once."""
         alone = self.config.d_iter - 1
         part = len(batch[A]) // self.config.d_iter
         logs: dict[str, Tensor] = {}
@@ -167,7 +171,7 @@ class DRIT(Method):
         return {name: value.detach() for name, value in (logs | first | second).items()}
 
     def _pass(self, x: list[Tensor]) -> Pass:
-        """Encode, exchange attributes, and translate back; (N, 3, H, W) images of A and of B."""
+        """Encode (N, 3, H, W) images of A and of B, exchange attributes, and translate back."""
         n = len(x[A])
         content = [self._content(x[d], d) for d in (A, B)]
         attributes = [self.attributes(x[d], d) for d in (A, B)]
@@ -181,7 +185,7 @@ class DRIT(Method):
             cross.append(pictures[0])
             same.append(pictures[1])
             random.append(list(pictures[2:]))
-        # the content of a translated A came from B, so its encoding stands for B again
+        # the content of a translated image of A comes from B, so it is used as content of B
         swapped = [self._content(cross[d], d) for d in (A, B)]
         back = [self._draw_attributes(*self.attributes(cross[d], d)) for d in (A, B)]
         again = [self.generator(swapped[1 - d], back[d], d) for d in (A, B)]
@@ -190,7 +194,7 @@ class DRIT(Method):
         return Pass(content, list(mean), list(logvar), cross, same, random, again, draws, found)
 
     def _content(self, x: Tensor, domain: int) -> Tensor:
-        """Return the content map plus the noise of training, N(0, 1) on every element."""
+        """Return the content map with the training noise, N(0, 1) for every element."""
         content = self.content(x, domain)
         return content + self._normal(content)
 
@@ -205,7 +209,7 @@ class DRIT(Method):
     def _update_critic(
         self, name: str, critic: nn.Module, real: Tensor, fakes: list[Tensor]
     ) -> Tensor:
-        """Update a domain discriminator. Real images count once for each set of fakes."""
+        """Update a domain discriminator. The real images count once for each set of fake images."""
         losses = []
         for fake in fakes:
             of_fake = says(critic(fake.detach()), 0.0)
@@ -227,7 +231,7 @@ class DRIT(Method):
         return loss.detach()
 
     def _first_losses(self, x: list[Tensor], made: Pass) -> dict[str, Tensor]:
-        """Return the weighted losses of the first update, of encoders and generator."""
+        """Return the weighted losses of the first update (of the encoders and the generator)."""
         c, losses = self.config, {}
         for d, letter in ((A, "a"), (B, "b")):
             content, mean, logvar = made.content[d], made.mean[d], made.logvar[d]
@@ -246,7 +250,7 @@ class DRIT(Method):
         return {name: loss.to(x[A].dtype) for name, loss in losses.items()}
 
     def _second_losses(self, made: Pass) -> dict[str, Tensor]:
-        """Return the weighted losses of the second update, of content encoder and generator."""
+        """Return the weighted losses of the second update (content encoder and generator)."""
         c, losses = self.config, {}
         for d, letter in ((A, "a"), (B, "b")):
             losses[f"random_realism_{letter}"] = (
@@ -266,25 +270,25 @@ class DRIT(Method):
     def encode(self, x: Tensor, domain: int) -> Codes:
         """Return the content map as common code, and the mean of the attributes as separate code.
 
-        The content discriminator makes the maps of both domains alike, so only the attributes can
-        tell the domains apart.
+        The content discriminator makes the maps of both domains alike. So only the attributes can
+        hold the difference between the domains.
         """
         return Codes(self.content(x, domain), self.attributes(x, domain)[0])
 
     def decode(self, codes: Codes, domain: int) -> Tensor:
-        """Return images of a domain; a missing separate code stands for zero, the prior's mean."""
+        """Return images of a domain. A missing separate code means zero, the mean of the prior."""
         z = codes.separate
         if z is None:
             z = codes.common.new_zeros(len(codes.common), self.config.nz)
         return self.generator(codes.common, z, domain)
 
     def add(self, a: Tensor, guide: Tensor) -> Tensor:
-        """Return the content of a with the attributes of the guide, as an image of B."""
+        """Decode the content of a with the attributes of the guide, as an image of B."""
         return self.decode(Codes(self.content(a, A), self.attributes(guide, B)[0]), B)
 
     def remove(self, b: Tensor) -> Tensor:
-        """Return the content of b with the mean attributes of the prior, as an image of A.
+        """Decode the content of b with the mean attributes of the prior, as an image of A.
 
-        The method does not define removal: it draws the attributes of A where there is no guide.
+        The paper does not define removal. Without a guide, it draws the attributes from the prior.
         """
         return self.decode(Codes(self.content(b, B)), A)

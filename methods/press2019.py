@@ -1,11 +1,11 @@
 """Emerging Disentanglement in Auto-Encoder Based Unsupervised Image Content Transfer.
 
 Press, Galanti, Benaim, Wolf, ICLR 2019 (arXiv 2001.05017). Two encoders and one decoder are trained
-to reconstruct both domains, D(E1(a), 0) = a and D(E1(b), E2(b)) = b. A discriminator on the common
-code E1 keeps it from telling the domain, so what only B has must travel through E2: that alone
-makes D(E1(a), E2(b)) the image a with the extra content of b.
+to reconstruct both domains: D(E1(a), 0) = a and D(E1(b), E2(b)) = b. A domain discriminator acts on
+the common code E1, and E1 is trained to confuse it. So E2 must encode the separate content, which
+only B has. D(E1(a), E2(b)) is then the image a with the separate content of b.
 
-Where the paper and its released code differ (the confusion loss), the code is the default.
+The paper and its released code differ in the confusion loss. The default is the released code.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from bench.methods._blocks import (
 
 
 class Discriminator(nn.Module):
-    """Tells from z1, (N, C, s, s), how likely an image has the extra content: (N,) in (0, 1).
+    """Predicts the probability of domain B, (N,) in (0, 1), from z1, (N, C, s, s).
 
-    In full precision: a sigmoid in bfloat16 is 1 from 6 on, and its loss has no gradient there.
+    It runs in full precision. In bfloat16, the sigmoid of any value above 6 is 1, and the loss has
+    no gradient there.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
@@ -60,15 +61,15 @@ class Press2019(Method):
     class Config(BaseConfig):
         """The values of the released code.
 
-        width: channels of the first block; all others are multiples of it (512 = 16 widths).
-        sep: channels of the separate code, taken from the 16 widths of the whole code.
-        confusion_weight: weight of the confusion loss; at 0 there is no discriminator at all.
-        confusion: what E1 is trained to make of the discriminator. "plain" (released code) wants
-        both domains called A; "adversarial" (paper) is the discriminator's loss with its sign
-        flipped.
+        width: channels of the first block. All others are multiples of it (512 = 16 widths).
+        sep: channels of the separate code. They are part of the 16 widths of the whole code.
+        confusion_weight: weight of the confusion loss. With 0 there is no discriminator.
+        confusion: how E1 is trained against the discriminator. "plain" (released code): the
+        discriminator should predict A for both domains. "adversarial" (paper): the negative loss of
+        the discriminator.
         reconstruction: squared ("mse") or absolute ("l1") error.
-        clip_norm: bound on the global gradient norm of E1, E2 and D. The discriminator's gradients
-        are not clipped: the released code asks for it, but of parameters already consumed.
+        clip_norm: largest global gradient norm of E1, E2 and D. The gradients of the discriminator
+        are not clipped. The released code tries to, but passes an iterator that is used up.
         """
 
         learning_rate: float = 2e-4
@@ -147,27 +148,27 @@ class Press2019(Method):
         return {name: value.detach() for name, value in logs.items()}
 
     def _confusion(self, said: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the confusion losses of A and B from what the discriminator says of [a; b]."""
+        """Return the confusion losses of A and B from the discriminator's output for [a; b]."""
         of_a, of_b = said.chunk(2)
         if self.config.confusion == "plain":
             return binary_cross_entropy(of_a, 0), binary_cross_entropy(of_b, 0)
         return -binary_cross_entropy(of_a, 0), -binary_cross_entropy(of_b, 1)
 
     def encode(self, x: Tensor, domain: int) -> Codes:
-        """Return E1(x) as common code and E2(x), or zero for an image of A, as separate code."""
+        """Return E1(x) as common code, and as separate code E2(x), or zero for images of A."""
         common = self.e1(x)
         if domain == 1:
             return Codes(common, self.e2(x))
         return Codes(common, self._nothing(common))
 
     def decode(self, codes: Codes, domain: int) -> Tensor:
-        """Return D(z1, z2); an image of A has no separate content, so its z2 is not looked at."""
+        """Return D(z1, z2). Images of A have no separate content, so their z2 is ignored."""
         if codes.separate is None or domain == 0:
             return self.decoder(torch.cat([codes.common, self._nothing(codes.common)], 1))
         return self.decoder(torch.cat([codes.common, codes.separate], 1))
 
     def _nothing(self, common: Tensor) -> Tensor:
-        """Return the separate code of an image without extra content."""
+        """Return the separate code of images without separate content."""
         return common.new_zeros(len(common), self.config.sep, *common.shape[2:])
 
     def add(self, a: Tensor, guide: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
 """A Unified Feature Disentangler for Multi-Domain Image Translation and Manipulation.
 
-Liu, Liu, Yeh, Wang, NeurIPS 2018. A variational autoencoder whose decoder takes the domain as an
-input. A discriminator D_v predicts the domain from the latent, and the encoder learns to invert its
-answer, so that the latent holds what all domains share. A critic D_x with a domain head judges
-translated images. The decoder sees nothing of the guide but its domain, so every image of B gets
-the same separate content.
+Liu, Liu, Yeh, Wang, NeurIPS 2018. The method is a variational autoencoder whose decoder takes the
+domain as an input. A discriminator D_v predicts the domain from the latent. The encoder is trained
+to make D_v wrong, so that the latent holds only what all domains share. A critic D_x with a domain
+head judges translated images. The decoder gets only the domain of the guide, so all guides add the
+same separate content.
 
-Follows the released code (Alexander-H-Liu/UFDN, MIT) with its slips: the scales of batch norms
-start at N(0, 0.02) instead of N(1, 0.02), and the gradient penalty takes its norm over channels.
+The code follows the released code (Alexander-H-Liu/UFDN, MIT), including its bugs: the scales of
+batch norms start at N(0, 0.02) instead of N(1, 0.02), and the gradient penalty takes its norm over
+channels.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 class UFDN(Method):
-    """UFDN. `Config` is the released configuration for faces, `Config.digits` that for digits."""
+    """UFDN. `Config` is the released configuration for faces, `Config.digits` for digits."""
 
     name = "ufdn"
     summary = "one latent for all domains, a decoder that takes the domain; no guide"
@@ -43,13 +44,17 @@ class UFDN(Method):
     class Config(BaseConfig):
         """The values of the released configuration for faces.
 
-        width: channels of the first block; each block doubles them, up to 16 times. widths,
-        latent, feature_widths: the channels, where another rule than that is wanted (latent 0 means
-        16 widths; D_v halves the latent four times; D_x starts at critic_width). A weight moves
-        from its start to its value in equal steps over its ramp. penalty: the gradient penalty
-        takes its norm over the "channel" axis of each pixel (released code) or over each "sample"
-        (WGAN-GP). pixel: whether there is a D_x. classes: the classes of the digit classifier, 0
-        for no classifier. invert: the domains whose images are inverted at every odd step.
+        width: channels of the first block. Each block doubles them, up to 16 widths.
+        widths, latent, feature_widths: explicit sizes that replace the default rule. By default,
+        the latent (latent 0) has 16 widths and D_v halves it four times. critic_width is the number
+        of channels of the first block of D_x.
+        *_start, *_weight, *_ramp: a loss weight moves linearly from its start to its final value in
+        so many steps.
+        penalty: the axes over which the gradient penalty takes its norm: the "channel" axis of each
+        pixel (released code) or each whole "sample" (WGAN-GP).
+        pixel: whether there is a D_x.
+        classes: number of classes of the digit classifier, or 0 for no classifier.
+        invert: the domains whose images are inverted at every odd step.
         """
 
         learning_rate: float = 1e-4
@@ -131,7 +136,7 @@ class UFDN(Method):
             self._optimizers["critic"] = adam(list(self.critic.parameters()))
         self._optimizers["main"] = adam(trained)
 
-        # start, end and ramp of: reconstruction, KL, feature, penalty, pixel, pixel class
+        # rows of (start, end, ramp): reconstruction, KL, feature, penalty, pixel, pixel class
         c = config
         self._schedule = torch.tensor(
             [
@@ -149,13 +154,13 @@ class UFDN(Method):
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """Return the optimisers of D_v, of D_x if there is one, and of the autoencoder."""
+        """Return the optimisers of D_v, of D_x (if there is one) and of the autoencoder."""
         return self._optimizers
 
     def training_step(self, batch: list[Tensor], labels: Tensor | None = None) -> dict[str, Tensor]:
-        """Update D_v, then D_x, then encoder and decoder by the sum of their three losses.
+        """Update D_v, then D_x, then the encoder and decoder by the sum of their three losses.
 
-        labels: (N,) classes of the images of the first domain, for the digit classifier.
+        labels: classes of the images of the first domain, (N,), for the digit classifier.
         """
         x, code = self._joined(batch)
         others = 1 - code
@@ -192,7 +197,7 @@ class UFDN(Method):
             with torch.no_grad():
                 self._sample(
                     fake
-                )  # the released code drops the result, but batch norms keep its statistics
+                )  # as in the released code: only the batch-norm statistics are used
             score, said = self.critic(fake)
             logs["translated_score"] = score.to(code.dtype).mean()
             logs["translated_domain"] = F.binary_cross_entropy_with_logits(
@@ -209,14 +214,14 @@ class UFDN(Method):
         return {name: value.detach() for name, value in logs.items()}
 
     def _joined(self, batch: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return all images of a step and their one-hot domain vectors."""
+        """Return the images of all domains of a step, and their one-hot domain vectors."""
         odd = int(self.step) % 2 == 1
         parts = [-x if odd and at in self.config.invert else x for at, x in enumerate(batch)]
         of_domain = [self.domain_vector(len(x), at, like=x) for at, x in enumerate(batch)]
         return torch.cat(parts), torch.cat(of_domain)
 
     def _target(self, code: Tensor, domains: int) -> Tensor:
-        """Return the target domains: the next one at even steps, the previous one at odd steps."""
+        """Return the target domains: the next domain at even steps, else the previous."""
         n = len(code) // domains
         return code.roll(-n if int(self.step) % 2 == 0 else n, 0)
 
@@ -252,14 +257,17 @@ class UFDN(Method):
         self._optimizers[name].step()
 
     def _advance(self) -> None:
-        """Move every weight one step along its ramp. Rounding may move one a step too far."""
+        """Move every loss weight one step along its ramp.
+
+        Because of rounding, a weight may end one step too far.
+        """
         start, end, ramp = (column.to(self.weights.device) for column in self._schedule.T)
         move = (end - start) / ramp
         self.weights += torch.where(move * self.weights < move * end, move, 0)
         self.step += 1
 
     def _sample(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return a draw of z with its mean and log variance, (N, Z) each."""
+        """Return a sample of z, its mean and its log variance, (N, Z) each."""
         mu, logvar = self.vae.encode(x)
         return mu + self._normal(mu) * (0.5 * logvar).exp(), mu, logvar
 
@@ -280,16 +288,16 @@ class UFDN(Method):
         return Codes(self.vae.encode(x)[0], self.domain_vector(len(x), domain, x))
 
     def decode(self, codes: Codes, domain: int) -> Tensor:
-        """Return images of a latent in the domain of its separate code, else in `domain`."""
+        """Return images in the domain of the separate code. If there is none, use `domain`."""
         code = codes.separate
         if code is None:
             code = self.domain_vector(len(codes.common), domain, codes.common)
         return self.vae.decode(codes.common, code)
 
     def add(self, a: Tensor, guide: Tensor) -> Tensor:
-        """Return a, translated to B. The guide has no influence."""
+        """Translate a to B. The guide is ignored."""
         return self.decode(Codes(self.vae.encode(a)[0]), 1)
 
     def remove(self, b: Tensor) -> Tensor:
-        """Return b, translated to A."""
+        """Translate b to A."""
         return self.decode(Codes(self.vae.encode(b)[0]), 0)

@@ -1,9 +1,9 @@
 """Distances between sets of features: Frechet, KID, precision, recall, density, coverage.
 
-Everything is float64 and needs one feature pass for each set. What depends on the real side alone
-is computed once (`real_side`), as tensors that can be kept on disk and shared by all methods. Each
-distance is also given without each of `FOLDS` groups of items, for its jackknife interval; group k
-is left out of both sides.
+All computations are in float64 and need one feature pass over each set. `real_side` computes what
+depends only on the real images once, as tensors that can be cached on disk and shared by all
+methods. For the jackknife interval, each distance is also computed `FOLDS` times, each time without
+one group of items. Group k is left out of both sides.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ Real = Mapping[str, Tensor]
 
 
 class Distance(NamedTuple):
-    """A distance, and what it is without each group of items (empty where that was not asked)."""
+    """A distance, and its values without each group of items (empty if there is no jackknife)."""
 
     value: float
     left_out: list[float]
 
 
 def folds(n: int, side: str) -> Tensor:
-    """Return the (n,) group of each item."""
+    """Return the jackknife group of each item, (n,)."""
     return torch.from_numpy(generator("jackknife", side, n).permutation(n) % FOLDS)
 
 
 def real_side(features: Tensor, matched: int) -> dict[str, Tensor]:
-    """Return all that distances need of real (n, D) features.
+    """Compute from real (n, D) features all that the distances need.
 
-    matched: how many generated items there will be; precision and its kin compare equal numbers,
-    so they take the first so many real items that are not equal to an earlier one. Below `FEWEST`
-    of these there is nothing for KID and neighbours.
+    matched: the number of generated items. Precision, recall, density and coverage compare equal
+    numbers of items, so they use the first `matched` distinct real items. With fewer than `FEWEST`
+    distinct items, the result has no entries for KID and for the nearest neighbours.
     """
     side = gaussian_side(features)
     x = side["features"]
@@ -59,7 +59,7 @@ def real_side(features: Tensor, matched: int) -> dict[str, Tensor]:
 
 
 def gaussian_side(features: Tensor) -> dict[str, Tensor]:
-    """Return what the Frechet distance needs of real (n, D) features; no root where n <= D."""
+    """Compute from real (n, D) features what the Frechet distance needs. No root if n <= D."""
     x = features.double()
     if len(x) < 2:
         return {"features": x}
@@ -86,24 +86,25 @@ def symmetric_root(covariance: Tensor) -> Tensor:
 
 
 def gaussian_distance(mean1: Tensor, root1: Tensor, mean2: Tensor, covariance2: Tensor) -> float:
-    """Return the Frechet distance of two Gaussians, of the first the root of its covariance.
+    """Return the Frechet distance of two Gaussians.
 
-    ||m1 - m2||^2 + tr(S1 + S2 - 2 (S1^1/2 S2 S1^1/2)^1/2). The product S1 S2 has the same trace of
-    its root and is not symmetric: the eigenvalues of this form are real and never below zero but
-    for rounding. Tiny negative distances, which rounding makes of equal Gaussians, are given as 0.
+    The first is given by its mean and the root of its covariance. The distance is
+    ||m1 - m2||^2 + tr(S1 + S2 - 2 (S1^1/2 S2 S1^1/2)^1/2). The root of S1 S2 has the same trace,
+    but S1 S2 is not symmetric. The form above has real eigenvalues that are negative only by
+    rounding. Equal Gaussians can have a tiny negative distance by rounding: it is returned as 0.
     """
     product = root1 @ covariance2 @ root1
     cross = torch.linalg.eigvalsh((product + product.T) / 2).clamp_min(0).sqrt().sum()
-    spread = root1.square().sum() + covariance2.trace()  # tr S1 is the sum of squares of its root
+    spread = root1.square().sum() + covariance2.trace()  # tr S1 = ||root||^2
     return max(0.0, float((mean1 - mean2).square().sum() + spread - 2 * cross))
 
 
 def frechet(real: Real, made: Tensor, jackknife: bool = True) -> Distance:
     """Return the Frechet distance of (n, D) features to the real side.
 
-    Heusel et al., NeurIPS 2017. With no more items than dimensions the covariances are singular and
-    the trace of the root is the sum of the singular values of the centred features' product, which
-    is exact where eigenvalues of the D x D form lose their digits.
+    Heusel et al., NeurIPS 2017. If n <= D, the covariances are singular. Then the trace of the root
+    is computed as the sum of the singular values of the product of the centred features. This is
+    exact, whereas the eigenvalues of the D x D form are not.
     """
     x = made.double()
     mean, covariance = moments(x)
@@ -120,7 +121,7 @@ def frechet(real: Real, made: Tensor, jackknife: bool = True) -> Distance:
 
 
 def _frechet_left_out(real: Tensor, made: Tensor) -> list[float]:
-    centre = real.mean(0)  # keeps the sums small, so that their differences lose no digits
+    centre = real.mean(0)  # small sums, so that their differences are exact
     without_real = _moments_left_out(real - centre, "real")
     without_made = _moments_left_out(made - centre, "made")
     return [
@@ -130,7 +131,7 @@ def _frechet_left_out(real: Tensor, made: Tensor) -> list[float]:
 
 
 def _moments_left_out(x: Tensor, side: str) -> list[tuple[Tensor, Tensor]]:
-    """Return mean and covariance without each group: differences of sums, one pass over items."""
+    """Return the mean and covariance without each group, from sums over the groups."""
     group = folds(len(x), side)
     parts = [x[group == k] for k in range(FOLDS)]
     sums = torch.stack([part.sum(0) for part in parts])
@@ -150,8 +151,8 @@ def _moments_left_out(x: Tensor, side: str) -> list[tuple[Tensor, Tensor]]:
 def kid(real: Real, made: Tensor) -> Distance:
     """Return the unbiased squared MMD with the cubic kernel (x.y / D + 1)^3.
 
-    Binkowski et al., ICLR 2018, over all pairs instead of random subsets: the same expectation, no
-    random numbers, and less variance. It may be slightly below zero.
+    Binkowski et al., ICLR 2018. The mean is over all pairs instead of random subsets. It has the
+    same expectation and less variance, and needs no random numbers. It can be slightly negative.
     """
     x, y = made.double(), real["features"]
     group_x, group_y = folds(len(x), "made"), folds(len(y), "real")
@@ -175,7 +176,7 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _block_sums(values: Tensor, rows: Tensor, columns: Tensor | None) -> Tensor:
-    """Return the (K, K) sums of (n, m) values over each pair of groups."""
+    """Sum (n, m) values over each pair of groups: (K, K) sums."""
     by_row = torch.zeros(FOLDS, values.shape[1], dtype=values.dtype).index_add_(0, rows, values)
     of = rows if columns is None else columns
     return torch.zeros(FOLDS, FOLDS, dtype=values.dtype).index_add_(1, of, by_row)
@@ -185,11 +186,13 @@ def _block_sums(values: Tensor, rows: Tensor, columns: Tensor | None) -> Tensor:
 
 
 def neighbourhood(real: Real, made: Tensor, jackknife: bool = True) -> dict[str, Distance]:
-    """Return precision, recall, density and coverage of (n, D) features, by `NEIGHBOURS`.
+    """Return precision, recall, density and coverage of (n, D) features.
 
-    precision: generated items inside a ball of a real one. recall: real items inside a ball of a
-    generated one. density: how many real balls hold a generated item, over k. coverage: real items
-    whose ball holds a generated one. Both sides have the same number of items.
+    The ball of an item reaches to its k-th nearest neighbour. `NEIGHBOURS` gives k. precision:
+    share of generated items inside the ball of a real item. recall: share of real items inside the
+    ball of a generated item. density: mean number of real balls that contain a generated item,
+    divided by k. coverage: share of real items whose ball contains a generated item. Both sides
+    have the same number of items.
     """
     y = real["alone"]
     x = made.double()[: len(y)]
@@ -204,7 +207,7 @@ def neighbourhood(real: Real, made: Tensor, jackknife: bool = True) -> dict[str,
     of_real = _within(between, dense.nan_to_num(0).amax(0))
     of_made = _within(between, ours.nan_to_num(0).amax(0).unsqueeze(1))
     found: dict[str, list[float]] = {name: [] for name in NEIGHBOURS}
-    for at in range(len(ours)):  # what is left out has no radius, so holds nothing: NaN
+    for at in range(len(ours)):  # items left out have radius NaN: empty balls
         some_x, some_y = group_x != at - 1, group_y != at - 1
         made_left, real_left = int(some_x.sum()), int(some_y.sum())
 
@@ -228,9 +231,9 @@ Pairs = tuple[Tensor, Tensor, Tensor]
 
 
 def _within(distances: Tensor, reach: Tensor) -> Pairs:
-    """Return the pairs no further apart than the reach: all that any radius below it can hold.
+    """Return the pairs whose distance is at most `reach`, an upper bound of all radii.
 
-    They are few as a rule, so that leaving out a group costs next to nothing.
+    There are usually few such pairs, so that leaving out a group is cheap.
     """
     row, column = (distances <= reach).nonzero(as_tuple=True)
     return row, column, distances[row, column]
@@ -241,41 +244,42 @@ def _distinct(indices: Tensor, n: int) -> int:
 
 
 _SPARE = 10
-"""How many neighbours more than k are kept, for those that a left-out group takes away."""
+"""Number of extra neighbours that are kept, because a group that is left out removes some."""
 
 
 def _radii(
     distances: Tensor, ks: Sequence[int], group: Tensor, jackknife: bool = True
 ) -> dict[int, Tensor]:
-    """Return each item's squared distance to its k-th neighbour: (1 + K, n), then without a group.
+    """Return for each k the squared distance of each item to its k-th neighbour, (1 + K, n).
 
-    An item is the nearest to itself and no neighbour. What is left out has no radius (NaN).
+    The first row uses all items. Each further row leaves out one group, whose items get NaN. An
+    item is not its own neighbour.
     """
     n = len(distances)
     near = distances.topk(min(n, max(ks) + 1 + _SPARE * jackknife), largest=False)
     found = {k: near.values[:, k].repeat(1 + FOLDS * jackknife, 1) for k in ks}
     for fold in range(FOLDS * jackknife):
         left = group != fold
-        rank = left[near.indices].cumsum(1)  # the k-th neighbour left is the first of rank k + 1
+        rank = left[near.indices].cumsum(1)  # 1 is the item itself, k + 1 its k-th neighbour
         for k, radii in found.items():
             at = (rank <= k).sum(1, keepdim=True)
             radii[1 + fold] = near.values.gather(1, at.clamp_max(rank.shape[1] - 1)).squeeze(1)
-            for row in (left & (rank[:, -1] <= k)).nonzero().flatten():  # a group took too many
+            for row in (left & (rank[:, -1] <= k)).nonzero().flatten():  # too few neighbours left
                 radii[1 + fold, row] = distances[row, left].kthvalue(k + 1).values
             radii[1 + fold, ~left] = torch.nan
     return found
 
 
 def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """Return (n, m) squared distances, float64, so that the product loses nothing of note."""
+    """Return squared distances, (n, m). The inputs are float64, so that rounding is negligible."""
     centre = y.mean(0)
     x, y = x - centre, y - centre
     total = x.square().sum(1, keepdim=True) + y.square().sum(1)
-    return total.sub_(2 * x @ y.T).clamp_min_(0)  # in place: new pages cost more than the sums
+    return total.sub_(2 * x @ y.T).clamp_min_(0)  # in place: allocation costs more than the sums
 
 
 def _first_of_equals(x: Tensor) -> Tensor:
-    """Return, in order, the indices of the items that are not equal to an earlier one."""
+    """Return the sorted indices of the items that differ from all earlier items."""
     _, which = torch.unique(x, dim=0, return_inverse=True)
     first = torch.full((int(which.max()) + 1,), len(x))
     first.scatter_reduce_(0, which, torch.arange(len(x)), "amin")

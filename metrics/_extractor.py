@@ -1,11 +1,12 @@
-"""What makes features of images for distances and the judge, as torch-fidelity registers it.
+"""Feature extractors for distances and for the judge, in the form that torch-fidelity registers.
 
-`avatars64` ships with the suite: a small convolutional net, trained with supervision on every
-factor of the embedded faces (not on the domain alone, or it would be blind to the common part). Its
-weights are made by ``python -m tests.train_extractor``. True Inception needs the weights that
-torch-fidelity documents; the user gives their path, nothing is fetched.
+`avatars64` ships with the suite. It is a small convolutional network, trained to classify every
+factor of the built-in faces. A network that classifies only the domain would ignore the common
+factors. ``python -m tests.train_extractor`` makes its weights. Inception needs the weights that
+torch-fidelity documents. The user gives their path: the suite downloads nothing.
 
-The name of an extractor ends in the hash of its weights: values of two names share no scale.
+The name of an extractor ends in the hash of its weights, because values of different weights cannot
+be compared.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from bench.utils.files.tensor_files import content_hash
 WEIGHTS = Path(__file__).with_name("weights") / "avatars64.safetensors"
 SIDE = 64
 DIMENSIONS = 64
-LAYER = "features"  # the one layer that an extractor of ours has
+LAYER = "features"  # the only layer of our extractors
 INCEPTION_SHA256 = "6726825d"
 """First digits of the hash of `weights-inception-2015-12-05-6726825d.pth`."""
 INCEPTION_SIDE = 299
@@ -62,7 +63,7 @@ class AvatarNet(nn.Module):
 
 
 def resize(images: Tensor) -> Tensor:
-    """Return uint8 or float (N, 3, S, S) in 0..255 as float (N, 3, 64, 64) in [-1, 1]."""
+    """Convert uint8 or float (N, 3, S, S) images in 0..255 to float (N, 3, 64, 64) in [-1, 1]."""
     x = images.float() / 127.5 - 1
     if x.shape[-1] == SIDE:
         return x
@@ -70,10 +71,10 @@ def resize(images: Tensor) -> Tensor:
 
 
 def register(name: str, make: Callable[[], nn.Module], prepare: Callable[[Tensor], Tensor]) -> Any:
-    """Register a network with torch-fidelity under a name, once; return it in that form.
+    """Register a network with torch-fidelity, unless its name is registered already, and return it.
 
-    In: what `prepare` makes the network's input of, uint8 images or features. Out: a tuple with the
-    (N, D) features.
+    `prepare` converts the input, uint8 images or features, to the input of the network. The output
+    is a tuple with the (N, D) features.
     """
     fidelity = compat.torch_fidelity()
     from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
@@ -81,7 +82,7 @@ def register(name: str, make: Callable[[], nn.Module], prepare: Callable[[Tensor
     class Registered(fidelity.FeatureExtractorBase):  # type: ignore[name-defined]
         def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
             super().__init__(name, features_list)
-            with torch.random.fork_rng(devices=[]):  # new weights are drawn, then overwritten
+            with torch.random.fork_rng(devices=[]):  # the initial weights are overwritten later
                 self.net = make().eval()
 
         def forward(self, x: Tensor) -> tuple[Tensor]:
@@ -105,7 +106,7 @@ def register(name: str, make: Callable[[], nn.Module], prepare: Callable[[Tensor
 
 
 class Extractor:
-    """A network in torch-fidelity's form, and a name that ends in the hash of its weights."""
+    """A network in the form of torch-fidelity. Its name ends in the hash of its weights."""
 
     def __init__(self, name: str, module: Any) -> None:
         self.name = name
@@ -115,7 +116,8 @@ class Extractor:
     def features(self, images: Tensor) -> Tensor:
         """Return (n, D) float32 features of uint8 (n, 3, S, S) images.
 
-        The last `REMEMBERED` sets are kept: several families of metrics ask for the same images.
+        The features of the last `REMEMBERED` sets are cached, because several metrics need the same
+        images.
         """
         content = content_hash({"images": images})
         if content not in self._done:
@@ -147,9 +149,9 @@ def _trained() -> AvatarNet:
 
 @cache
 def pass_through() -> str:
-    """Return the name of an extractor that gives the features it is given.
+    """Return the name of an extractor that returns its input.
 
-    With it torch-fidelity works on features that are computed once, for all numbers.
+    It lets torch-fidelity work on features that have been computed already.
     """
     name = "contentbench-features"
     register(name, nn.Identity, lambda features: features)
@@ -158,7 +160,7 @@ def pass_through() -> str:
 
 @cache
 def inception(weights: Path) -> Extractor:
-    """Return true Inception-v3: TensorFlow's weights, TF1 resize, fp32."""
+    """Return Inception-v3 with the TensorFlow weights, the TF1 resize and fp32."""
     check_inception(weights)
     return inception_of(weights, f"inception@{INCEPTION_SHA256}")
 
@@ -166,15 +168,15 @@ def inception(weights: Path) -> Extractor:
 def inception_of(weights: Path, name: str) -> Extractor:
     """Return Inception-v3 with the weights of a file, under a name.
 
-    torch-fidelity's network in a form that gives the same features in about half the time: batch
-    norms folded into their convolutions, channels last, the resize as two matrix products. fp32
-    throughout: bf16 would be another metric.
+    It gives the same features as the network of torch-fidelity in about half the time: batch norms
+    are folded into their convolutions, the memory format is channels-last, and the resize is two
+    matrix products. Everything is fp32, because bf16 would give a different metric.
     """
 
     def make() -> nn.Module:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-        # torch-fidelity unpickles the file without limits: what the strict loader takes is harmless
+        # torch-fidelity unpickles without checks, so make sure first that the file is safe
         torch.load(weights, map_location="cpu", weights_only=True)
         net = FeatureExtractorInceptionV3(
             name, ["2048"], feature_extractor_weights_path=str(weights)
@@ -192,7 +194,7 @@ def inception_of(weights: Path, name: str) -> Extractor:
 
 
 def _tf1_input(images: Tensor) -> Tensor:
-    """Return uint8 (N, 3, H, W) images as Inception takes them, (N, 3, 299, 299) about [-1, 1]."""
+    """Convert uint8 (N, 3, H, W) images to the input of Inception, (N, 3, 299, 299) in [-1, 1]."""
     x = images.float()
     down, across = (tf1_bilinear(side, INCEPTION_SIDE).to(x.device) for side in x.shape[2:])
     x = (down @ x @ across.T - 128) / 128
@@ -201,10 +203,10 @@ def _tf1_input(images: Tensor) -> Tensor:
 
 @cache
 def tf1_bilinear(n: int, m: int) -> Tensor:
-    """Return the (m, n) weights by which TensorFlow 1 resizes n pixels bilinearly to m.
+    """Return the (m, n) weights of the bilinear resize of TensorFlow 1, from n pixels to m.
 
-    Pixel i comes from coordinate i * n / m, without the shift by half a pixel and without
-    antialiasing; past the last pixel it is the last one.
+    Output pixel i is at input coordinate i * n / m. There is no half-pixel shift and no
+    antialiasing. Beyond the last pixel, the last pixel is repeated.
     """
     at = torch.arange(m, dtype=torch.float32) * torch.tensor(n / m, dtype=torch.float32)
     low = at.long()
@@ -218,10 +220,10 @@ def tf1_bilinear(n: int, m: int) -> Tensor:
 
 @cache
 def check_inception(weights: Path) -> None:
-    """Check the file of Inception's weights.
+    """Check the file with the weights of Inception.
 
     Raises:
-        UserError: it is missing, or not the file that torch-fidelity documents.
+        UserError: It is missing, or it is not the file that torch-fidelity documents.
     """
     if not weights.is_file():
         raise UserError(f"--inception {weights}: no such file; {_WANTED}")

@@ -1,11 +1,11 @@
-"""Classifiers that say what an image shows: its domain and every factor.
+"""The judge: classifiers that predict the domain and every factor of an image.
 
 They are fitted on real images of the *probe* part, which no method has seen. They share neither
-networks nor seeds with any method. Two different classifiers judge the domain: a small network on
-pixels, and a linear head on the features of the shipped extractor. If a result fools one of them,
-they disagree. Linear heads on those features judge the factors.
+networks nor seeds with any method. Two different classifiers predict the domain: a small network on
+pixels, and a linear head on the features of the shipped extractor. If a result fools only one of
+them, they disagree. Linear heads on the same features predict the factors.
 
-They are fitted once a machine, and cached under a hash of the images, factors and extractor.
+They are fitted once per machine, and cached under a hash of the images, factors and extractor.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ STEPS, BATCH = 400, 64
 
 @dataclass(frozen=True)
 class Judge:
-    """Names the domain and the factors of images. ``tensors`` is all it knows."""
+    """Predicts the domain and the factors of images. ``tensors`` holds all fitted weights."""
 
     tensors: Mapping[str, Tensor]
     extractor: Extractor
 
     def domain(self, images: Tensor) -> Tensor:
-        """Return the domain of uint8 (n, 3, S, S) images by the network on pixels, int64 (n,)."""
+        """Predict the domain of uint8 (n, 3, S, S) images with the pixel network: int64 (n,)."""
         net = _network()
         held = {k: v for k, v in self.tensors.items() if k.startswith(NETWORK)}
         net.load_state_dict({k.removeprefix(NETWORK): v for k, v in held.items()})
@@ -53,15 +53,15 @@ class Judge:
             return torch.cat([net.eval()(_shrunk(part)).argmax(1) for part in images.split(256)])
 
     def second_opinion(self, images: Tensor) -> Tensor:
-        """Return the domain by the head on the extractor's features, int64 (n,)."""
+        """Predict the domain with the linear head on the features of the extractor: int64 (n,)."""
         return self._head("domain", images)
 
     def factor(self, factor: Factor, images: Tensor) -> Tensor:
-        """Return the value of a factor, int64 (n,); `HIDDEN` where a separate one is not seen."""
+        """Predict the value of a factor, int64 (n,): `HIDDEN` if it is separate and not visible."""
         return self._head(_head_of(factor), images)
 
     def knows(self, factor: Factor) -> bool:
-        """Return whether a factor could be learned: it shows in some image of *probe*."""
+        """Return whether a factor was fitted, which needs images of *probe* that show it."""
         return f"{_head_of(factor)}.weight" in self.tensors
 
     def _head(self, name: str, images: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class Judge:
 
 
 def judge(extractor: Extractor, data: TaskData, cache: Path | None) -> Judge:
-    """Return the judge of a task; without a cache folder it is fitted anew."""
+    """Return the judge of a task from the cache. Without a cache folder, fit it."""
     parts = data.domains["probe"]
     images = torch.cat([domain.images for domain in parts])
     factors = torch.cat([domain.factors for domain in parts])
@@ -93,7 +93,7 @@ def judge(extractor: Extractor, data: TaskData, cache: Path | None) -> Judge:
 def _fitted(
     extractor: Extractor, data: TaskData, images: Tensor, factors: Tensor, domains: Tensor
 ) -> dict[str, Tensor]:
-    """Return all that a judge knows; on one thread, so that every cell would make the same one."""
+    """Fit the classifiers of a judge. With one thread, every cell gets the same judge."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -115,7 +115,7 @@ def _head_of(factor: Factor) -> str:
 
 
 def _fit_head(name: str, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Fit a linear classifier of scikit-learn and return it as tensors."""
+    """Fit a linear classifier of scikit-learn, and return its weights as tensors."""
     from sklearn.linear_model import LogisticRegression
 
     x, y = features.numpy(), labels.numpy()

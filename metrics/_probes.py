@@ -1,9 +1,9 @@
-"""Probes: classifiers that find out what a code tells. Each kind of probe sees one kind of leak.
+"""Probes: classifiers that predict labels from a code. Each kind detects one kind of leak.
 
 A logistic regression cannot see a leak in the variance, and trees cannot see one in a rotated
-direction. So a battery of probes is fitted, in several strengths and on several views of the code.
-A held-out quarter of the fitting items chooses the best probe for each label. It is then scored on
-items that had no part in the choice.
+direction. So we fit a battery of probes, with several strengths of regularisation and on several
+views of the code. For each label, we choose the probe with the best accuracy on a held-out quarter
+of the fitting items, and score it on the *test* items.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ Scores = NDArray[np.float64]
 
 
 def balanced_accuracy(said: Labels, labels: Labels) -> float:
-    """Return the mean over the classes that there are of the share that is named right."""
+    """Return the recall (share of correct predictions), averaged over the classes in `labels`."""
     return float(np.mean([np.mean(said[labels == c] == c) for c in np.unique(labels)]))
 
 
 def views(code: Tensor) -> dict[str, Features]:
-    """Return what probes look at: (n, C*H*W) always, (n, 3*C) pooled where the code is a map.
+    """Return the views of a code: flattened, (n, C*H*W), and for maps also pooled, (n, 3*C).
 
-    Pooling is by mean, standard deviation and maximum over positions, which finds content that
-    wanders.
+    The pooled view has the mean, standard deviation and maximum over positions. It detects content
+    whose position varies.
     """
     found = {"flatten": code.flatten(1)}
     if code.dim() == 4 and code.shape[2] * code.shape[3] > 1:
@@ -51,17 +51,17 @@ def views(code: Tensor) -> dict[str, Features]:
 
 
 class Probe(Protocol):
-    """Told (n, d) features and (n, F) labels, `HIDDEN` where there is none; gives F scores."""
+    """A probe, fitted on (n, d) features and (n, F) labels (`HIDDEN`: no label)."""
 
     def fit(self, x: Features, y: Labels, classes: Sequence[int]) -> Probe:
-        """Fit every label; classes says how many each of them has."""
+        """Fit a classifier for every label. `classes` is the number of classes of each label."""
 
     def scores(self, x: Features) -> list[Scores]:
-        """Return the scores of each label, (n, K) for the K classes of that label."""
+        """Return the scores for each label, (n, K) for a label with K classes."""
 
 
 class _Each:
-    """A classifier of scikit-learn for each label."""
+    """A probe that fits one classifier of scikit-learn per label."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -81,7 +81,7 @@ class _Each:
 
     def _of(self, model: Any, x: Features, classes: int) -> Scores:
         found = np.asarray(model.decision_function(x), dtype=np.float64)
-        if found.ndim == 1:  # two classes: the score of the second against the first
+        if found.ndim == 1:  # two classes: one score, second against first
             found = np.stack([-found / 2, found / 2], 1)
         every = np.repeat(found.min(1, keepdims=True) - UNSEEN, classes, 1)
         every[:, model.classes_] = found
@@ -93,9 +93,10 @@ UNSEEN = 10.0
 
 
 class _Networks:
-    """A small network with dropout and weight decay for each label, trained side by side.
+    """A probe that trains one small network per label, with dropout and weight decay.
 
-    One wide layer, cut into a block for each label: no block has a part in another one's loss.
+    The networks are trained together as one wide layer. Each label has its own block of the layer,
+    and its loss affects no other block.
     """
 
     hidden, steps, batch = 64, 500, 128
@@ -118,7 +119,7 @@ class _Networks:
                 at = torch.randint(len(data), (min(self.batch, len(data)),))
                 said = self._forward(data[at])
                 told = labels[at].T
-                # the mean over those that have the label; a batch may hold none of them
+                # the mean over the items with this label, which may be none
                 losses = nn.functional.cross_entropy(
                     said.flatten(0, 1), told.flatten(), ignore_index=HIDDEN, reduction="none"
                 ).view_as(told)
@@ -191,10 +192,11 @@ For a linear probe with an L2 penalty that is exact: its weights never leave tha
 
 @dataclass(frozen=True)
 class Told:
-    """What a fitted probe says of a label.
+    """The predictions of a fitted probe for one label.
 
-    validation: its balanced accuracy there. scores: of all items of *test*, (n, K). sharpness: by
-    what to multiply scores to make them log-odds, chosen on validation.
+    validation: balanced accuracy on the validation items. scores: scores of all *test* items,
+    (n, K). sharpness: inverse temperature that calibrates the scores, fitted on the validation
+    items.
     """
 
     kind: str
@@ -205,7 +207,7 @@ class Told:
 
     @property
     def said(self) -> Labels:
-        """The class that it names for each item of *test*."""
+        """The predicted class of each *test* item, (n,)."""
         return self.scores.argmax(1)
 
     def log_probabilities(self) -> Scores:
@@ -219,13 +221,16 @@ def tell(
     battery: dict[str, list[Callable[[], Probe]]],
     classes: Sequence[int],
 ) -> list[list[Told]]:
-    """Fit every probe of a battery on every view; return what each says of each label, best first.
+    """Fit every probe of a battery on every view of the codes.
 
     Args:
-        fit: codes, (n, C) or (n, C, H, W), and their (n, F) labels, `HIDDEN` where there is none.
-        test: codes to name.
-        battery: kinds of probes and their strengths.
-        classes: how many classes each label has, whether or not one shows in these items.
+        fit: Codes, (n, C) or (n, C, H, W), and their labels, (n, F) (`HIDDEN`: no label).
+        test: Codes whose labels are predicted.
+        battery: Kinds of probes, each in several strengths of regularisation.
+        classes: The number of classes of each label, including classes without items.
+
+    Returns:
+        For each label, the predictions of all probes, from best to worst validation accuracy.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -252,7 +257,7 @@ def tell(
 
 
 def _in_span(parts: Sequence[Features]) -> list[Features]:
-    """Rotate features to the span of the first part, where that has fewer dimensions."""
+    """Rotate features into the span of the first part, if the span has fewer dimensions."""
     first = parts[0]
     if first.shape[1] <= len(first):
         return list(parts)
@@ -261,9 +266,10 @@ def _in_span(parts: Sequence[Features]) -> list[Features]:
 
 
 def validating(labels: Labels) -> NDArray[np.bool_]:
-    """Return which of (n, F) labelled items validate, drawn once for all codes.
+    """Return which of (n, F) labelled items are validation items, the same for all codes.
 
-    Of one label, the same share of every class; of several, the same share of all items.
+    With one label, each class has the same share of validation items. With several labels, the
+    share is of all items.
     """
     groups = labels[:, 0] if labels.shape[1] == 1 else np.zeros(len(labels))
     held_out = np.zeros(len(labels), dtype=bool)
@@ -275,7 +281,7 @@ def validating(labels: Labels) -> NDArray[np.bool_]:
 
 
 def _sharpness(scores: Scores, labels: Labels) -> float:
-    """Return the inverse temperature of the least cross entropy (Guo et al., ICML 2017)."""
+    """Return the inverse temperature with the lowest cross-entropy (Guo et al., ICML 2017)."""
 
     def loss(log_sharpness: float) -> float:
         log_p = log_softmax(np.exp(log_sharpness) * scores, axis=1)
@@ -285,7 +291,7 @@ def _sharpness(scores: Scores, labels: Labels) -> float:
 
 
 def bits(told: Told, labels: Labels) -> Scores:
-    """Return the (n,) surprise in bits at the label of each item of *test*."""
+    """Return -log2 of the predicted probability of the true label of each *test* item, (n,)."""
     return -told.log_probabilities()[np.arange(len(labels)), labels] / np.log(2)
 
 

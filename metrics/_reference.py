@@ -1,7 +1,7 @@
-"""The real side of a task, computed once a machine and shared by all methods.
+"""The real side of a task: computed once per machine, and shared by all methods.
 
-It is kept under a hash of the images, the extractor with its weights, the dtype and the numbers of
-images: never under a name, so other images or weights under the same name find nothing.
+Its cache key is a hash of the images, the extractor with its weights, the dtype and the numbers of
+images. Names are not part of the key, so other images or weights never get a wrong entry.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ FORMAT = 3
 
 @dataclass(frozen=True)
 class Reference:
-    """What distances need of the real images of one domain, and of each kind of content in it."""
+    """The data that distances need: for the real images of a domain and of each kind of content."""
 
     tensors: Mapping[str, Tensor]
     kinds: Tensor | None
 
     def of_kind(self, kind: int) -> Mapping[str, Tensor]:
-        """Return the real side of the images with a kind of content."""
+        """Return the real side of the images with one kind of content."""
         assert self.kinds is not None
         return gaussian_side(self.tensors["features"][self.kinds == kind])
 
     def floor(self, measure: str) -> dict[str, float]:
-        """Return {"floor": the distance of real images}, or nothing where there were too few."""
+        """Return {"floor": the distance between real images}, or {} if there are too few images."""
         name = f"floor_{measure}"
         return {"floor": float(self.tensors[name])} if name in self.tensors else {}
 
@@ -44,10 +44,11 @@ class Reference:
 def reference(
     extractor: Extractor, data: TaskData, domain: int, matched: int, cache: Path | None
 ) -> Reference:
-    """Return the real side of a domain: its *probe* images.
+    """Return the real side of a domain, which consists of its *probe* images.
 
-    matched: how many generated images it will be compared with. The floors are the distances of
-    the domain's *test* images, so many at most, to it. Without a cache folder it is made anew.
+    matched: the number of generated images. The floors are the distances between the *probe* images
+    and at most `matched` *test* images of the domain. Without a cache folder, everything is
+    computed.
     """
     real = data.domains["probe"][domain].images
     held_out = data.domains["test"][domain].images[:matched]

@@ -1,4 +1,4 @@
-"""Intervals. Each random draw has a seed that its role fixes."""
+"""Confidence intervals. The seed of each random draw follows from its role."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DRAWS = 1000
 
 
 def generator(*role: object) -> np.random.Generator:
-    """Return a random generator of a role."""
+    """Return the random generator of a role."""
     return np.random.default_rng(derive("statistics", *role))
 
 
@@ -25,8 +25,8 @@ def bootstrap(
 ) -> tuple[float, float]:
     """Return the 95 % percentile bootstrap interval of a statistic of n items.
 
-    The statistic takes weights, (draws, n) counts of how often each item was drawn, and returns
-    (draws,) values. Draws that have no value are left out.
+    The statistic takes weights, (draws, n): how often each item was drawn. It returns (draws,)
+    values. Draws without a value are ignored.
     """
     weights = generator("bootstrap", n, *role).multinomial(n, np.full(n, 1 / n), size=draws)
     values = statistic(weights.astype(np.float64))
@@ -40,10 +40,11 @@ def mean_interval(items: Array, *role: object) -> tuple[float, float]:
 
 
 def jackknife_interval(value: float, left_out: Sequence[float]) -> tuple[float, float, float]:
-    """Return (lo, hi) about a value, and the value with its bias corrected.
+    """Return the 95 % jackknife interval (lo, hi) of a value, and its bias-corrected value.
 
     ``left_out`` holds the statistic without each of K groups of items. The interval is Student's
-    with K - 1 degrees of freedom; a plain bootstrap of a Frechet distance never covers the truth.
+    with K - 1 degrees of freedom. It is not a bootstrap, because the plain bootstrap interval of a
+    Frechet distance never covers the true value.
     """
     groups = np.asarray(left_out)
     k = len(groups)

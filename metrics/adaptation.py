@@ -1,9 +1,9 @@
-"""Can a classifier that is fitted with the labels of one domain classify the other domain?
+"""Does a classifier that is fitted on one domain work on the other domain?
 
 This is the test of domain adaptation. If z1 holds what an image shows (the digit) but not its
-domain, a classifier of source codes works on target codes. It never sees labels of the target. It
-is fitted on *probe* and scored on *test*. Read it beside `z1_domain_acc`: a code may hide its
-domain from every probe and still swap the classes.
+domain, a classifier that is fitted on source codes works on target codes. It is fitted without
+labels of the target. It is fitted on *probe* and scored on *test*. Read it together with
+`z1_domain_acc`: a code can hide its domain from every probe and still swap the classes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROUTES = {"da_acc": "ab", "da_acc_back": "ba", "da_acc_source": "aa"}
 
 
 class Adaptation(Metric):
-    """Accuracy of a logistic regression on z1 in the domain whose labels it has not seen."""
+    """Accuracy of a logistic regression on z1 in the domain that was not used to fit it."""
 
     name = "adaptation"
     summary = "does a classifier of one domain's z1 carry over to the other? (tasks with a label)"
@@ -66,7 +66,7 @@ class Adaptation(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return the wanted accuracies. Their detail holds the same for raw pixels."""
+        """Return the wanted accuracies. The detail holds the accuracies on raw pixels."""
         column = next((at for at, f in enumerate(data.factors) if f.name == data.label), None)
         if column is None:
             reason = f"task {data.name} names no label that both domains share"
@@ -82,7 +82,7 @@ class Adaptation(Metric):
 def _accuracies(
     source: str, asked: Sequence[str], column: int, artefacts: Artefacts, data: TaskData
 ) -> dict[str, Result]:
-    """Return the wanted accuracies of the classifier of one source domain, 'a' or 'b'."""
+    """Return the wanted accuracies of the classifier fitted on a source domain, 'a' or 'b'."""
     fit = data.domains["probe"]["ab".index(source)]
     told = fit.factors[:, column] != HIDDEN
     labels = fit.factors[told, column].numpy()
@@ -123,6 +123,6 @@ def _accuracies(
 def _classified(
     known: Tensor, labels: Labels, asked: Sequence[Tensor], classes: int
 ) -> tuple[Told, list[Labels]]:
-    """Return the logistic regression that validates best in its domain, and its answers."""
+    """Return the logistic regression with the best validation accuracy, and its predictions."""
     best = tell((known, labels[:, None]), torch.cat(list(asked)), LOGISTIC, (classes,))[0][0]
     return best, np.split(best.said, np.cumsum([len(of) for of in asked])[:-1])

@@ -21,7 +21,7 @@ FEWEST = 6
 
 
 def quantile(items: Sequence[float], q: float) -> Result:
-    """Return a quantile with its order-statistic 95 % interval, if there are enough items."""
+    """Return a quantile. With enough items, it has an order-statistic 95 % interval."""
     ordered = np.sort(np.asarray(items, dtype=np.float64))
     n = len(ordered)
     value = float(np.quantile(ordered, q))
@@ -34,8 +34,8 @@ def quantile(items: Sequence[float], q: float) -> Result:
 def rate(measured: Mapping[str, Any], name: str) -> Result:
     """Return the median rate, by the clock that suits the device.
 
-    Without a word on it, as of earlier versions of the suite, there is none: rates by the wall
-    clock of a busy machine say how busy it was.
+    Measurements of earlier versions of the suite do not name a clock, and then there is no rate:
+    the wall-clock rate on a busy machine depends on the other work.
     """
     clock = measured.get("clock")
     if clock is None:

@@ -1,8 +1,9 @@
-"""Transfer against the truth: the task draws the true results of add and remove.
+"""Transfer compared with the truth: the task renders the true results of add and remove.
 
 A transfer changes only part of an image, so an error over the whole image flatters a method that
-does nothing. Here the true change divides the image. Inside it, the error is compared with the
-error of the unchanged source. Outside it, every change is harm.
+does nothing. Here we divide the image into the pixels that the true change affects and the
+others. Inside the true change, the error is compared with the error of the unchanged source.
+Outside it, every change is harm.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ def changed(source: Tensor, truth: Tensor) -> Tensor:
 
 
 def skill(output: Tensor, source: Tensor, truth: Tensor) -> tuple[Array, Array]:
-    """Return each pair's error and the source's own error, both summed over the true change.
+    """Return the error of each output and the error of its source, summed over the true change.
 
-    The skill of a set is 1 - sum(error) / sum(own): 0 for copying the source, 1 for the truth,
-    below 0 for what is worse than doing nothing. A ratio of sums: pairs weigh by their change.
+    The skill of a set is 1 - sum(output errors) / sum(source errors). It is 1 for the truth, 0 for
+    a copy of the source, and negative for outputs that are worse than the source. As a ratio of
+    sums, it weights each pair by the size of its true change.
     """
     inside = changed(source, truth)
     error = (absolute_error(output, truth) * inside).sum((1, 2))
@@ -41,18 +43,19 @@ def skill(output: Tensor, source: Tensor, truth: Tensor) -> tuple[Array, Array]:
 
 
 def harm(output: Tensor, source: Tensor, truth: Tensor) -> tuple[Array, Array]:
-    """Return each pair's change summed outside the true change, and how many pixels that is."""
+    """Return for each pair the change outside the true change, and the number of pixels there."""
     outside = ~changed(source, truth)
     error = (absolute_error(output, source) * outside).sum((1, 2))
     return error.numpy(), outside.sum((1, 2)).to(torch.float64).numpy()
 
 
 def rank(add: Tensor, other: Tensor, truth: Truth) -> Array:
-    """Return for each source how often its result is nearer to its own truth than to the other.
+    """Return for each source how often a result is nearer to its own truth than to the other truth.
 
-    (n,) values in {0, 1/4, 1/2, 3/4, 1}: one source with two guides, both orders, a tie counts
-    half. A source whose two truths are equal pixel for pixel is NaN. What ignores its guide gets
-    1/2: where it is nearer to one truth it wins one order and loses the other.
+    Each source has two guides, so two results and two truths. The value is the mean over the two
+    results, where a tie counts half: (n,) values in {0, 1/4, 1/2, 3/4, 1}. A method that ignores
+    the guide gets 1/2, because its two results are equal: one wins where the other loses. The value
+    is NaN if the two truths are equal.
     """
 
     def nearer(result: Tensor, right: Tensor, wrong: Tensor) -> Array:
@@ -155,11 +158,11 @@ class Counterfactual(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return the wanted numbers; intervals resample whole pairs.
+        """Return the wanted numbers. The intervals resample whole pairs.
 
-        Each source and each guide stands in one pair of neighbours only, so pairs (for the rank:
-        couples of neighbours, who lend each other their guides) are independent. A couple counts
-        with those of its two pairs that have a value.
+        Each source and each guide is in one pair only, so pairs are independent. For the rank, two
+        neighbouring pairs use each other's guide, so the interval resamples couples of pairs. A
+        couple counts with those of its two pairs that have a value.
         """
         truth = data.truth
         assert truth is not None

@@ -1,12 +1,13 @@
-"""What is in which code? Probes look in both codes of B for every factor of variation.
+"""Which code holds which factor? Probes predict every factor from both codes of B images.
 
-z1 should hold what A and B share, and none of the extra content. z2 should hold the opposite. A
-constant code leaks nothing, so each number for what a code hides has one for what it holds.
+z1 should hold the common factors and no separate factor. z2 should hold the separate factors and no
+common factor. A constant code leaks nothing, so each number for leaks has a partner for what the
+code should hold.
 
-The published scores of disentanglement look at single dimensions. They punish methods that promise
-blocks: rotating a perfect code lowers MIG from .97 to .08. So MIG, SAP and DCI are block versions
-here: the units are z1 and z2, and information is what the probes find. The two groups of factors
-have equal weight, whatever their sizes.
+The published disentanglement scores measure single dimensions. This is unfair to methods whose
+units are blocks: a rotation of a perfect code lowers MIG from .97 to .08. So our MIG, SAP and DCI
+are block versions: the units are z1 and z2, and information is what the probes find. The common and
+the separate factors have equal weight, regardless of their numbers.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ CODES = ("z1", "z2")
 
 @dataclass(frozen=True)
 class _Finding:
-    """What the probes of one code find of one factor, for each of the n items of *test*.
+    """The predictions of the probes of one code for one factor, for each of n *test* items.
 
-    right: 1 where the factor is named right. surprise: bits. Both NaN where the factor is hidden.
+    right: 1 if the prediction is correct, else 0. surprise: -log2 of the probability of the true
+    value. Both are NaN if the factor is hidden.
     """
 
     probe: str
@@ -40,7 +42,7 @@ class _Finding:
 
     @property
     def chance(self) -> float:
-        """Balanced accuracy of guessing."""
+        """The balanced accuracy of guessing."""
         return 1 / self.classes
 
 
@@ -56,14 +58,14 @@ def _finding(told: Told, labels: Labels) -> _Finding:
 def explicit(finding: _Finding, weights: Array) -> Array:
     """Return (balanced accuracy - chance) / (1 - chance) for (draws, n) weights: (draws,) values.
 
-    0 = guessing, a little below where a probe guesses badly; 1 = always named right.
+    1 = always correct, 0 = guessing. It can be slightly negative.
     """
     shares = []
     for c in np.unique(finding.labels[finding.labels != HIDDEN]):
         of_class = weights[:, finding.labels == c]
         with np.errstate(invalid="ignore"):
             shares.append((of_class @ finding.right[finding.labels == c]) / of_class.sum(1))
-    with warnings.catch_warnings():  # a draw without any item of the factor has no value
+    with warnings.catch_warnings():  # a draw without items of the factor gives NaN
         warnings.simplefilter("ignore", RuntimeWarning)
         right = np.nanmean(shares, axis=0)
     return (right - finding.chance) / (1 - finding.chance)
@@ -74,9 +76,9 @@ def _accuracy(finding: _Finding, weights: Array) -> Array:
 
 
 def informative(finding: _Finding, weights: Array) -> Array:
-    """Return the usable information over the entropy of the factor, (draws,) values up to 1.
+    """Return the usable information divided by the entropy of the factor, (draws,) in [0, 1].
 
-    Xu et al., ICLR 2020. At least 0: a probe that is surer than it may be knows nothing.
+    Xu et al., ICLR 2020. Negative values, which overconfident probes give, count as 0.
     """
     seen = finding.labels != HIDDEN
     with np.errstate(invalid="ignore"):
@@ -85,7 +87,7 @@ def informative(finding: _Finding, weights: Array) -> Array:
 
 
 class Disentanglement(Metric):
-    """Information and leaks of both codes for every factor, and what they come to."""
+    """Information and leaks of both codes for every factor, and their summary scores."""
 
     name = "disentanglement"
     summary = "which factors are in which code? information, leaks, separation"
@@ -182,7 +184,7 @@ class Disentanglement(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return the wanted numbers; one bootstrap of the test images serves all of them."""
+        """Return the wanted numbers. All of them use the same bootstrap of the test images."""
         usable, left_out = _usable(data)
         groups = {
             "common": [at for at in usable if not data.factors[at].separate],
@@ -231,7 +233,7 @@ def _groups_of(name: str) -> tuple[str, ...]:
 
 
 def _usable(data: TaskData) -> tuple[list[int], list[str]]:
-    """Return the columns of the factors that can be probed, and why each other one cannot."""
+    """Return the columns of the factors that can be probed, and why the others cannot."""
     labels, truth = (data.domains[part][1].factors.numpy() for part in ("probe", "test"))
     validates = validating(labels)
     usable, left_out = [], []
@@ -288,10 +290,11 @@ def _value(name: str, found: Findings, groups: Groups, weights: Array) -> Array:
 
 
 def _dci(found: Findings, groups: Groups, weights: Array) -> Array:
-    """Return the disentanglement of Eastwood and Williams (ICLR 2018) with codes as units.
+    """Return the disentanglement of Eastwood and Williams (ICLR 2018), with codes as units.
 
-    The importance of a code for a group of factors is the mean information that it holds of them;
-    1 - entropy of a code's importances, codes weighted by theirs.
+    The importance of a code for a group of factors is its mean information about them. The
+    disentanglement of a code is 1 - the entropy of its importances. The result is the mean over
+    codes, weighted by their total importance.
     """
     importance = np.array(
         [
@@ -307,7 +310,7 @@ def _dci(found: Findings, groups: Groups, weights: Array) -> Array:
 
 
 def _detail(name: str, found: Findings, groups: Groups, data: TaskData) -> dict[str, object]:
-    """Return each factor's own value, the probe that was chosen and the chance of guessing."""
+    """Return for each factor its value, the chosen probe and the accuracy of guessing."""
     if not name.startswith(("info", "leak")):
         return {}
     _, code, group = name.split("_")

@@ -1,10 +1,11 @@
-"""Can a probe tell the domain from the common code z1? The extra content of B should not be in it.
+"""Can a probe predict the domain from the common code z1? It should hold no separate content.
 
-Probes are fitted on the *probe* part and scored on *test* (see `metrics._probes`). A leak of equal
-size is harder to see in a code with more dimensions, so a large code looks clean. Therefore the
-same probes are also tested on a planted leak of known size: that is their power.
+Probes are fitted on the *probe* part and scored on *test* (see `metrics._probes`). In a code
+with more dimensions, a leak of the same size is harder to detect, so a large code seems clean.
+Therefore the same probes are also tested on codes with a planted leak of known size. Their accuracy
+there shows their power.
 
-With more than two domains, a probe tells all of them apart. Chance is then 1 / domains, and the
+With more than two domains, a probe predicts one of all domains. Chance is then 1 / domains, and the
 leak is at most log2(domains) bits. The detail holds the chance.
 """
 
@@ -27,9 +28,10 @@ PLANTED = 2.0
 
 
 def accuracy_interval(said: Labels, labels: Labels, role: str) -> tuple[float, float]:
-    """Return the 95 % interval of the balanced accuracy: the mean of Jeffreys' of each class.
+    """Return the 95 % interval of the balanced accuracy.
 
-    Unlike a bootstrap it does not shrink to a point where all items of a class are named right.
+    It is the mean over classes of the Jeffreys interval. A bootstrap interval would have zero width
+    if all predictions were correct.
     """
     random = generator("accuracy", role, len(labels))
     draws = []
@@ -38,14 +40,14 @@ def accuracy_interval(said: Labels, labels: Labels, role: str) -> tuple[float, f
         wrong = np.sum(labels == c) - right
         draws.append(random.beta(right + 0.5, wrong + 0.5, 4000))
     lo, hi = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
-    value = balanced_accuracy(said, labels)  # at 0 and 1 it is the end of the interval
+    value = balanced_accuracy(said, labels)  # at 0 and 1 it is an end of the interval
     return min(float(lo), value), max(float(hi), value)
 
 
 def planted(n: int, dimensions: int, part: str) -> Tensor:
-    """Return Gaussian codes, n of each of two domains, whose means are `PLANTED` apart.
+    """Return Gaussian codes, n for each of two domains, whose means are `PLANTED` apart.
 
-    The direction is drawn once for all parts.
+    The direction between the means is the same for all parts.
     """
     direction = generator("planted", dimensions).standard_normal(dimensions)
     direction *= PLANTED / np.linalg.norm(direction)
@@ -55,12 +57,12 @@ def planted(n: int, dimensions: int, part: str) -> Tensor:
 
 
 def _domains(codes: Sequence[Tensor]) -> Labels:
-    """Return the domain of each code, the codes of all domains one after the other."""
+    """Return the domain of each code, one domain after the other."""
     return np.repeat(np.arange(len(codes)), [len(code) for code in codes])
 
 
 class DomainProbe(Metric):
-    """Balanced accuracy of telling the domain from z1."""
+    """Balanced accuracy of the domain as predicted from z1."""
 
     name = "domain_probe"
     summary = "can the domain be told from the common code z1?"
@@ -116,7 +118,7 @@ class DomainProbe(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return the test accuracy of the probe that validation chose."""
+        """Return the test accuracy of the probe with the best validation accuracy."""
         results = {}
         asked = {info.id for info in wanted}
         if "z1_probe_power" in asked:
@@ -160,18 +162,19 @@ def _accuracy(best: Told, truth: Labels, role: str) -> Result:
 
 
 def _leak(best: Told, truth: Labels) -> Result:
-    """Return the usable information (Xu et al., ICLR 2020): all there is less the mean surprise.
+    """Return the usable information in bits (Xu et al., ICLR 2020).
 
-    All is 1 bit of two domains. Below zero where a probe is surer than it may be.
+    It is the entropy of the domain (1 bit for two domains) minus the mean surprise. It is negative
+    if the probe is overconfident.
     """
     known = np.log2(len(np.unique(truth))) - bits(best, truth)
     return Result(float(known.mean()), *mean_interval(known, "z1_leak_bits"), len(truth))
 
 
 def _power(artefacts: Artefacts) -> Result:
-    """Return the accuracy of the linear probes at a planted leak, which is one for linear probes.
+    """Return the accuracy of the linear probes on codes with a planted linear leak.
 
-    Numbers and dimensions are those of z1, and so are the strengths and how one is chosen.
+    The codes have the number of items and of dimensions of z1. The probes are chosen as for z1.
     """
     fit, test = (artefacts.tensors[f"z1_{part}_a"] for part in ("probe", "test"))
     dimensions = int(fit[0].numel())

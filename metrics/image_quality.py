@@ -1,12 +1,12 @@
-"""How much results look like real images: Frechet distance, KID, precision, recall and relatives.
+"""Image quality of results: Frechet distance, KID, precision, recall, density, coverage.
 
 All numbers share one feature pass over each set of images. The real side is the *probe* part of the
-target domain: no training image and no guide is in it. What depends on the real side alone is
-computed once a machine and shared by all methods (`metrics._reference`). The formulas are in
+target domain, which has no training images and no guides. It is computed once per machine and
+shared by all methods (`metrics._reference`). The formulas are in
 `metrics._distances`.
 
-The Frechet distance is biased upwards by about 1/n, so compare it at equal n only. Its interval is
-that of the biased value at this n. `detail` holds the bias-corrected value, whose interval covers
+The Frechet distance is biased upwards by about 1/n, so compare it only at equal n. Its interval is
+for the biased value at this n. `detail` holds the bias-corrected value, whose interval covers
 the true distance, and the floor: the distance between two disjoint sets of real images of the same
 sizes.
 """
@@ -35,18 +35,19 @@ TARGET = {"add": 1, "remove": 0}
 def distance(made: Tensor, real: Real) -> Result:
     """Return the Frechet distance of float32 (n, D) features with its jackknife interval.
 
-    There is no value below two items, and no interval unless each side has 2 D items: the
-    jackknife fails where the covariance is singular.
+    It needs at least two items. The interval needs at least 2 D items on each side, because the
+    jackknife fails with a singular covariance.
     """
     return distance_by_kind(made, lambda _: real, torch.zeros(len(made)))
 
 
 def distance_by_kind(made: Tensor, real: Callable[[int], Real], kinds: Tensor) -> Result:
-    """Return the mean over kinds of content of the Frechet distance within a kind.
+    """Return the Frechet distance within each kind of content, averaged over kinds.
 
-    made: (n, D) features; kinds: the (n,) kind of content of each; real: gives the real side of a
-    kind. A method that gives every guide the same glasses may do well on the whole and not here.
-    The groups of the jackknife are left out of all kinds at once: kinds may share a real side.
+    made: generated features, (n, D). kinds: the kind of content of each, (n,). real: returns the
+    real side of a kind. A method that adds the same glasses for every guide can have a low overall
+    distance, but not a low distance here. The jackknife leaves out a group in all kinds at once,
+    because kinds may share a real side.
     """
     parts = [(made[kinds == kind], real(int(kind))) for kind in kinds.unique()]
     dimensions = made.shape[1]
@@ -250,7 +251,7 @@ class ImageQuality(Metric):
     )
 
     def extractor(self, settings: Settings) -> Extractor:
-        """Return what makes the features."""
+        """Return the feature extractor."""
         return avatars64()
 
     def compute(
@@ -265,7 +266,7 @@ class ImageQuality(Metric):
                 continue
             made = extractor.features(artefacts.tensors[what])
             real = reference(extractor, data, domain, len(made), settings.cache)
-            near = cache(partial(neighbourhood, real.tensors, made))  # once, for four numbers
+            near = cache(partial(neighbourhood, real.tensors, made))  # once for four metrics
             for name in asked:
                 result = _measure(name.removesuffix(f"_{what}"), made, real, what, data, near)
                 results[name] = Result(**vars(result) | {"extractor": extractor.name})
@@ -301,7 +302,7 @@ def _measure(
 
 
 class InceptionDistance(ImageQuality):
-    """True FID: Inception-v3 with the TensorFlow weights, TF1 resize, fp32."""
+    """The FID: Inception-v3 with the TensorFlow weights, the TF1 resize and fp32."""
 
     name = "inception"
     summary = "true FID; needs --inception FILE"
@@ -337,13 +338,13 @@ class InceptionDistance(ImageQuality):
     )
 
     def unavailable(self, settings: Settings) -> str:
-        """Return that the weights are not given, where they are not; refuse wrong ones."""
+        """Return the reason if no weights are given. Raise an error for wrong weights."""
         if settings.inception is None:
             return "no weights: give --inception FILE"
         check_inception(settings.inception)
         return ""
 
     def extractor(self, settings: Settings) -> Extractor:
-        """Return Inception with the user's weights."""
+        """Return Inception with the weights of the user."""
         assert settings.inception is not None
         return inception(settings.inception)

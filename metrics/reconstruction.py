@@ -18,14 +18,14 @@ WINDOW, SIGMA = 11, 1.5
 
 
 def l1(output: Tensor, target: Tensor) -> Array:
-    """Return the mean absolute error of each image, (n,) in [0, 1], from uint8 (n, 3, S, S)."""
+    """Return the mean absolute error of each uint8 (n, 3, S, S) image, (n,) in [0, 1]."""
     return ((_unit(output) - _unit(target)).abs().mean((1, 2, 3))).numpy()
 
 
 def psnr(output: Tensor, target: Tensor) -> Array:
     """Return -10 log10 of each image's mean squared error, (n,) in dB, at most 60.
 
-    The mean over images differs from the PSNR of the pooled error, which one bad image dominates.
+    The metric is the mean over images. In the PSNR of the pooled error, one bad image dominates.
     """
     error = (_unit(output) - _unit(target)).square().mean((1, 2, 3))
     return (-10 * torch.log10(error.clamp_min(10 ** (-PSNR_CAP / 10)))).numpy()
@@ -34,9 +34,9 @@ def psnr(output: Tensor, target: Tensor) -> Array:
 def ssim(output: Tensor, target: Tensor) -> Array:
     """Return the structural similarity of each image, (n,) in [-1, 1].
 
-    Wang et al., IEEE TIP 2004: Gaussian window of 11 and sigma 1.5, borders left out, no
-    down-sampling, each channel on its own, data range 1. Images below 11 px take a window of their
-    own (odd) size.
+    Wang et al., IEEE TIP 2004: Gaussian window of 11 px with sigma 1.5, no borders, no
+    down-sampling, each channel separately, data range 1. For images below 11 px, the window is the
+    largest odd size that fits.
     """
     size = min(WINDOW, (output.shape[-1] - 1) // 2 * 2 + 1)
     at = torch.arange(size, dtype=torch.float64) - size // 2

@@ -1,11 +1,12 @@
-"""Is the result what was asked for? Classifiers judge it, without the true picture.
+"""Does the result show what it should? Classifiers judge it, without the true image.
 
-`tr_specific_acc`: does the result show the guide's content? `tr_common_acc`: is it still the
-source? Both count a factor only if source and guide differ in it and both show it. So copying the
-source earns nothing in the first, and copying the guide nothing in the second.
+`tr_specific_acc`: does the result show the content of the guide? `tr_common_acc`: does it keep the
+common factors of the source? Both count a factor only if source and guide differ in it and both
+show it. So a copy of the source scores 0 in the first, and a copy of the guide scores 0 in the
+second.
 
-Cycles and diversity complete the picture. Each is easy on its own: copying the source closes every
-cycle, and noise is diverse. Do not read one of them alone.
+Cycle and diversity metrics complement them. Each of these is easy to satisfy alone: a copy of the
+source closes every cycle, and noise is diverse. So read them together.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bench.metrics._statistics import Array, bootstrap, mean_interval
 
 
 class Transfer(Metric):
-    """Domain, specific and common factors of the results."""
+    """Accuracy of the domain, the separate factors and the common factors of the results."""
 
     name = "transfer"
     summary = "do results show the guide's content and the source's face? judged by classifiers"
@@ -98,7 +99,7 @@ class Transfer(Metric):
 
 
 def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
-    """Return (p - p_source) / (p_real - p_source); p is the share judged to be of the target."""
+    """Return (p - p_source) / (p_real - p_source), where p is the share judged as target domain."""
     source, real = (data.domains["test"][d].images for d in (1 - target, target))
     said = [(judged.domain(x) == target).double().numpy() for x in (images, source, real)]
     n = len(images)
@@ -107,7 +108,7 @@ def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) 
         made, plain = (weights @ of / weights.sum(1) for of in said[:2])
         with np.errstate(invalid="ignore", divide="ignore"):
             found = (made - plain) / (said[2].mean() - plain)
-        return np.where(np.isfinite(found), found, np.nan)  # of few images some draws have none
+        return np.where(np.isfinite(found), found, np.nan)  # a draw may have no value
 
     if said[2].mean() <= said[1].mean():
         return Result(status="unavailable", reason="the classifier cannot tell real domains apart")
@@ -124,7 +125,7 @@ def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) 
 
 
 def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> Result:
-    """Return how many of the factors that count the images show correctly, as a share."""
+    """Return the share of correct factors, among the factors that count."""
     a, b = data.domains["test"]
     separate = name == "tr_specific_acc"
     owner, other = (b, a) if name != "tr_common_acc" else (a, b)
@@ -163,7 +164,7 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
 
 
 def _of_sums(above: Array, below: Array, role: str) -> tuple[float, float, float]:
-    """Return sum(above) / sum(below) over (n,) items, with its bootstrap interval."""
+    """Return sum(above) / sum(below) over n items, with its bootstrap interval."""
 
     def ratio(weights: Array) -> Array:
         with np.errstate(invalid="ignore"):
@@ -173,7 +174,7 @@ def _of_sums(above: Array, below: Array, role: str) -> tuple[float, float, float
 
 
 class Consistency(Metric):
-    """Cycles of images and codes, and diversity over guides."""
+    """Cycle consistency of images and codes, and diversity over guides."""
 
     name = "consistency"
     summary = "do cycles close, and do other guides give other results?"
@@ -273,9 +274,9 @@ def _code_cycle(made: Tensor, own: Tensor, role: str) -> Result:
 
 
 def _diversity(extractor: Extractor, artefacts: Artefacts, data: TaskData) -> Result:
-    """Return the distance of results with two guides, relative to that of the true results.
+    """Return the distance between the results of two guides, relative to that of the true results.
 
-    Two guides for each of many sources estimate the mean distance of any two guides.
+    It is averaged over many sources, each with two guides.
     """
     assert data.truth is not None
 

@@ -1,10 +1,10 @@
-"""Makes the weights of the feature extractor that ships: ``python -m tests.train_extractor``.
+"""Train the feature extractor that ships with the suite: ``python -m tests.train_extractor``.
 
-The faces are those of `avatars-glasses`, from seeds of their own, so no image of any part is among
-them. Every factor is a classification of its own; faces without glasses are one more kind. So are
-the strength of a blur and of a noise that part of each batch is given: features of clean faces
-alone learn to overlook both. Half of each batch is shown at half its resolution, so that the
-features hold for small images too.
+The faces are like those of `avatars-glasses`, but have other seeds, so they share no image with the
+task. The network classifies every factor; "no glasses" is one more kind of glasses. Part of each
+batch gets blur or noise, and the network also classifies their strengths. With clean faces only,
+the features would ignore blur and noise. Half of each batch has half the resolution, so that the
+features also work for small images.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HELD_OUT = 0.1
 
 
 def main() -> None:
-    """Draw faces, train, print the accuracy on held-out faces, write the weights."""
+    """Draw faces, train, print the accuracy on held-out faces, and write the weights."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--images", type=int, default=24_000)
     options.add_argument("--epochs", type=int, default=6)
@@ -87,7 +87,10 @@ def main() -> None:
 
 
 def faces(count: int) -> tuple[Tensor, Tensor]:
-    """Return uint8 (count, 3, 64, 64) faces, half with glasses, and their factors, 0 for hidden."""
+    """Return uint8 (count, 3, 64, 64) faces, half of them with glasses, and their factors.
+
+    A hidden factor is 0.
+    """
     task = AvatarsGlasses()
     avatars = [
         sample(task.factors if i % 2 else FACE, task.name, "extractor", i) for i in range(count)
@@ -100,9 +103,10 @@ def faces(count: int) -> tuple[Tensor, Tensor]:
 
 
 def _shown(batch: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a batch as it is shown, (N, 3, 64, 64), and (N, 2) strengths of blur and noise.
+    """Return the network input for a batch, (N, 3, 64, 64), and its blur and noise levels, (N, 2).
 
-    The first half comes by way of 32 px; of each half a quarter is blurred, another has noise.
+    The first half is reduced to 32 px and enlarged again. In each half, one quarter is blurred, and
+    another quarter has noise.
     """
     half = len(batch) // 2
     small = F.interpolate(batch[:half].float(), scale_factor=0.5, mode="area")
@@ -122,7 +126,7 @@ def _shown(batch: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def blur(images: Tensor, deviation: float) -> Tensor:
-    """Return float (N, 3, S, S) images after a Gaussian blur of a deviation in pixels."""
+    """Blur float (N, 3, S, S) images with a Gaussian of a standard deviation in pixels."""
     v2 = compat.torchvision_transforms()
     return v2.functional.gaussian_blur(images, [9, 9], [deviation, deviation])
 

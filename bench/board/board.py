@@ -1,7 +1,7 @@
 """From records to boards, one for each task and profile.
 
-A gap is shown with its reason and never averaged. Values of different extractors never share a
-column.
+A missing value is shown with its reason, and never averaged. Values of different extractors are
+never in one column.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.records.environment import machine_of
 
 @dataclass(frozen=True)
 class Board:
-    """One table: the methods of a (profile, task), best mean rank first, then the anchors.
+    """The table of one (profile, task): the methods by mean rank, then the anchors.
 
     infos: the facts of each metric. machines: for each kind of machine (see
     `bench.records.environment.machine_of`), the trained methods whose times were measured there.
@@ -43,12 +43,12 @@ class Board:
     machines: dict[str, list[str]]
 
     def cell(self, method: str, metric: str) -> Mapping[str, Any] | None:
-        """Return the row of a method and metric, or None."""
+        """Return the entry of a method and a metric, or None."""
         found = self.rows[(self.rows["method"] == method) & (self.rows["metric"] == metric)]
         return dict(found.iloc[0]) if len(found) else None
 
     def columns(self, wanted: Sequence[str]) -> list[str]:
-        """Return the columns of the wanted metrics that apply to any row."""
+        """Return the columns of the wanted metrics that apply to at least one row."""
         applying = self.rows[self.rows["status"] != "not_applicable"]
         found = list(dict.fromkeys(applying["metric"]))
         return [name for metric in wanted for name in found if base_id(name) == metric]
@@ -67,9 +67,9 @@ def boards(
     """Return a board for each (profile, task) of the records.
 
     Args:
-        records: the records.
-        table: their `frame`, where it has been made already.
-        known: the facts of known metrics; None for those that come with the suite.
+        records: The records.
+        table: Their `frame`, if it exists already.
+        known: The facts of known metrics, or None for the built-in metrics.
     """
     table = frame(records, known) if table is None else table
     infos = infos_of(records, known)
@@ -105,7 +105,7 @@ def boards(
 
 
 def _apart(rows: pd.DataFrame) -> pd.DataFrame:
-    """Give each extractor a column of its own where a metric has several: they share no scale."""
+    """If a metric has values of several extractors, give each extractor its own column."""
     named = rows["extractor"] != ""
     several = rows[named].groupby("metric")["extractor"].nunique()
     mixed = rows["metric"].isin(several[several > 1].index) & named
@@ -114,13 +114,13 @@ def _apart(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranked_by(rows: pd.DataFrame, infos: Mapping[str, MetricInfo]) -> list[str]:
-    """Return the ranked metrics with a value and a direction: a task without truth has fewer."""
+    """Return the ranked metrics with a value and a direction. Tasks without truth have fewer."""
     valued = set(rows.loc[rows["value"].notna() & (rows["better"] != ""), "metric"])
     return [metric for metric in ranked_metrics(infos) if metric in valued]
 
 
 def mean_ranks(rows: pd.DataFrame, infos: Mapping[str, MetricInfo]) -> dict[str, float]:
-    """Return the mean rank of each method by `ranked_by`, ties averaged; only complete methods."""
+    """Return the mean rank of each method that has all of `ranked_by`. Ties get the mean rank."""
     ranked = ranked_by(rows, infos)
     wide = rows[rows["metric"].isin(ranked)].pivot(index="method", columns="metric", values="value")
     wide = wide.astype(float).dropna()
@@ -136,7 +136,7 @@ def mean_ranks(rows: pd.DataFrame, infos: Mapping[str, MetricInfo]) -> dict[str,
 
 
 def _facts(here: Iterable[tuple[Record, str]]) -> dict[str, dict[str, float]]:
-    """Return the mean over seeds of what training took, for each method."""
+    """Return the training costs of each method, averaged over seeds."""
     found: dict[str, dict[str, list[float]]] = {}
     for record, label in here:
         for fact in TRAINING_FACTS:
@@ -152,7 +152,7 @@ def _facts(here: Iterable[tuple[Record, str]]) -> dict[str, dict[str, float]]:
 
 
 def _machines(here: Iterable[tuple[Record, str]]) -> dict[str, list[str]]:
-    """Return the methods that were timed on each kind of machine, in the order of their labels."""
+    """Return for each kind of machine the methods that were timed there, sorted by label."""
     found: dict[str, set[str]] = {}
     for record, label in here:
         if "steps" in record["facts"]:
@@ -162,7 +162,7 @@ def _machines(here: Iterable[tuple[Record, str]]) -> dict[str, list[str]]:
 
 
 def _seconds_of_scoring(record: Record) -> float | None:
-    """Return the CPU seconds of all numbers of a record, None where they are not known of all."""
+    """Return the CPU seconds of scoring a record, or None if some are not known."""
     families = record["facts"].get("scoring", {}).values()
     known = {name for family in families for name in family["numbers"]}
     if not known or known < set(record["metrics"]):

@@ -1,4 +1,4 @@
-"""Which columns a table of the leaderboard has: all follows from the facts of each metric."""
+"""The columns of each table of the leaderboard. They follow from the facts of each metric."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ranked_metrics(infos: Mapping[str, MetricInfo]) -> list[str]:
 
 
 def further_groups(infos: Mapping[str, MetricInfo]) -> dict[str, list[str]]:
-    """Return the metrics of each further table; that of costs is not among them."""
+    """Return the metrics of each further table, except the table of costs."""
     return {
         group: [name for name, info in infos.items() if info.group == group and not info.main]
         for group in get_args(Group)
@@ -52,11 +52,11 @@ def of_group(infos: Mapping[str, MetricInfo], group: Group) -> list[str]:
 def infos_of(
     records: Iterable[Mapping[str, Any]], known: Mapping[str, MetricInfo] | None = None
 ) -> dict[str, MetricInfo]:
-    """Return the facts of all metrics, those of metrics that no plug-in knows at the end.
+    """Return the facts of all metrics. Metrics that are only in records come last.
 
     Args:
-        records: the records that tell of unknown metrics.
-        known: the facts of known metrics; None for those that come with the suite.
+        records: The records, for metrics that are not known here.
+        known: The facts of known metrics, or None for the built-in metrics.
     """
     found = dict(shipped_infos() if known is None else known)
     for record in records:

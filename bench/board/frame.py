@@ -1,4 +1,4 @@
-"""From records to a tidy table: one row for each metric of each method, seeds put together."""
+"""From records to a tidy table: one row for each metric of each method, over all seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit  # of scipy.stats, but that takes a second to import
+from scipy.special import stdtrit  # importing scipy.stats takes a second
 
 from bench.board.columns import infos_of
 from bench.board.row_labels import row_labels
@@ -36,9 +36,9 @@ COLUMNS = (
 
 
 def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = None) -> pd.DataFrame:
-    """Return one row per (profile, task, method, metric, extractor), seeds put together.
+    """Return one row per (profile, task, method, metric, extractor), over all seeds.
 
-    known: the facts of known metrics; None for those that come with the suite.
+    known: The facts of known metrics, or None for the built-in metrics.
     """
     labels, infos = row_labels(records), infos_of(records, known)
     newest: dict[str, int] = {}
@@ -64,7 +64,7 @@ def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = No
         "extractor"
     ].transform(_one_name)
     keys = ["profile", "task", "method", "metric", "extractor"]
-    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond all numbers is shown so
+    with np.errstate(over="ignore", invalid="ignore"):  # overflows are shown as such
         rows = [
             dict(zip(keys, key, strict=True)) | _over_seeds(infos[str(key[3])], group)
             for key, group in table.groupby(keys, sort=False)
@@ -78,7 +78,7 @@ _ENTRY = ("value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "be
 
 
 def _current(entry: MetricEntry, newest: int) -> dict[str, Any]:
-    """Return what the frame takes of an entry; a value of an older version of it is a gap."""
+    """Return the fields of an entry. Values of older versions of the metric count as missing."""
     found = {key: entry.get(key, {}) for key in _ENTRY}
     if entry["version"] < newest and entry["status"] == "ok":
         reason = (
@@ -89,7 +89,7 @@ def _current(entry: MetricEntry, newest: int) -> dict[str, Any]:
 
 
 def _one_name(extractors: pd.Series) -> pd.Series:
-    """Give gaps the extractor of their neighbours, so that they stand in one row with them."""
+    """Fill in the extractor of missing values, so that they are in one row with the others."""
     names = [name for name in extractors.unique() if name]
     return extractors.replace("", names[0]) if len(names) == 1 else extractors
 
@@ -97,7 +97,7 @@ def _one_name(extractors: pd.Series) -> pd.Series:
 def _over_seeds(info: MetricInfo, group: pd.DataFrame) -> dict[str, Any]:
     """Return the row of one metric: the mean over seeds, or why there is none.
 
-    For what spreads on the log scale it is the geometric mean.
+    If the metric varies on the log scale, it is the geometric mean.
     """
     row = {
         "unit": next((u for u in group["unit"] if u), ""),
@@ -139,7 +139,8 @@ def _over_seeds(info: MetricInfo, group: pd.DataFrame) -> dict[str, Any]:
 def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
     """Return Student's 95 % interval of the mean over seeds, (k,) values, k >= 2.
 
-    With relative, of the geometric mean; a percentile bootstrap of three seeds would cover 75 %.
+    If relative, it is for the geometric mean. A percentile bootstrap of three seeds covers only
+    75 %.
     """
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
@@ -151,9 +152,10 @@ def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
 
 
 def over_seeds(details: Sequence[Any]) -> Any:
-    """Return the mean of numbers and what is equal in all; None for what seeds disagree about.
+    """Combine the details of all seeds: the mean of numbers, and other values if all are equal.
 
-    Dictionaries are put together key by key, as far as all have it, and lists item by item.
+    Other values that differ become None. Dictionaries are combined by key, for the keys that all
+    seeds have. Lists are combined item by item.
     """
     first = details[0]
     if all(isinstance(detail, dict) for detail in details):

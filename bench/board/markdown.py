@@ -1,4 +1,4 @@
-"""How boards look: the text of a cell of a table, and the leaderboard as Markdown."""
+"""The text form of boards: the text of a table cell, and the leaderboard as Markdown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NUMBERS = ("value", "lo", "hi", "n_seeds", "n_items")
 
 
 def number(value: float, digits: int | None) -> str:
-    """Return a value with so many digits after the point; None for a prefix, as in 1.5M."""
+    """Return a value with `digits` decimals. With None, use a unit prefix, as in 1.5M."""
     if not math.isfinite(value):
         return "-"
     if digits is None:
@@ -44,7 +44,7 @@ def number(value: float, digits: int | None) -> str:
 
 
 def text(board: Board, method: str, metric: str, interval: bool = True) -> str:
-    """Return the text of a cell of a table: value and interval, or why there is none."""
+    """Return the text of a table cell: the value and interval, or why there is no value."""
     row = board.cell(method, metric)
     if row is None:
         return "not run"
@@ -59,7 +59,7 @@ def text(board: Board, method: str, metric: str, interval: bool = True) -> str:
 
 
 def csv(table: pd.DataFrame) -> str:
-    """Return the tidy frame as CSV; no text of it is a formula for a spreadsheet."""
+    """Return the tidy frame as CSV. A spreadsheet will not run any text of it as a formula."""
     texts = {name for name in table.columns if name not in NUMBERS}
     shown = {name: [csv_text(str(cell)) for cell in table[name]] for name in texts}
     return str(table.assign(**shown).to_csv(index=False))
@@ -116,7 +116,7 @@ def _table(board: Board, metrics: Sequence[str], ranked: bool = False) -> str:
 
 
 def _factor_table(board: Board, group: str) -> str:
-    """Return what probes find of each factor in each code, the mean over seeds."""
+    """Return a table of what the probes find for each factor in each code, averaged over seeds."""
     infos = [info for info in board.infos.values() if info.group == group and info.code]
     found = []
     for method in board.order:
@@ -138,13 +138,13 @@ def _factor_table(board: Board, group: str) -> str:
 
 
 def _details(cell: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what explains the value of a row."""
+    """Return the details of an entry."""
     found = json.loads(cell["detail"] or "{}") if cell else {}
     return found if isinstance(found, dict) else {}
 
 
 def _detail(board: Board, metric: str, key: str) -> Any:
-    """Return a detail that all methods share, from the first that has it, or None."""
+    """Return a detail that is equal for all methods, from the first that has it, or None."""
     of_metric = board.rows[board.rows["metric"] == metric]
     found = (_details({"detail": text}).get(key) for text in of_metric["detail"])
     return next((value for value in found if value is not None), None)
@@ -178,7 +178,7 @@ _KIND_OF_MACHINE = (
 
 
 def _measured_on(board: Board) -> str:
-    """Return which machines the times of a board are of: they compare within one kind only."""
+    """Return a note on the machines of the times, which compare only within one kind."""
     names = {machine: markdown_prose(machine) for machine in board.machines}
     if len(names) == 1:
         return f"{_KIND_OF_MACHINE}: {min(names.values())}."
@@ -194,7 +194,7 @@ def _seeds(board: Board, method: str) -> int:
 
 
 def _references(board: Board) -> list[str]:
-    """Return what values are to be held against: chance, and what real images score."""
+    """Return reference values for the metrics: chance, and the scores of real images."""
     said = []
     for info in board.infos.values():
         found = _detail(board, info.id, info.reference) if info.reference else None

@@ -1,4 +1,4 @@
-"""Writes and prints the leaderboard of a results folder. It needs no torch."""
+"""Write and print the leaderboard of a results folder. It needs no torch."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def write_leaderboard(
     """Write the leaderboard of a results folder and print it.
 
     Args:
-        console: where to print.
-        store: the results folder.
-        only: the (profile, task) pairs to print; all are written.
-        must_write: whether a folder that is read-only is an error; else a line says so.
-        known: the facts of known metrics; None for those that come with the suite.
+        console: Where to print.
+        store: The results folder.
+        only: The (profile, task) pairs to print. All pairs are written.
+        must_write: Whether a read-only folder is an error. If not, a line says so.
+        known: The facts of known metrics, or None for the built-in metrics.
 
     Returns:
-        Whether there was a record to show.
+        Whether there is a record to show.
 
     Raises:
-        UserError: the files cannot be written. The tables are printed before.
+        UserError: The files cannot be written. The tables are printed first.
     """
     records, damaged = store.records()
     for record in damaged:
@@ -82,7 +82,7 @@ def _print_board(console: Console, board: Board) -> None:
 
 
 def _head(board: Board, column: str) -> str:
-    """Return the label of a metric, its extractor where it has several, and its direction."""
+    """Return the label of a metric, its direction, and its extractor if there are several."""
     name = base_id(column)
     extractor = column.removeprefix(name)
     return f"{board.infos[name].label}{extractor}\n({ARROWS.get(board.better(column), '')})"

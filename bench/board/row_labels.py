@@ -1,4 +1,4 @@
-"""Labels of the rows of a board: a name, and the differences from other rows of that name."""
+"""Labels of the rows of a board: a name, and the differences from other rows of the same name."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ The source of a metric does not matter here: the metric's ``version`` tells whet
 def row_labels(records: Sequence[Record]) -> list[str]:
     """Return the label of each record. Labels of different cells differ.
 
-    Cells share a label only if they differ in nothing but their seed and the method has the same
-    source. If a condition of the images or the machine differs anywhere on a board, every row names
-    its own. An anchor names only what distinguishes it from other rows of the same anchor.
+    Two cells share a label only if they differ only in their seed, and the method has the same
+    source. If a condition of the images or the machine differs anywhere on a board, every label
+    shows it. An anchor names only what distinguishes it from other rows of the same anchor.
     """
     boards: dict[tuple[str, str], list[int]] = {}
     for at, record in enumerate(records):
@@ -71,13 +71,13 @@ def _of_board(records: Sequence[Record]) -> list[str]:
             cells.setdefault(labels[at], {}).setdefault(cell, []).append(at)
     for alike in cells.values():
         for cell, same in alike.items() if len(alike) > 1 else ():
-            for at in same:  # unlike cells whose labels look the same
+            for at in same:  # different cells with equal labels
                 labels[at] += f"#{cell[:8]}"
     return labels
 
 
 def _is_trained(record: Record) -> bool:
-    """Return whether the record is of a method that was trained here."""
+    """Return whether the method of a record was trained here."""
     identity = record["identity"]
     return identity["method"] not in ANCHORS and not is_imported(identity)
 
@@ -85,7 +85,7 @@ def _is_trained(record: Record) -> bool:
 def _sources(records: Sequence[Record]) -> list[str]:
     """Return the source of the method for each record of a label, or '' if there is only one.
 
-    A cell that failed has no source. With several sources, its source is "unknown".
+    A failed cell has no source. If there are several sources, its source is "unknown".
     """
     found = [record.get("sources", {}).get(record["identity"]["method"]) for record in records]
     if len(set(found) - {None}) < 2:
@@ -100,7 +100,7 @@ def _differing(identities: Sequence[Mapping[str, Any]]) -> set[str]:
 
 
 def _known(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an identity without its seed, with configuration and numbers on one level."""
+    """Return an identity without its seed, as a flat dictionary."""
     known = {k: v for k, v in identity.items() if k not in ("seed", "config", "numbers")}
     for part in ("numbers", "config"):
         taken = {*known, SOURCE}

@@ -1,1 +1,1 @@
-"""Compares records and code with a baseline: has anything become worse?"""
+"""Comparison of records and code with a baseline: has anything become worse?"""

@@ -1,8 +1,8 @@
 """The baseline: the numbers of one profile that later code must reproduce, and why they hold.
 
-A baseline is one sealed JSON file; `bench.check.baseline_schema` says what each key holds. Its rows
-put the seeds of a method on a task together. A check puts its records together in the same way and
-compares row with row. Needs no torch.
+A baseline is one sealed JSON file. `bench.check.baseline_schema` describes its keys. Each row holds
+all seeds of a method on a task. A check groups its records into rows in the same way, and compares
+the rows. This module needs no torch.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ CPU_SECONDS: Final = "cpu_seconds"
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
-    """Return one row for all records that differ in nothing but the seed and the threads."""
+    """Group records into rows. Records of one row differ only in the seed and the threads."""
     alike: dict[str, list[Record]] = {}
     for record in records:
         if record["status"] != BUSY and not is_imported(record["identity"]):
@@ -69,7 +69,7 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
 
 
 def name_of(row: Row) -> str:
-    """Return the name of a row, for people."""
+    """Return the readable name of a row."""
     return f"{row['label']} on {row['task']}"
 
 
@@ -136,15 +136,15 @@ def means(row: Row) -> dict[str, float]:
 
 
 def mean_of(values: Sequence[float]) -> float:
-    """Return the mean of values, infinite if their sum is too large for a float."""
+    """Return the mean of values, or infinity if their sum overflows."""
     with np.errstate(over="ignore"):
         return float(np.mean(values))
 
 
 def seed_values(rows: Sequence[Row], seed: int | None) -> dict[str, dict[str, float]]:
-    """Return the metrics of each row by label: of one seed, or the means for None.
+    """Return the metrics of each row by label: for one seed, or the means if the seed is None.
 
-    An anchor has one seed, and its values serve for all seeds.
+    An anchor has one seed. Its values are used for all seeds.
     """
     found = {}
     for row in rows:
@@ -167,10 +167,10 @@ def make(
 ) -> Baseline:
     """Return the baseline of the records of a profile.
 
-    known: the facts of known metrics; None for those that come with the suite.
+    known: The facts of known metrics, or None for the built-in metrics.
 
     Raises:
-        UserError: there are none, a cell failed, seeds are missing, or different code made them.
+        UserError: There are no records, a cell failed, seeds are missing, or the code differs.
     """
     rows = [row for row in rows_of(records) if row["profile"] == profile]
     if not rows:
@@ -185,7 +185,7 @@ def make(
     kept.pop("command", None)
     kept.pop("options", None)
     versions = [one["versions"] for one in environments if "versions" in one]
-    if versions:  # a cell knows only the libraries that it has imported
+    if versions:  # a cell lists only the libraries that it imported
         kept["versions"] = {name: v for one in reversed(versions) for name, v in one.items()}
     claims = {}
     for task in dict.fromkeys(row["task"] for row in rows):
@@ -218,7 +218,7 @@ def _require_whole(rows: Sequence[Row]) -> None:
 
 
 def _why_not_whole(row: Row, seeds: Sequence[int]) -> str:
-    """Return why a row cannot stand in a baseline, or ''."""
+    """Return why a row cannot be part of a baseline, or ''."""
     for failed, reason in row["failed"].items():
         return f", seed {failed} failed: {reason}"
     if row["mixed"]:
@@ -239,10 +239,10 @@ def _why_not_whole(row: Row, seeds: Sequence[int]) -> str:
 
 
 def read(path: Path) -> Baseline:
-    """Return a baseline in the contract of today.
+    """Read a baseline, and convert it to the current format.
 
     Raises:
-        UserError: there is none, or it cannot be used.
+        UserError: The file does not exist, or it cannot be used.
     """
     try:
         found = read_sealed(path)
@@ -269,7 +269,7 @@ def read(path: Path) -> Baseline:
 
 
 def read_if_there(path: Path) -> Baseline | None:
-    """Return a baseline, or None if the file does not exist."""
+    """Read a baseline. Return None if the file does not exist."""
     return read(path) if path.exists() else None
 
 
@@ -277,7 +277,7 @@ def write(path: Path, baseline: Baseline, old: Baseline | None) -> None:
     """Write a baseline. It keeps the list of updates of the old one.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: It cannot be written.
     """
     updates = [*baseline["updates"], *(old["updates"] if old else [])]
     try:
@@ -291,7 +291,7 @@ def usable_records(store: Store) -> list[Record]:
     """Return the records of a folder.
 
     Raises:
-        UserError: it has none, or one of them cannot be used.
+        UserError: There are no records, or a record cannot be used.
     """
     store.require_records()
     records, damaged = store.records()
@@ -303,8 +303,8 @@ def usable_records(store: Store) -> list[Record]:
 def changes(old: Baseline, new: Baseline) -> list[tuple[str, str, str, str, str]]:
     """Return all differences between two baselines, as texts.
 
-    Each has a row, a metric, the old and the new mean, and their distance in units of the old
-    standard deviation over seeds.
+    Each difference has a row, a metric, the old mean, the new mean, and their distance in units of
+    the old standard deviation over seeds.
     """
     before, after = ({(r["task"], r["label"]): r for r in b["rows"]} for b in (old, new))
     found: list[tuple[str, str, str, str, str]] = []

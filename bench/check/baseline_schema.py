@@ -1,6 +1,6 @@
-"""The contract of a baseline file: every key, what it holds, and when it is absent.
+"""The format of a baseline file: every key, what it holds, and when it is absent.
 
-A change here raises `SCHEMA` and adds a step to `migrated`.
+After a change here, increase `SCHEMA` and add a step to `migrated`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RowMetric(TypedDict):
 
     values: list[Number | None]  # in the order of the seeds; None: that seed has no value
     status: Status  # the worst of all seeds
-    reason: str  # of the worst; "" if all have a value
+    reason: str  # of the worst status; "" if all seeds have a value
     family: str  # what the metric's family says of it; "" if no seed has it
     version: Whole | Literal[""]
     extractor: str
@@ -44,7 +44,7 @@ class RowMetric(TypedDict):
 
 
 class RowFacts(TypedDict, total=False):
-    """Facts that are equal in all seeds and on all machines; those of training only if trained."""
+    """Facts that all seeds and machines share. Some exist only for trained methods."""
 
     pixel_hash: str
     steps: Count
@@ -53,26 +53,26 @@ class RowFacts(TypedDict, total=False):
 
 
 class Row(TypedDict):
-    """One method on one task, in all seeds that were run alike."""
+    """One method on one task, with all seeds that were run under equal conditions."""
 
     label: str
-    settings: Settings  # what `--set` changed, {} for nothing
+    settings: Settings  # the changes by `--set`, or {}
     task: str
     profile: str
     identity: Conditions
     seeds: list[Count]  # of the cells that did not fail
-    failed: dict[str, str]  # reasons, by seed
+    failed: dict[str, str]  # the reason for each failed seed
     sources: dict[str, str]  # source hash of each plug-in, by name
-    mixed: NotRequired[Count]  # seeds that other code made; absent: edited by hand
+    mixed: NotRequired[Count]  # number of seeds run by other code; absent: edited by hand
     machine: str  # kind of machine; "" if no seed has finished
     facts: RowFacts
     cpu_seconds: list[Positive | None]  # of training, in the order of the seeds; None: not known
-    options: NotRequired[Options]  # what the user said of the images; absent: early baselines
+    options: NotRequired[Options]  # the user's image options; absent: early baselines
     metrics: dict[str, RowMetric]  # by id
 
 
 class Tolerance(TypedDict):
-    """By how much a golden metric may differ on another processor."""
+    """How much a golden metric may differ on another processor."""
 
     value: Amount
     lo: Amount
@@ -103,7 +103,7 @@ class GoldenRow(TypedDict):
 
     method: str
     config: dict[str, Any]
-    side: Ordinal  # of the images, pixels
+    side: Ordinal  # of the images, in pixels
 
 
 class Golden(TypedDict):
@@ -128,7 +128,7 @@ class Baseline(TypedDict):
 
 
 def migrated(baseline: dict[str, Any]) -> dict[str, Any]:
-    """Return a baseline, which nobody has checked yet, in the contract of today."""
+    """Convert an unchecked baseline to the current format."""
     rows = baseline.get("rows")
     if baseline["schema"] == 1 and isinstance(rows, list):
         rows = [_with_settings(row) if isinstance(row, dict) else row for row in rows]
@@ -141,7 +141,7 @@ def _with_settings(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def error_in_baseline(value: Any) -> str:
-    """Return what is wrong with a baseline, in one line, or ''."""
+    """Return the first error in a baseline as one line, or ''."""
     if said := error_in(Baseline, value):
         return said
     found = (_error_in_row(row, f"rows[{at}]") for at, row in enumerate(value["rows"]))
@@ -149,7 +149,7 @@ def error_in_baseline(value: Any) -> str:
 
 
 def _error_in_row(row: Row, where: str) -> str:
-    """Return what is wrong with a row whose types are right, or ''."""
+    """Return the first error in a row whose types are correct, or ''."""
     seeds = row["seeds"]
     if len(set(seeds)) < len(seeds):
         return f"{where}.seeds: a seed stands there twice"

@@ -1,4 +1,4 @@
-"""The verbs `check` and `baseline`."""
+"""The commands `check` and `baseline`."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ LAYERS = (Layer.EXACT, Layer.GOLDEN, Layer.ORDERING, Layer.STATISTICAL)
 
 @dataclass(frozen=True)
 class Options:
-    """The options that both verbs have.
+    """The options that both commands share.
 
     Attributes:
         console: Where to print.
-        path: The file of the baseline.
+        path: The baseline file.
         results: The folder of records.
         cache: The folder of rendered tasks.
-        plugins: Files of the user.
-        said: The user's options for the images of the task.
+        plugins: The plug-in files of the user.
+        said: The user's options for the task images.
     """
 
     console: Console
@@ -65,17 +65,17 @@ class Options:
 
 @dataclass(frozen=True)
 class Reports:
-    """The files that a check writes, or None."""
+    """The paths of the reports that a check writes. None: not written."""
 
     json: Path | None = None
     junit: Path | None = None
     markdown: Path | None = None
 
     def require_writable(self) -> None:
-        """Make sure that each can be written, before anything is run.
+        """Make sure that all reports can be written, before anything is run.
 
         Raises:
-            UserError: One cannot, or two are the same file.
+            UserError: A report cannot be written, or two reports are the same file.
         """
         paths = [path for path in (self.json, self.junit, self.markdown) if path is not None]
         for path in paths:
@@ -95,10 +95,10 @@ def check(
 ) -> int:
     """Compare records and code with a baseline, report the findings, and return the exit code.
 
-    With run, the first `FEWEST_SEEDS` seeds of each cell of the baseline are run again first.
+    With `run`, it first runs the first `FEWEST_SEEDS` seeds of each row of the baseline again.
 
     Raises:
-        UserError: there is no such baseline, there are no records, or a layer does not exist.
+        UserError: The baseline, the records or a layer do not exist.
     """
     for layer in layers:
         if layer not in LAYERS:
@@ -125,10 +125,10 @@ def check(
 
 
 def check_speed(options: Options, revision: str, lenient: bool, reports: Reports) -> int:
-    """Compare the speed of the methods of the suite with a revision of it; return the exit code.
+    """Compare the speed of the built-in methods with that of a revision. Return the exit code.
 
     Raises:
-        UserError: there is no such revision, or its code cannot be timed.
+        UserError: The revision does not exist, or its code cannot be timed.
     """
     from bench.check.speed import compare_speed
 
@@ -139,7 +139,7 @@ def check_speed(options: Options, revision: str, lenient: bool, reports: Reports
 
 
 def golden_now(options: Options, golden: Mapping[str, Any] | None) -> list[Finding]:
-    """Return the verdicts of the golden layer on the current code."""
+    """Return the findings of the golden layer for the current code."""
     if golden is None:
         said = "the baseline was written with --no-golden"
         return [Finding(Verdict.NOT_COMPARED, Layer.GOLDEN, "all methods", "all", said=said)]
@@ -164,7 +164,7 @@ def _tell(
     reports: Reports,
     all_rows: bool = False,
 ) -> int:
-    """Print and write the findings; return the exit code."""
+    """Print the findings, write the reports, and return the exit code."""
     if all(finding.verdict is Verdict.NOT_COMPARED for finding in findings):
         findings = [*findings, _no_verdict("all", "nothing of it could be compared")]
     code = exit_code(findings, lenient)
@@ -192,11 +192,11 @@ def run_cells(
     Args:
         options: The options of the check.
         baseline: The baseline.
-        jobs: Cells at a time, or None for the number of cores.
+        jobs: The number of parallel cells, or None for the number of cores.
         engine: The engine that runs them.
 
     Returns:
-        The baseline with only the rows that were run, and a finding for each other row.
+        The baseline with only the rows that were run, and a finding for each row that was not.
     """
     from bench.check.rerun import plan_again
     from bench.plan.plan import jobs_for
@@ -219,17 +219,17 @@ def run_cells(
 def write_baseline(
     options: Options, profile: str, choice: Choice, reason: str, with_golden: bool
 ) -> int:
-    """Write the baseline of the records of a profile, and show how it differs from the old one.
+    """Write the baseline of a profile from its records, and show the changes from the old one.
 
     Args:
-        options: The options of the verb.
+        options: The options of the command.
         profile: The profile.
-        choice: Which of its records to take.
+        choice: Which records of the profile to use.
         reason: Why the baseline is written.
         with_golden: Whether to measure golden numbers.
 
     Raises:
-        UserError: Records are missing or failed, none is chosen, or no reason is given.
+        UserError: Records are missing, failed or not chosen, or there is no reason.
     """
     if not reason.strip():
         raise UserError("--reason: say in a few words why the baseline is written (it is kept)")
@@ -256,7 +256,7 @@ def write_baseline(
 
 
 def _golden(options: Options, profile: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return golden numbers of all methods: as the rows configure them, or as the profile does."""
+    """Return the golden numbers of all methods, with the config of their rows or of the profile."""
     from bench.check.golden.measure import elsewhere, with_tolerances
 
     registry = Registry(options.plugins)

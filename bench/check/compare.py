@@ -1,6 +1,6 @@
-"""Compares records with a baseline: finds the rows that can be compared, and runs the layers.
+"""Comparison of records with a baseline: find the comparable rows, and run the layers.
 
-exact        identities, counted numbers, metrics and their versions (`bench.check.exact`)
+exact        identities, counts, metrics and their versions (`bench.check.exact`)
 ordering     known floors and ceilings, and which method leaks (`bench.check.orderings`)
 statistical  every metric and the CPU seconds, over seeds (`bench.check.statistical`)
 
@@ -30,9 +30,9 @@ def compare_records(
     layers: Sequence[str],
     known: Mapping[str, MetricInfo] | None = None,
 ) -> list[Finding]:
-    """Return the verdicts of the layers that need only records.
+    """Return the findings of the layers that need only records.
 
-    known: the facts of known metrics; None for those that come with the suite.
+    known: The facts of known metrics, or None for the built-in metrics.
     """
     infos = shipped_infos() if known is None else known
     current = rows_of(records)
@@ -60,7 +60,7 @@ def compare_records(
 
 
 def _other_versions(baseline: Baseline, records: Sequence[Record]) -> Iterator[Finding]:
-    """Note which libraries are others than the baseline's: it may explain what follows."""
+    """Report library versions that differ from the baseline. They may explain other findings."""
     if not records:
         return
     base, here = baseline["environment"], records[0]["environment"]
@@ -69,14 +69,16 @@ def _other_versions(baseline: Baseline, records: Sequence[Record]) -> Iterator[F
         for environment in (base, here)
     )
     libraries = base.get("versions", {}), here.get("versions", {})
-    both = libraries[0].keys() & libraries[1].keys()  # a cell names those that it has imported
+    both = (
+        libraries[0].keys() & libraries[1].keys()
+    )  # a cell lists only the libraries that it imported
     was["versions"], now["versions"] = ({name: of[name] for name in both} for of in libraries)
     if apart := _differences(was, now):
         yield new_here("environment", "versions", "; ".join(apart))
 
 
 def _counterpart(base: Row, current: Sequence[Row]) -> Row | None:
-    """Return the row of the same method whose identity differs least, best the same label."""
+    """Return the row of the same method with the most similar identity. Prefer the same label."""
 
     def unlike(row: Row) -> tuple[int, bool]:
         return len(_differences(base["identity"], row["identity"])), row["label"] != base["label"]
@@ -105,7 +107,7 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "
 
 
 def _not_comparable(base: Row, now: Row | None) -> Iterator[Finding]:
-    """Give the finding that a row of the baseline cannot be compared, if so."""
+    """Yield a finding if a row of the baseline cannot be compared."""
     name = name_of(base)
     if now is None:
         yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "row", "there", "missing",

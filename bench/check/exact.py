@@ -1,4 +1,4 @@
-"""The exact layer: counted numbers, the set of metrics, and the values of anchors must be equal."""
+"""The exact layer: counts, the set of metrics, and the values of anchors must be equal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONSTANT = 1e-3
 
 
 def compare_exact(base: Row, now: Row, infos: Mapping[str, MetricInfo]) -> Iterator[Finding]:
-    """Return the verdicts on what two rows of one identity must have in common."""
+    """Yield findings for all that must be equal in two rows with the same identity."""
     name = name_of(base)
     for seed, reason in now["failed"].items():
         yield Finding(Verdict.FAILED, Layer.EXACT, name, f"seed {seed}", "ok", "failed", "", reason)
@@ -76,7 +76,7 @@ def other_metric(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _constant(name: str, metric: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Finding:
-    """Compare a value of an anchor, which has no randomness."""
+    """Compare a value of an anchor. Anchors are deterministic."""
     base, value = was["values"][0], now["values"][0]
     allowed = CONSTANT * abs(base) + 1.5 / max(was["n"] or 1, 1)
     off = abs(value - base) / allowed
@@ -87,5 +87,5 @@ def _constant(name: str, metric: str, was: Mapping[str, Any], now: Mapping[str, 
 
 
 def new_here(row: str, what: str, said: str) -> Finding:
-    """Return the note that the baseline does not have something."""
+    """Return a finding for something that is new since the baseline."""
     return Finding(Verdict.NOT_COMPARED, Layer.EXACT, row, what, said=said)

@@ -44,8 +44,8 @@ class Finding:
         base: Its value in the baseline.
         now: Its current value.
         allowed: The allowed difference.
-        said: What it means, in a few words.
-        excess: The difference as a multiple of the allowed one. It orders equal verdicts.
+        said: A short explanation.
+        excess: The difference divided by the allowed difference. It orders equal verdicts.
     """
 
     verdict: Verdict
@@ -73,7 +73,7 @@ def number(value: float) -> str:
 
 
 def exit_code(findings: Sequence[Finding], lenient: bool) -> Exit:
-    """Return the exit code of the worst verdict. With lenient, inconclusive is fine."""
+    """Return the exit code of the worst verdict. If lenient, inconclusive counts as passed."""
     found = {finding.verdict for finding in findings}
     if lenient:
         found.discard(Verdict.INCONCLUSIVE)

@@ -1,8 +1,9 @@
-"""The three-way gate: is a number surely worse by more than is tolerated, surely not, or unclear?
+"""The three-way gate: is a number worse by more than the tolerance, is it not, or is it unclear?
 
-The statistics of seeds. Values are turned first so that larger is worse, and put on the log scale
-if their spread is relative. The test is Welch's, or the paired one if both sides have the same
-seeds. Holm's correction covers all comparisons of a check.
+The gate compares values over seeds. It first orients the values so that larger is worse, and takes
+logs if the spread over seeds is proportional to the value. The test is Welch's t-test, or the
+paired t-test if both sides have the same seeds. Holm's correction covers all comparisons of a
+check.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ HUGE = 1e150
 
 @dataclass(frozen=True)
 class Shift:
-    """The samples of which the shift is tested: by how much the second is larger.
+    """The samples of a test. The shift is the second mean minus the first.
 
     Attributes:
         new: The second sample, or the differences if samples are paired, (n,).
@@ -44,21 +45,21 @@ class Shift:
 
     @property
     def mean(self) -> float:
-        """The mean shift, or 0 if the values are too large to compute with."""
+        """The mean shift, or 0 if the values are too large for a computation."""
         if not self.is_computable:
             return 0.0
         return float(self.new.mean() - (0.0 if self.base is None else self.base.mean()))
 
     @property
     def is_computable(self) -> bool:
-        """Whether means and variances are numbers whose squares do not overflow."""
+        """Whether the squares of means and variances are finite."""
         with np.errstate(over="ignore", invalid="ignore"):
             moments = [(x.mean(), x.var(ddof=1)) for x in self._samples]
         return all(np.isfinite(mean) and variance < HUGE for mean, variance in moments)
 
     @property
     def has_spread(self) -> bool:
-        """Whether the values of a sample differ."""
+        """Whether a sample has values that differ."""
         return any(x.std(ddof=1) > 0 for x in self._samples)
 
     @property
@@ -71,12 +72,12 @@ class Shift:
 
 
 def oriented(values: Sequence[float], better: str, relative: bool) -> Values:
-    """Return values turned so that larger is worse, as logs if relative.
+    """Return values oriented so that larger is worse, as logs if relative.
 
-    For "near 1" it is the distance from 1.
+    For "near 1", return the distance from 1.
 
     Raises:
-        ValueError: A relative value is not above zero.
+        ValueError: A relative value is not positive.
     """
     x = np.asarray(values, dtype=np.float64)
     if relative:
@@ -94,7 +95,7 @@ def welch(base: Values, new: Values) -> Shift:
 
 
 def paired(base: Values, new: Values) -> Shift:
-    """Return the shift between two samples whose items belong together."""
+    """Return the shift between two samples whose items form pairs."""
     with np.errstate(over="ignore", invalid="ignore"):
         return Shift(new - base)
 
@@ -107,7 +108,7 @@ def chance_above(shift: Shift, limit: float) -> float:
         return 0.0 if shift.mean > limit else 1.0
     new, base = shift.new, shift.base
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # scipy warns of nearly equal values
+        warnings.simplefilter("ignore", RuntimeWarning)  # scipy warns about nearly equal values
         if base is None:
             tested = stats.ttest_1samp(new, limit, alternative="greater")
         else:
@@ -150,9 +151,9 @@ def judge(
 ) -> list[str]:
     """Return "regressed", "improved", "pass" or "inconclusive" for each comparison of a check.
 
-    regressed: surely worse by more than delta, with Holm's correction over all comparisons.
-    improved: surely better by more than delta, likewise. pass: surely not worse by more than delta.
-    inconclusive: none of these.
+    regressed: significantly worse by more than delta, with Holm's correction over all comparisons.
+    improved: significantly better by more than delta, with the same correction. pass: significantly
+    not worse by more than delta. inconclusive: none of these.
     """
     worse = holm([chance_above(c.shift, c.delta) for c in comparisons], alarm)
     better = holm([chance_above(c.shift.turned(), c.delta) for c in comparisons], alarm)

@@ -1,7 +1,7 @@
-"""Claims that must hold whatever the exact numbers are: known floors and ceilings, and who leaks.
+"""Claims that must hold at any exact values: known floors and ceilings, and who leaks.
 
-The facts of each metric state its claims (`MetricInfo`). A claim has a gap: it is positive where
-the claim holds, and large where it holds clearly. A baseline keeps the claims that hold with every
+`MetricInfo` states the claims of each metric. A claim has a gap, which is positive if the claim
+holds, and large if it holds clearly. A baseline keeps the claims that hold with every
 seed, each with its smallest gap. A check demands half of that gap.
 """
 
@@ -25,7 +25,7 @@ SHARE = 0.5
 def gaps(values: Values, known: Mapping[str, MetricInfo] | None = None) -> dict[str, float]:
     """Return the gap of every claim that can be tested with these values.
 
-    known: the facts of known metrics; None for those that come with the suite.
+    known: The facts of known metrics, or None for the built-in metrics.
     """
     methods = {label: of for label, of in values.items() if label not in ANCHORS}
     found: dict[str, float] = {}
@@ -50,12 +50,12 @@ def gaps(values: Values, known: Mapping[str, MetricInfo] | None = None) -> dict[
 
 
 def _share_below(value: float, other: float) -> float:
-    """Return by which share a value lies below another one that is positive."""
+    """Return how far a value is below a positive other value, as a fraction of the other."""
     return 1 - value / other if other > 0 else -1.0
 
 
 def smallest(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the smallest gap of each claim that held in every seed that could test it."""
+    """Return the smallest gap of each claim that holds in every seed that can test it."""
     claims = list(dict.fromkeys(claim for of_seed in of_seeds for claim in of_seed))
     least = {c: min(of_seed[c] for of_seed in of_seeds if c in of_seed) for c in claims}
     return {claim: gap for claim, gap in least.items() if gap > 0}

@@ -63,7 +63,7 @@ def as_json(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
 
 
 def as_junit(findings: Sequence[Finding]) -> str:
-    """Return JUnit XML: a test case for each number, skipped if there is no verdict."""
+    """Return JUnit XML with a test case for each number. Without a verdict, it is skipped."""
     suite = ElementTree.Element("testsuite", name="contentbench check")
     counts = {"failure": 0, "error": 0, "skipped": 0}
     kinds = {
@@ -93,7 +93,7 @@ def as_junit(findings: Sequence[Finding]) -> str:
 
 
 def as_markdown(findings: Sequence[Finding], code: Exit, baseline: str) -> str:
-    """Return the summary for a pull request."""
+    """Return a Markdown summary for a pull request."""
     verdict = {
         Exit.FINE: "pass",
         Exit.REGRESSION: "**regressed**",
@@ -117,7 +117,7 @@ def _markdown(finding: Finding, column: str) -> str:
 
 
 def github_lines(findings: Sequence[Finding]) -> list[str]:
-    """Return the workflow commands that GitHub shows as annotations, the worst of each level."""
+    """Return workflow commands, which GitHub shows as annotations: the worst of each level."""
     by_level: dict[str, list[str]] = {}
     for finding in worst_first(findings):
         if level := _LEVELS.get(finding.verdict):
@@ -128,7 +128,7 @@ def github_lines(findings: Sequence[Finding]) -> list[str]:
 
 
 def tell_github(console: Console, findings: Sequence[Finding], markdown: str) -> None:
-    """Write annotations and the summary if this is a job of GitHub."""
+    """Write the annotations and the summary, if this is a GitHub job."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_lines(findings):
             say(console, line)
@@ -142,7 +142,7 @@ def tell_github(console: Console, findings: Sequence[Finding], markdown: str) ->
 
 
 def require_writable(path: Path) -> None:
-    """Make sure that a file can be written, before the work begins.
+    """Make sure that a file can be written, before anything is run.
 
     Raises:
         UserError: It cannot be written.

@@ -1,7 +1,8 @@
-"""Plans the cells of a baseline again, from the identities in its rows.
+"""The plan for running a baseline again, from the identities in its rows.
 
-A row may differ from today's defaults only in what `--set` chose, which its ``settings`` say. If
-anything else differs, the code has changed: the row is not run, and a finding says why.
+A row may differ from the current defaults only in the fields that `--set` changed, which are in its
+``settings``. If anything else differs, the code has changed. Then the row is not run, and a finding
+says why.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from bench.utils.errors import UserError
 
 @dataclass
 class Again:
-    """The rows of a baseline that can be run again, their plan, and why the others cannot.
+    """The rows of a baseline that can be run again, their plan, and findings for the others.
 
     plan: None if there is nothing to run.
     """
@@ -46,13 +47,13 @@ def plan_again(baseline: Baseline, plugins: Sequence[Path], said: Options, seeds
     """Return the plan of the cells of a baseline.
 
     Args:
-        baseline: its rows say what is run.
-        plugins: files given with `--plugin`.
-        said: where the images lie, if not where the baseline says, and the cache.
-        seeds: how many of each row are run, the first ones.
+        baseline: The baseline, whose rows are run.
+        plugins: The files given with `--plugin`.
+        said: The folder of the images, if it is not that of the baseline, and the cache.
+        seeds: How many seeds of each row are run, from the first.
 
     Raises:
-        UserError: a method, task, profile or device does not exist here, or images are missing.
+        UserError: A method, task, profile or device does not exist here, or images are missing.
     """
     request = Request(plugins=tuple(plugins))
     registry = Registry(request.plugins)
@@ -82,7 +83,7 @@ def plan_again(baseline: Baseline, plugins: Sequence[Path], said: Options, seeds
 
 
 def _task(registry: Registry, name: str, known: Mapping[str, Any], said: Options) -> Task:
-    """Return a task with the images of a baseline, or with those that the user names instead."""
+    """Return a task with the images of the baseline, or with the images that the user gives."""
     options = from_json(dict(known) | to_json(said), said.cache)
     try:
         return task_of(registry, name, options)
@@ -94,7 +95,7 @@ _WHERE = "say with --a, --b and --data-root where its images lie on this machine
 
 
 def _apart(row: Row, profile: Profile, task: Task, registry: Registry) -> str:
-    """Return what has changed since a row was made, or ''."""
+    """Return the changes since a row was made, or ''."""
     identity, settings = row["identity"], row["settings"]
     method = identity["method"]
     today = default_config(registry, method, profile)
@@ -114,14 +115,14 @@ def _apart(row: Row, profile: Profile, task: Task, registry: Registry) -> str:
 
 
 def _fields_set(settings: Mapping[str, Any], owner: str) -> set[str]:
-    """Return the fields of a method, or of the profile, that `--set` chose."""
+    """Return the fields of a method or of the profile that `--set` changed."""
     return {key.removeprefix(f"{owner}.") for key in settings if key.startswith(f"{owner}.")}
 
 
 def _changed(
     was: Mapping[str, Any], now: Mapping[str, Any], free: set[str], beginning: str
 ) -> list[str]:
-    """Return what differs between two configurations, apart from fields that `--set` chose."""
+    """Return the differences between two configurations, except fields that `--set` changed."""
     today = json.loads(json.dumps(now))
     return [
         f"{beginning}{key}: {was.get(key)} -> {today.get(key)}"
@@ -131,7 +132,7 @@ def _changed(
 
 
 def _sized(profile: Profile, identity: Conditions) -> Profile:
-    """Return a profile with the name and the numbers of an identity."""
+    """Return a copy of a profile with the name and the sizes of an identity."""
     known: Mapping[str, Any] = identity["numbers"]
     numbers = {key: known[key] for key in SETTABLE}
     return replace(profile, name=identity["profile"], **numbers)
@@ -145,10 +146,10 @@ def _cell(
     registry: Registry,
     plugins: tuple[str, ...],
 ) -> Cell:
-    """Return the cell of a row with a seed.
+    """Return the cell of a row and a seed.
 
     Raises:
-        UserError: its method does not fit the task, or its device is not here.
+        UserError: The method does not fit the task, or the device does not exist here.
     """
     identity = row["identity"]
     today = default_config(registry, identity["method"], profile)

@@ -1,8 +1,8 @@
 """`check --ab REV`: is the current code slower than a revision, on the same machine?
 
-The two are timed in turns: base, head, head, base. So other load on the machine hits both alike.
-A turn is a process that measures the CPU seconds of training steps and of transfers. Each round
-gives a ratio, and all rounds together an interval. The exact layer compares FLOPs and parameters.
+We time them in turns: base, head, head, base. So other load on the machine affects both equally.
+Each turn is a process that measures the CPU seconds of training steps and of transfers. Each round
+gives a ratio, and all rounds give an interval. The exact layer compares FLOPs and parameters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Seconds = Mapping[str, float]
 
 
 def compare_speed(revision: str, methods: Sequence[str], rounds: int = ROUNDS) -> list[Finding]:
-    """Return the verdict on the speed of each method, training and inference.
+    """Return the findings for the training and inference speed of each method.
 
     Raises:
         UserError: The revision cannot be checked out, or timing fails.
@@ -45,7 +45,7 @@ def compare_speed(revision: str, methods: Sequence[str], rounds: int = ROUNDS) -
 
 
 def judge_ratios(ratios: Mapping[str, Sequence[float]], revision: str) -> list[Finding]:
-    """Return the verdict on each timed name from its ratios, head to base, one a round."""
+    """Return the finding for each timed name. `ratios` has one head/base ratio per round."""
     logs = {name: np.log(np.asarray(of_rounds)) for name, of_rounds in ratios.items()}
     allowed = math.log1p(SLOWER)
     verdicts = gate.judge([gate.Comparison(gate.Shift(x), allowed) for x in logs.values()])
@@ -75,7 +75,7 @@ def checked_out(revision: str) -> Iterator[Path]:
     """Check out a revision of this repository in a temporary folder.
 
     Raises:
-        UserError: This is no git repository, or it has no such revision.
+        UserError: This is not a git repository, or it does not have the revision.
     """
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "base"
@@ -99,7 +99,7 @@ def _git(*arguments: str) -> None:
 
 
 def time_tree(tree: Path, methods: Sequence[str]) -> Seconds:
-    """Return the CPU seconds of a training step and of a transfer of each method of a tree.
+    """Return the CPU seconds of a training step and a transfer, for each method of a source tree.
 
     Raises:
         UserError: The code of the tree cannot be timed.

@@ -1,4 +1,4 @@
-"""Times the methods of a source tree. It is a separate script, so that it can time older code.
+"""A script that times the methods of a source tree, which may have older code.
 
 It uses only what every revision has: profiles, `build`, `training_step` and `add`.
 """
@@ -48,7 +48,7 @@ def main(tree: str, names: list[str]) -> None:
 
 
 def _one_of(module: str, before: str) -> Any:
-    """Return a module of the suite by its name, or by the name that it had in older revisions."""
+    """Import a module of the suite by its name, or by its name in older revisions."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError:

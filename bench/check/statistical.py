@@ -1,4 +1,4 @@
-"""The statistical layer: metrics and CPU seconds over seeds, by the gate of `bench.check.gate`."""
+"""The statistical layer: the gate (`bench.check.gate`) on metrics and CPU seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.contracts.metric import MetricInfo, info_of
 
 @dataclass(frozen=True)
 class _Compared:
-    """A comparison, and the texts that a finding shows."""
+    """A comparison, and the texts of its finding."""
 
     name: str
     metric: str
@@ -35,7 +35,7 @@ class _Compared:
 def compare_seeds(
     pairs: Sequence[tuple[Row, Row]], infos: Mapping[str, MetricInfo]
 ) -> list[Finding]:
-    """Return the verdicts on all metrics of pairs of rows, each with a seed, the baseline first."""
+    """Return the findings for all metrics of (baseline, current) pairs of rows with seeds."""
     findings: list[Finding] = []
     compared: list[_Compared] = []
     for base, now in pairs:
@@ -66,7 +66,7 @@ def compare_seeds(
 
 
 def _can_be_gated(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Return whether a metric has a value on the same scale for every seed of both sides."""
+    """Return whether all seeds of both sides have a value of the metric, on the same scale."""
     return was["status"] == now["status"] == "ok" and not other_metric(was, now)
 
 
@@ -111,10 +111,11 @@ def _paired_or_not(
 ) -> _Compared:
     """Compare values: paired if both sides have the same seeds, otherwise by Welch's test.
 
-    If only some of the baseline's seeds were run again, they are compared with all of its seeds.
-    Changed code draws differently with each seed, so pairs carry no more information, and three
-    pairs have two degrees of freedom. The exception: if each seed gives its old value to the last
-    bit, the test is paired. The tolerance always comes from all seeds of the baseline.
+    If only some seeds of the baseline were run again, they are compared with all of its seeds by
+    Welch's test. After a change of the code, equal seeds give different random draws, so pairs have
+    no more information, and three pairs have only two degrees of freedom. There is one exception:
+    if each seed reproduces its old value exactly, the test is paired. The tolerance always comes
+    from all seeds of the baseline.
     """
     before, after = (gate.oriented(side, better, relative) for side in (was, values))
     with np.errstate(over="ignore", invalid="ignore"):

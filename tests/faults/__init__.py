@@ -1,7 +1,7 @@
-"""Small faults that tests plant in the code at run time, to see whether the check finds them.
+"""Small faults that tests plant in the code at run time, to test whether the check finds them.
 
-``python -m tests.faults`` plants them one after the other and says what found each. The golden
-layer of ``bench check`` finds all but those in `FOUND_BY_TEST`.
+``python -m tests.faults`` plants one fault after the other, and says which layer or test finds it.
+The golden layer of ``bench check`` finds all faults except those in `FOUND_BY_TEST`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ FOUND_BY_TEST: dict[str, Callable[[], bool]] = {
 
 
 def fault(plant: Patches) -> Patches:
-    """Register a fault under the words of the name of its function."""
+    """Register a fault. Its name is the name of its function, as words."""
     PLANTED[plant.__name__.replace("_", " ")] = plant
     return plant
 
 
 @contextmanager
 def planted(name: str) -> Iterator[None]:
-    """Plant a fault in the code for the length of a with block."""
+    """Plant a fault in the code inside a with block."""
     patches = PLANTED[name]()
     for patch in patches:
         patch.start()

@@ -1,9 +1,9 @@
-"""Plants each fault in turn and prints what found it, and in what time.
+"""Plant each fault in turn, and print what finds it and how long that takes.
 
 ``python -m tests.faults [BASELINE] [--only WORDS] [--records DIR]``. The golden layer runs first.
-If it does not find a fault, the smoke cells run under the fault, and the other layers compare
-their records. With --records this happens for all faults. For the faults in `FOUND_BY_TEST` the
-check of their test runs instead.
+If it does not find a fault, the smoke cells run with the fault, and the other layers compare their
+records. With --records this happens for all faults. For the faults in `FOUND_BY_TEST`, the check of
+their test runs instead.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Asks the whole check of unchanged code, again and again: how often does it cry wolf?
+"""Run the whole check on unchanged code many times, to measure its rate of false alarms.
 
 ``python -m tests.faults.unchanged FOLDER [--baseline FILE] [--at-once 2] [--only WORDS]``
 
-Each rerun is a process of its own that trains three seeds of every method of the baseline anew and
-asks all four layers. FOLDER keeps records and verdicts, so that what was stopped goes on.
+Each rerun is a process that trains three seeds of every method of the baseline, and runs all four
+layers. FOLDER keeps the records and verdicts, so that a stopped run can continue.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SMOKE = Path("results/baselines/smoke.json")
 
 @dataclass(frozen=True)
 class Rerun:
-    """What differs from the run that the baseline was made of, beside the moment."""
+    """The conditions of a rerun that differ from those of the baseline."""
 
     seeds: tuple[int, ...]
     threads: int = 1
@@ -64,7 +64,7 @@ RERUNS = {
 
 
 def rerun(name: str, folder: Path, path: Path) -> None:
-    """Run the cells of a rerun, ask all layers, and write the verdicts into its folder."""
+    """Run the cells of a rerun and all layers, and write the verdicts into its folder."""
     wanted, baseline = RERUNS[name], baselines.read(path)
     options = Options(Console(quiet=True), path, folder, default_cache())
     again = plan_again(baseline, (), Images(cache=options.cache), seeds=1)
@@ -82,7 +82,7 @@ def rerun(name: str, folder: Path, path: Path) -> None:
 
 
 def _with(plan: Plan, wanted: Rerun) -> Plan:
-    """Return a plan with other seeds and threads; anchors have no seed."""
+    """Return a plan with other seeds and threads. Anchors have no seed."""
     cells = {}
     for cell in plan.cells:
         for seed in (cell.seed,) if cell.method in ANCHORS else wanted.seeds:
@@ -92,7 +92,7 @@ def _with(plan: Plan, wanted: Rerun) -> Plan:
 
 
 def verdicts_of(name: str, folder: Path, path: Path) -> dict:
-    """Return the verdicts of a rerun, which is made if it is not there yet."""
+    """Return the verdicts of a rerun. Make the rerun if it does not exist yet."""
     own = folder / name.replace(", ", "-").replace(" ", "-")
     if not (own / "check.json").exists():
         own.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Compares the golden numbers of a baseline with those of today. Needs no torch.
+"""Comparison of the golden numbers of a baseline with the current ones. It needs no torch.
 
-See `bench.check.golden.measure`. Old baselines may hold a ``timer`` entry; it is ignored.
+See `bench.check.golden.measure`. Old baselines may have a ``timer`` entry, which is ignored.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SMALL = 1e-3
 def compare_golden(
     golden: Mapping[str, Any], now: Mapping[str, Any], frozen: float
 ) -> list[Finding]:
-    """Return the verdicts on golden numbers.
+    """Return the findings for golden numbers.
 
     Args:
-        golden: the golden numbers of the baseline.
-        now: the golden numbers of today.
-        frozen: the smallest relative tolerance for metrics of frozen results.
+        golden: The golden numbers of the baseline.
+        now: The golden numbers of the current code.
+        frozen: The smallest relative tolerance for metrics of the frozen results.
     """
     if golden["pixels"] != now["pixels"]:
         said = "the images of the golden task differ: the renderer or the task has changed"

@@ -1,4 +1,4 @@
-"""Every metric of frozen results, which no method made: a part of the golden numbers."""
+"""Metrics of frozen results, as part of the golden numbers. No method makes these results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROBES = ("logistic", "mlp")
 def frozen_metrics(
     registry: Registry, data: TaskData, raised: dict[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """Return value, interval, n and version of every metric of the frozen results."""
+    """Return the value, interval, n and version of every metric of the frozen results."""
     artefacts = frozen(data)
     found: dict[str, dict[str, Any]] = {}
     with computing_with(1):
@@ -38,10 +38,11 @@ def frozen_metrics(
 
 
 def frozen(data: TaskData) -> Artefacts:
-    """Return results of no method: the truth, blended with sources and shifted, by whole numbers.
+    """Return the frozen results, which are computed without a method.
 
-    Codes hold the factors, at strengths that differ, and noise of a hash: nothing here is drawn by
-    a random generator whose stream a library could change.
+    The images are blends of the true results with other images, in integer arithmetic. The codes
+    hold the factors with different strengths, plus noise from a hash. No random generator is used,
+    because a library update could change its stream.
     """
     assert data.truth is not None
     (probe_a, probe_b), (test_a, test_b) = data.domains["probe"], data.domains["test"]
@@ -72,13 +73,13 @@ def frozen(data: TaskData) -> Artefacts:
 
 
 def _blend(one: Tensor, other: Tensor, share: int) -> Tensor:
-    """Return uint8 images, `share` parts of 8 of the other and all else of the first."""
+    """Blend uint8 images: share / 8 of `other`, and the rest of `one`."""
     mixed = (8 - share) * one.to(torch.int32) + share * other.to(torch.int32)
     return (mixed // 8).to(torch.uint8)
 
 
 def _code(code: str, of: str, domain: Domain, data: TaskData, leak: float) -> Tensor:
-    """Return (n, 24) codes: noise, a leak of the domain, and its factors on some axes."""
+    """Return (n, 24) codes: noise, a leak of the domain on one axis, and factors on others."""
     n, width = len(domain.images), 24
     seeds = [derive("golden", code, of, at) for at in range(n * width)]
     noise = np.array(seeds, dtype=np.float64).reshape(n, width) / 2**62 - 1
@@ -92,7 +93,7 @@ def _code(code: str, of: str, domain: Domain, data: TaskData, leak: float) -> Te
 
 @contextmanager
 def noting(what: str, raised: dict[str, str]) -> Iterator[None]:
-    """Note under a name, in one line, what is raised, and go on."""
+    """Catch an exception, and store its message as one line under a name."""
     try:
         yield
     except Exception as error:

@@ -1,10 +1,10 @@
 """Golden numbers: metrics of frozen results, and numbers of a short training of every method.
 
-They show whether the *code* still computes the same; the other layers compare records only. A
+They show whether the *code* still computes the same. The other layers compare only records. A
 baseline stores golden numbers, and every check computes them again, in seconds.
 
 The suite measures tolerances when it makes a baseline. It computes all numbers again with the
-kernels of other processors. It also trains again with first weights that differ by 1e-7, and with
+kernels of other processors. It also trains again with initial weights that differ by 1e-7, and with
 another number of threads. The tolerance is three times the largest change.
 """
 
@@ -83,13 +83,13 @@ def with_tolerances(
     """Return the golden numbers with the tolerance of each number.
 
     Args:
-        registry: where methods and metrics are found.
-        rows: the methods to train.
-        cache: the folder of prepared data.
-        others: the golden numbers of other processors, from `elsewhere`.
+        registry: The registry of methods and metrics.
+        rows: The methods to train.
+        cache: The folder of prepared data.
+        others: The golden numbers of other processors, from `elsewhere`.
 
     Raises:
-        UserError: a method or a family of metrics fails.
+        UserError: A method or a family of metrics fails.
     """
     found = measure(registry, rows, cache)
     for what, error in found.pop("raised").items():
@@ -124,7 +124,7 @@ def _apart(one: float | None, other: float | None) -> float:
 def elsewhere(plugins: Sequence[Path], rows: Rows, cache: Path) -> list[dict[str, Any]]:
     """Return the golden numbers with the kernels of other processors.
 
-    Libraries choose their kernels when they are loaded, so each set of kernels needs a process.
+    Libraries choose their kernels when they are loaded, so each set of kernels needs a new process.
     """
     asked = {"plugins": [str(path) for path in plugins], "rows": rows, "cache": str(cache)}
     return [
@@ -143,14 +143,14 @@ def elsewhere(plugins: Sequence[Path], rows: Rows, cache: Path) -> list[dict[str
 
 
 def _tolerance(name: str, value: float, own: Numbers, others: Sequence[Numbers]) -> float:
-    """Return the tolerance of a number: measured, or at least a share of its tensor's scale."""
+    """Return the measured tolerance of a number, but at least a share of its tensor's scale."""
     scale = abs(own.get(f"{name.partition(' ')[0]} rms", value))
     moved = max(abs(other[name] - value) for other in others)
     return max(SPREADS * moved, FLOOR * scale, 1e-9)
 
 
 def task_data(registry: Registry, side: int, cache: Path) -> TaskData:
-    """Return the golden task with images of a side in pixels, from the cache."""
+    """Return the golden task with images of `side` x `side` pixels, from the cache."""
     data = prepare(registry.find("task", TASK).load()(), sizes(side), cache)
     return dataclasses.replace(data, label=LABEL)
 

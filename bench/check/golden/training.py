@@ -1,4 +1,4 @@
-"""A short training of a method, told in numbers: a part of the golden numbers."""
+"""A short training of a method, summarised in numbers, as part of the golden numbers."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def short_training(
     nudge: int = 0,
     threads: int = 1,
 ) -> Numbers:
-    """Train a method for a few steps and return what tells it from another.
+    """Train a method for a few steps, and return numbers that identify the training.
 
-    The losses; of each optimiser, the running mean of its gradients, and of each network, how far
-    its weights have moved; of each result and code, its mean, its
-    root mean square and its sum along a wave, so that a change of sign or order shows.
+    The numbers are the losses, the running mean of the gradients of each optimiser, and how far the
+    weights of each network have moved. For each result and code, they are the mean, the root mean
+    square and the sum weighted by a wave, which reveals changes of sign or order.
 
     Args:
-        registry: where the method is found.
-        name: the method.
-        config: its configuration.
-        data: the task.
-        nudge: which of the tiny changes its first weights get, 0 for none.
-        threads: how many it is trained with.
+        registry: The registry that has the method.
+        name: The name of the method.
+        config: The configuration of the method.
+        data: The task.
+        nudge: Which tiny change to apply to the initial weights, or 0 for none.
+        threads: The number of threads.
     """
     method_class: type[Method] = registry.find("method", name).load()
     settings = method_class.Config(**{**config, "batch_size": BATCH})
@@ -93,8 +93,8 @@ def _nudge(method: Method, which: int) -> None:
 def _weights(method: Method) -> dict[str, Tensor]:
     """Return a copy of the weights of matrices and convolutions.
 
-    Offsets before a norm have no gradient but rounding, which Adam makes a step of: they would
-    tell one processor from another.
+    Biases are not included. The gradient of a bias before a norm is only rounding error, which Adam
+    turns into a full step. So such biases differ between processors.
     """
     return {
         name: value.detach().clone() for name, value in method.named_parameters() if value.dim() > 1
@@ -102,7 +102,7 @@ def _weights(method: Method) -> dict[str, Tensor]:
 
 
 def _fingerprints(before: Mapping[str, Tensor], method: Method) -> Numbers:
-    """Return how far the weights of each network have moved, and by what gradients."""
+    """Return how far the weights of each network have moved, and summaries of the gradients."""
     after = _weights(method)
     moved: dict[str, list[Tensor]] = {}
     for name, value in after.items():
