@@ -195,9 +195,7 @@ class UFDN(Method):
                 z = self._sample(x)[0]
             fake = self.vae.decode(z, target)
             with torch.no_grad():
-                self._sample(
-                    fake
-                )  # as in the released code: only the batch-norm statistics are used
+                self._sample(fake)  # for batch-norm statistics only, as in the released code
             score, said = self.critic(fake)
             logs["translated_score"] = score.to(code.dtype).mean()
             logs["translated_domain"] = F.binary_cross_entropy_with_logits(
@@ -257,10 +255,7 @@ class UFDN(Method):
         self._optimizers[name].step()
 
     def _advance(self) -> None:
-        """Move every loss weight one step along its ramp.
-
-        Because of rounding, a weight may end one step too far.
-        """
+        """Move every loss weight one step along its ramp. Rounding may add one more step."""
         start, end, ramp = (column.to(self.weights.device) for column in self._schedule.T)
         move = (end - start) / ramp
         self.weights += torch.where(move * self.weights < move * end, move, 0)
