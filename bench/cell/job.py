@@ -21,8 +21,8 @@ class Job:
     whether to drop or recompute what the record has. seen: the state of the record at planning time
     (see `Store.state`). timeout: seconds until the worker is stopped, None for never.
     checkpoint_every: seconds between checkpoints. keep: whether to keep the last checkpoint.
-    cells_per_gpu: cells that share a GPU, if the engine chooses the GPU. options: what the user
-    said of the task's images (see `bench.tasks.options`). facts: what the task says of them.
+    cells_per_gpu: cells that share a GPU, if the engine chooses the GPU. options: the
+    user's options for the images (see `bench.tasks.options`). facts: the task's remarks on them.
     """
 
     cell: Cell

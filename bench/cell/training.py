@@ -107,8 +107,8 @@ def steps_for(budget_flops: float, flops_per_step: int) -> int:
 class ImageOrder:
     """The order in which all methods see the images of each domain.
 
-    Each epoch shuffles the images of a domain anew, by the seed and the word "data". This gives one
-    stream, from which each method cuts batches of its own size. The batch of a step does not depend
+    Each epoch has its own shuffle of the images of a domain, from the seed and the word "data". This
+    gives one stream, from which each method cuts batches of its own size. The batch of a step does not depend
     on earlier steps.
     """
 

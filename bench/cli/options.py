@@ -1,4 +1,4 @@
-"""The options that several verbs share, and the checks of what they are given."""
+"""The options that several verbs share, and the checks of their values."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def error_in_metric(value: Any, name: str) -> str:
 
 
 def error_in(form: Any, value: Any, where: str = "") -> str:
-    """Return what of a value does not have a form, in one line, or ''.
+    """Return in one line where a value differs from a form, or ''.
 
     Args:
         form: a type with annotations, such as a TypedDict. Keys that it does not name are free.
