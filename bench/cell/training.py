@@ -107,9 +107,9 @@ def steps_for(budget_flops: float, flops_per_step: int) -> int:
 class ImageOrder:
     """The order in which all methods see the images of each domain.
 
-    Each epoch has its own shuffle of the images of a domain, from the seed and the word "data". This
-    gives one stream, from which each method cuts batches of its own size. The batch of a step does not depend
-    on earlier steps.
+    Each epoch shuffles the images of a domain again, by the seed and the word "data". This gives
+    one stream, from which each method cuts batches of its own size. The batch of a step does not
+    depend on earlier steps.
     """
 
     def __init__(self, counts: list[int], seed: int) -> None:
