@@ -1,1 +1,1 @@
-"""What a task, a method, a metric, a cell and a record are."""
+"""Defines what a task, a method, a metric, a cell and a record are."""

@@ -1,7 +1,7 @@
-"""Anchors: methods without training that mark the floor and the ceiling of each metric.
+"""Anchors: untrained methods that give the lower and the upper reference value of each metric.
 
 An anchor makes its artefacts directly from the task. It has no codes and no decoder, so metrics
-that need these do not apply to it.
+that need codes or a decoder do not apply to it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _ABSENT = {
 
 
 def copy_source(data: TaskData) -> Artefacts:
-    """Return each source unchanged: the floor of transfer."""
+    """Return each source unchanged, which is the lower reference for transfer."""
     a, b = data.test_pairs
     images = {"add": a, "other": a, "remove": b, "cycle_a": a, "cycle_b": b}
     return Artefacts(images, absent=_ABSENT)
 
 
 def copy_guide(data: TaskData) -> Artefacts:
-    """Return the guide in place of the result: the right content on another face."""
+    """Return the guide as the result: the separate content is right, but the face is wrong."""
     from bench.contracts.images import of_neighbours  # here: listing anchors must not import torch
 
     _, b = data.test_pairs
@@ -39,7 +39,7 @@ def copy_guide(data: TaskData) -> Artefacts:
 
 
 def ground_truth(data: TaskData) -> Artefacts:
-    """Return the true results, the ceiling. A task without them gives no images, and the reason."""
+    """Return the true results, or no images and the reason if the task has no true results."""
     if data.truth is None:
         reason = f"task {data.name} cannot render the true result"
         return Artefacts({}, absent=_ABSENT | dict.fromkeys(IMAGES, reason))

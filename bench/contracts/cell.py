@@ -1,4 +1,4 @@
-"""A cell: one method on one task in one profile with one seed. Its identity decides the numbers."""
+"""A cell: one method on one task in one profile with one seed. Its identity fixes its numbers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _NOT_IDENTITY = ("label", "settings", "plugins")
 class Cell:
     """One run: a method (or an anchor) on a task in a profile with a seed.
 
-    Its identity is all fields but these three: ``label``, its name for people; ``settings``, what
-    `--set` changed (see `bench.contracts.record.Settings`); ``plugins``, the files given with
-    `--plugin`. The identity holds nothing that cannot change a number, such as the number of
-    workers, the engine, paths, the time or the list of metrics.
+    Three fields are not part of its identity: ``label``, its readable name; ``settings``, the
+    values that `--set` changed (see `bench.contracts.record.Settings`); and ``plugins``, the files
+    given with `--plugin`. The identity holds only what can change a number. It does not hold the
+    number of workers, the engine, paths, the time or the list of metrics.
     """
 
     label: str
@@ -46,7 +46,7 @@ class Cell:
 
     @property
     def identity(self) -> Identity:
-        """All that decides the numbers."""
+        """Everything that the numbers depend on."""
         found = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -56,23 +56,23 @@ class Cell:
 
     @property
     def imported(self) -> bool:
-        """Whether its images were made elsewhere, by a method that this suite did not train."""
+        """Whether its images come from a method that was trained outside this suite."""
         return is_imported(self.identity)
 
     @cached_property
     def id(self) -> str:
-        """The 16 hex digits that name this run: the hash of its identity."""
+        """The hash of its identity, as 16 hex digits."""
         return hash_of(self.identity)
 
     @property
     def name(self) -> str:
-        """The name of its files. People can read it, and digits of the id make it unique."""
+        """The name of its files: a readable part, then digits of the id that make it unique."""
         words = (self.label, self.task, without_brackets(self.profile), f"s{self.seed}")
         return f"{safe('-'.join(words))}-{self.id[:8]}"
 
     @property
     def sizes(self) -> DataSizes:
-        """How many images of which size it takes from the task."""
+        """The number and the size of the images that it takes from the task."""
         numbers = self.numbers
         return DataSizes(
             numbers["size"],
@@ -85,12 +85,12 @@ class Cell:
 def stem_of(profile: str) -> str:
     """Return the name of a profile as a part of a file name.
 
-    A profile that `--set` changed gets a part of its own.
+    If `--set` changed the profile, the result differs from that of the unchanged profile.
     """
     stem = without_brackets(profile)
     return stem if stem == profile else f"{stem}-{hash_of(profile)[:8]}"
 
 
 def is_imported(identity: Conditions) -> bool:
-    """Return whether an identity belongs to images that were made elsewhere."""
+    """Return whether an identity belongs to images that were made outside this suite."""
     return IMAGES_HASH in identity["config"]

@@ -1,4 +1,4 @@
-"""Converts images between the form that is stored and the form that methods see."""
+"""Converts images between the stored form (uint8) and the form that methods see (float32)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def to_float(images: torch.Tensor) -> torch.Tensor:
 def to_uint8(images: torch.Tensor) -> torch.Tensor:
     """Return images in [-1, 1] as uint8: rounded, then clamped.
 
-    Truncating instead of rounding would by itself change a Frechet distance.
+    Truncation instead of rounding would change Frechet distances.
     """
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 

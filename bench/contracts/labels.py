@@ -1,8 +1,8 @@
-"""How labels are written: ``mine[layers="32,64",learning_rate=0.5]``.
+"""Writes labels such as ``mine[layers="32,64",learning_rate=0.5]``.
 
-A label is the name of a method, followed by what `--set` changed. The names of profiles are written
-the same way. Labels are for people, and no code reads values back from them: the identity and the
-settings of a cell hold the values (see `bench.contracts.record`).
+A label is the name of a method, followed by the fields that `--set` changed. The names of profiles
+have the same form. Labels are for people. Code takes the values from the identity and the settings
+of a cell (see `bench.contracts.record`), never from a label.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _PLAIN = re.compile(r"""[^\s\x00-\x1f,=\[\]{}"'`\\]+""")
-"""A text that needs no quotes in brackets."""
+"""Matches a text that needs no quotes within brackets."""
 _PART = re.compile(
     r"""
       (?P<between>[,\s]+)
@@ -27,20 +27,20 @@ _PART = re.compile(
 def brackets(changes: Mapping[str, Any]) -> str:
     """Return changes as ``[field=value,...]``, or '' for none.
 
-    Different values of a field give different texts if the values have the same type.
+    Different values of the same type give different texts.
     """
     inside = ",".join(f"{key}={value_text(value)}" for key, value in sorted(changes.items()))
     return f"[{inside}]" if inside else ""
 
 
 def value_text(value: Any) -> str:
-    """Return a value as labels write it: a text or a tuple in quotes where it needs them."""
+    """Return a value as labels write it, with quotes around a text or a tuple that needs them."""
     text = setting_text(value)
     return quoted(text) if isinstance(value, str | tuple | list) else text
 
 
 def setting_text(value: Any) -> str:
-    """Return a value as `--set` reads it: a number in full, numbers of a tuple with commas."""
+    """Return a value as `--set` reads it: numbers in full precision, tuples with commas."""
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
@@ -51,17 +51,17 @@ def setting_text(value: Any) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a text, in quotes if a label would be ambiguous without them."""
+    """Return a text, with quotes if a label would be ambiguous without them."""
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 def without_brackets(name: str) -> str:
-    """Return a label or the name of a profile without what `--set` changed."""
+    """Return a label or the name of a profile without the brackets that list changes."""
     return name.partition("[")[0]
 
 
 def split_names(text: str) -> list[str]:
-    """Return the names in a text, separated by commas or blanks outside of brackets."""
+    """Split a text into names at commas and blanks, except within brackets."""
     names = [""]
     for found in _PART.finditer(text):
         if found["between"]:

@@ -17,7 +17,8 @@ from bench.contracts.task import Spec
 class Codes:
     """The codes of N images.
 
-    common: z1, (N, C) or (N, C, H, W). separate: z2, likewise, or None for a method without it.
+    common: z1, (N, C) or (N, C, H, W). separate: z2, (N, C) or (N, C, H, W), or None if the method
+    has no separate code.
     """
 
     common: Tensor
@@ -25,10 +26,10 @@ class Codes:
 
 
 class Batch(list[Tensor]):
-    """A training batch: for each domain, A first, images (N, 3, S, S) in [-1, 1].
+    """A training batch: one tensor of images per domain, A first, (N, 3, S, S) in [-1, 1].
 
-    kinds: for each domain, the kinds of separate content of its images, (N,), 0 for none. Only
-    methods whose supervision is "kind" get them; for others the list is empty.
+    kinds: for each domain, the kind of separate content of each image, (N,), 0 for none. Methods
+    with supervision "kind" get them. For all other methods the list is empty.
     """
 
     def __init__(self, images: Iterable[Tensor], kinds: Iterable[Tensor] = ()) -> None:
@@ -39,8 +40,8 @@ class Batch(list[Tensor]):
 def make_config(config_class: type[BaseConfig], values: Mapping[str, Any]) -> BaseConfig:
     """Return a configuration from the values of a cell, which may come from JSON.
 
-    JSON has no tuples. A list becomes a tuple again if the field has a plain default: a dataclass
-    allows no list as one.
+    JSON stores tuples as lists. If a field has a plain default, its list becomes a tuple again: a
+    dataclass does not allow a list as a plain default, so the field must hold a tuple.
     """
     return config_class(
         **{
@@ -51,15 +52,15 @@ def make_config(config_class: type[BaseConfig], values: Mapping[str, Any]) -> Ba
 
 
 def _with_tuples(value: Any) -> Any:
-    """Return a value with all lists in it as tuples."""
+    """Return a value with every list in it replaced by a tuple."""
     return tuple(map(_with_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)
 class BaseConfig:
-    """The fields that the configuration of every method has.
+    """The configuration fields that all methods share.
 
-    batch_size: images per domain in a training step.
+    batch_size: the number of images per domain in a training step.
     """
 
     batch_size: int = 32
@@ -72,20 +73,20 @@ class BaseConfig:
 class Method(nn.Module, ABC):
     """A method of content transfer. One file holds one method; the suite runs the training loop.
 
-    The class body states these facts as literals, so that ``bench list`` can read them without
+    The class body gives these attributes as literals, so that ``bench list`` can read them without
     running the file:
 
-    * ``name``, ``summary``, ``paper`` (who, where, when);
+    * ``name``, ``summary``, ``paper`` (authors, venue, year);
     * ``guided``: whether ``add`` uses the guide;
-    * ``published_steps``: training steps in the paper, for the profile `paper`;
-    * ``note``: what a reader of its leaderboard row must know, if anything;
+    * ``published_steps``: the number of training steps in the paper, for the profile `paper`;
+    * ``note``: a remark that readers of its leaderboard row need, or '';
     * ``supervision``: "domain", or "kind" for a method that also sees the kind of separate content
-      of every training image. Such a method is not ranked, and `all` does not include it.
+      of every training image. A method with "kind" is not ranked, and `all` does not include it.
 
-    ``Config`` is a frozen dataclass whose defaults are the values of the paper. All state that
-    training needs is in the ``state_dict`` and the ``optimizers``. A method never writes files and
-    never prints. In eval mode it does not use the global random state, and the output for an image
-    does not depend on the other images of the batch.
+    ``Config`` is a frozen dataclass whose defaults are the values of the paper. The ``state_dict``
+    and the ``optimizers`` hold all state that training needs. A method never writes files and never
+    prints. In eval mode it does not use the global random state, and the output for an image does
+    not depend on the other images of the batch.
     """
 
     name: ClassVar[str]
@@ -108,10 +109,10 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Do ONE training step: update everything that the method updates.
+        """Do ONE training step, with all parameter updates that belong to it.
 
         Args:
-            batch: images of each domain, as many as the configured batch size (see `Batch`).
+            batch: `batch_size` images of each domain (see `Batch`).
 
         Returns:
             The losses, as scalars. If one is not finite, the cell ends as diverged.
@@ -126,7 +127,7 @@ class Method(nn.Module, ABC):
         """Return images of a domain, (N, 3, S, S) in [-1, 1], from codes."""
 
     def reconstruct(self, x: Tensor, domain: int) -> Tensor:
-        """Return x, images (N, 3, S, S) of a domain, after encoding and decoding."""
+        """Encode and decode x, images (N, 3, S, S) of a domain; return the reconstruction."""
         return self.decode(self.encode(x, domain), domain)
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The contract of a metric: what it states, what it sees, and what it returns."""
+"""The contract of a metric: the facts about it, its inputs and its outputs."""
 
 from __future__ import annotations
 
@@ -28,50 +28,50 @@ Status = Literal["ok", "not_applicable", "unavailable", "failed"]
 Group = Literal[
     "What is in which code", "Transfer", "Image quality", "Reconstruction", "Cost", "Other"
 ]
-"""The tables of the leaderboard, in their order."""
+"""The tables of the leaderboard, in order."""
 Kind = Literal["estimated", "counted", "clocked"]
-"""How a number comes about.
+"""How a number is obtained.
 
-estimated: from a sample of items, so seeds differ. counted: exact, the same for every seed and on
-every machine. clocked: a time, a rate or a memory of one machine, so two runs never agree.
+estimated: computed from a sample, so it differs between seeds. counted: exact, the same for every
+seed and on every machine. clocked: a time, a rate or a memory size, so it differs between runs.
 """
 LONGEST_LABEL = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricInfo:
-    """All facts about one number that is reported. No other place knows a metric by its id.
+    """All facts about one reported number. No other code treats a particular metric id specially.
 
-    Written as a call with literal keywords, because ``bench list`` reads it from source.
+    Write it as a call with literal keywords, because ``bench list`` reads it from source.
 
     Args:
         id: the name in CSV, Markdown and records.
-        unit: what it is measured in, '' for a pure number.
-        better: which direction is better.
-        meaning: one sentence.
+        unit: its unit, '' for a pure number.
+        better: the direction that is better.
+        meaning: its explanation, one sentence.
         needs: the artefacts that it is computed from.
-        needs_truth: whether it needs the true results of a task.
-        label: the head of its column in the terminal, at most 12 characters.
-        group: the table of the leaderboard that it stands in.
-        main: whether it stands in the main table, too.
-        ranked: whether the mean rank that orders the rows counts it.
-        scale: "log" where seeds and methods differ by factors and not by differences. Means over
-            seeds are then geometric, intervals relative.
-        digits: digits after the point.
-        kind: see `Kind`. A counted number is printed with a prefix, as in 1.5M.
-        tolerance: the difference that is of no practical importance.
-        tolerance_is_relative: whether that is a share of the value.
-        chance: the value of a guess; for a rank, anything worse counts as this.
-        code: the code, "z1" or "z2", of which the detail of its results lists every factor.
-        reference: the key in the detail of its results of what guessing ("chance") or real images
-            ("floor") score, printed below the board.
-        exact: for an anchor, the value that it must have, and that claim in words.
-        at_least: a value that every method must exceed, and that claim in words.
-        highest: a method whose value must exceed that of all others, and that claim in words.
+        needs_truth: whether it needs the true results of the task.
+        label: its column heading in the terminal, at most 12 characters.
+        group: its table in the leaderboard.
+        main: whether the main table shows it, too.
+        ranked: whether it counts in the mean rank that orders the rows.
+        scale: "log" if seeds and methods differ by factors. Means over seeds are then geometric,
+            and intervals are relative.
+        digits: the number of digits after the decimal point.
+        kind: see `Kind`. A counted number is printed with an SI prefix, as in 1.5M.
+        tolerance: the largest difference that has no practical importance.
+        tolerance_is_relative: whether the tolerance is a fraction of the value.
+        chance: the value that guessing gives. The ranking treats worse values as this value.
+        code: "z1" or "z2" if the detail of its results lists every factor for that code.
+        reference: a key in the detail of its results, printed below the leaderboard: "chance" for
+            the score of guessing, "floor" for the score of real images.
+        exact: for an anchor, the value that it must have, and this claim in words.
+        at_least: a value that every method must exceed, and this claim in words.
+        highest: the method whose value must exceed that of all others, and this claim in words.
         truth_is_best: whether the ground truth must be better than every method.
 
     Raises:
-        ValueError: a fact has the wrong type or an unknown value.
+        ValueError: an argument has the wrong type or an unknown value.
     """
 
     id: str
@@ -109,7 +109,7 @@ class MetricInfo:
 
 
 def _require(name: str, value: Any, hint: Any) -> None:
-    """Make sure that a fact has a type and a value that its annotation allows."""
+    """Check that an argument has a type and a value that its annotation allows."""
     plain: Any = get_origin(hint) or hint
     if plain is Literal:
         if value not in get_args(hint):
@@ -128,7 +128,7 @@ def _require(name: str, value: Any, hint: Any) -> None:
 
 
 def info_of(infos: Mapping[str, MetricInfo], entry: Mapping[str, Any], name: str) -> MetricInfo:
-    """Return the facts of a number; of one that no plug-in knows, those in its record's entry."""
+    """Return the facts of a number. If no plug-in defines it, take them from its record entry."""
     if name in infos:
         return infos[name]
     better: Any = entry["better"] if entry.get("better") in get_args(Better) else "higher"
@@ -141,8 +141,8 @@ def info_of(infos: Mapping[str, MetricInfo], entry: Mapping[str, Any], name: str
 class Result:
     """The value of a metric for one cell, with a 95 % interval over its n items.
 
-    ``extractor`` names the feature extractor: values of different extractors share no scale.
-    ``detail`` explains the value (the probe that was chosen, the score of real images).
+    ``extractor`` names the feature extractor. Values of different extractors are not comparable.
+    ``detail`` explains the value, for example by the chosen probe or the score of real images.
     """
 
     value: float | None = None
@@ -156,13 +156,13 @@ class Result:
 
 
 IMAGES = ("add", "other", "remove", "rec_a", "rec_b", "cycle_a", "cycle_b")
-"""The artefacts that are images, one for each test pair. A user can make these elsewhere."""
+"""The artefacts that are images, one per test pair. Users can also supply their own images."""
 CODES = tuple(
     f"{code}_{of}"
     for code in ("z1", "z2")
     for of in ("probe_a", "probe_b", "test_a", "test_b", "add")
 )
-"""The artefacts that are codes, for two domains."""
+"""The artefacts that are codes, for a task with two domains."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Artefacts:
     add(remove(b), b). Codes are those of the probe and test images of both domains and of the
     results of add. Codes of further domains have the letters c, d, ...
     measured: times, memory and FLOPs, which can only be measured while the method runs.
-    absent: for each artefact that the method does not have, the reason.
+    absent: the reason for each missing artefact, by name.
     """
 
     tensors: Mapping[str, torch.Tensor]
@@ -183,7 +183,7 @@ class Artefacts:
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def why_absent(self, name: str) -> str:
-        """Return why an artefact is missing, or '' when it is there."""
+        """Return why an artefact is missing, or '' if it is present."""
         if name in self.tensors or name in self.measured:
             return ""
         return self.absent.get(name, f"the method gives no '{name}'")
@@ -194,8 +194,8 @@ class Settings:
     """The user's settings for scoring.
 
     probes: the classifiers that measure the domain accuracy. inception: the file with the weights
-    of Inception, or None. cache: the folder for statistics that are computed once a machine, or
-    None to compute them each time.
+    of Inception, or None. cache: the folder that keeps statistics between runs, or None to compute
+    them each time.
     """
 
     probes: tuple[str, ...] = ("logistic", "rbf_svm", "boosting", "mlp")
@@ -207,11 +207,11 @@ class Metric(ABC):
     """A family of numbers that are computed together from artefacts alone.
 
     ``numbers`` holds the facts of each number. Like ``name``, ``summary`` and ``position`` it is a
-    literal, because ``bench list`` reads it from source. ``version`` rises with every change of a
-    value: records with an older one are scored again. ``position`` orders the families in tables.
+    literal, because ``bench list`` reads it from source. Raise ``version`` when a value changes:
+    records with an older version are scored again. ``position`` orders the families in tables.
 
-    A metric draws no global random numbers. Pairs in another order give the same value, except for
-    metrics that fit a model to them.
+    A metric does not use the global random state. The order of the pairs does not change its value,
+    unless it fits a model to the pairs.
     """
 
     name: ClassVar[str]
@@ -229,7 +229,7 @@ class Metric(ABC):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return a result for each wanted number. All artefacts that it needs are there."""
+        """Return a result for each wanted number. All artefacts that it needs are present."""
 
     def unavailable(self, settings: Settings) -> str:
         """Return why this family cannot be computed with these settings, or ''.
@@ -242,7 +242,7 @@ class Metric(ABC):
     def score(
         self, wanted: Sequence[str], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return a result for each wanted id of this family, `not_applicable` where one is."""
+        """Return a result for each wanted id of this family, also for one that does not apply."""
         results: dict[str, Result] = {}
         possible: list[MetricInfo] = []
         for info in self.numbers:

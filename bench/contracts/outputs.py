@@ -1,6 +1,6 @@
-"""Checks what methods and tasks return, as soon as they return it.
+"""Checks the outputs of methods and tasks as soon as they are returned.
 
-An output that breaks its contract stops here, so no metric ever sees a value that is not finite,
+An output that breaks its contract raises an error here. So no metric ever sees non-finite values,
 too many images, or images of the wrong size. The message names the function that returned it.
 """
 
@@ -43,11 +43,11 @@ def checked_images(function: str, output: Any, like: Tensor) -> Tensor:
 
     Args:
         function: its name, for the message.
-        output: what it returned. It must be a floating point tensor in [-1, 1].
+        output: its output, which must be a floating point tensor in [-1, 1].
         like: the input images, (N, 3, S, S). The output must have the same shape.
 
     Raises:
-        OutputError: the output is something else.
+        OutputError: the output has another type, shape or range.
     """
     images = _floating(function, output, "images")
     if images.shape != like.shape:
@@ -69,7 +69,7 @@ def checked_codes(output: Any, like: Tensor) -> Codes:
     """Return the codes that ``encode`` returned for (N, 3, S, S) images, as float32 on the CPU.
 
     Raises:
-        OutputError: they are not `Codes` of finite numbers, (N, C) or (N, C, H, W).
+        OutputError: the output is not `Codes` of finite numbers, (N, C) or (N, C, H, W).
     """
     if not isinstance(output, Codes):
         raise OutputError(f"encode gave {_kind(output)}, expected Codes(common, separate)")
@@ -90,10 +90,10 @@ def _code(which: str, code: Any, n: int) -> Tensor:
 
 
 def require_for_all(count: int, batches: int) -> None:
-    """Make sure that all batches have a separate code, or none has.
+    """Check that either all batches have a separate code or none has.
 
     Raises:
-        OutputError: only some have one.
+        OutputError: only some batches have a separate code.
     """
     if 0 < count < batches:
         raise OutputError(
@@ -103,10 +103,10 @@ def require_for_all(count: int, batches: int) -> None:
 
 
 def require_one_shape(code: str, tensors: Mapping[str, Tensor]) -> None:
-    """Make sure that the codes of all domains and parts have the same shape, apart from N.
+    """Check that the codes of all domains and parts have the same shape, apart from N.
 
     Raises:
-        OutputError: they do not.
+        OutputError: the shapes differ.
     """
     shapes = {tuple(tensor.shape[1:]): name for name, tensor in tensors.items()}
     if len(shapes) > 1:
@@ -121,8 +121,8 @@ def checked_losses(output: Any, step: int) -> dict[str, float]:
     """Return the losses that ``training_step`` returned at a step, as numbers.
 
     Raises:
-        OutputError: they are not a dictionary of scalars.
-        DivergedError: one is not finite.
+        OutputError: the output is not a dictionary of scalars.
+        DivergedError: a loss is not finite.
     """
     if not isinstance(output, Mapping):
         raise OutputError(f"training_step gave {_kind(output)}, expected a dict of scalar tensors")
@@ -143,13 +143,13 @@ def _is_scalar(value: Any) -> bool:
     """Return whether a value is one real number, or a tensor that holds one."""
     if isinstance(value, Tensor):
         return value.numel() == 1 and not value.is_complex() and _is_dense(value)
-    if isinstance(value, int):  # in Python it has no upper bound
+    if isinstance(value, int):  # a Python int has no upper bound
         return abs(value) <= sys.float_info.max
     return isinstance(value, float)
 
 
 def _is_dense(tensor: Tensor) -> bool:
-    """Return whether all values of a tensor lie in memory."""
+    """Return whether a tensor is dense: all its values are stored in memory."""
     return tensor.layout is torch.strided and not tensor.is_meta
 
 
@@ -183,7 +183,7 @@ def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
     """Return the data that ``load`` of a task returned.
 
     Raises:
-        UserError: they break the contract of `TaskData`.
+        UserError: the data break the contract of `TaskData`.
     """
     where = f"task {data.name}: load gave"
     for part in PARTS:
@@ -217,7 +217,7 @@ def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
 
 
 def checked_pieces(name: str, pieces: Iterator[Tensor], size: int) -> Iterator[Tensor]:
-    """Yield the images of one domain piece by piece, from a task that streams.
+    """Yield the images of one domain of a streamed task, piece by piece.
 
     Raises:
         UserError: a piece is not uint8 (n, 3, S, S).

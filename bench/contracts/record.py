@@ -1,9 +1,9 @@
-"""The record of a cell: every key, what it holds, and when it is absent.
+"""The record of a cell: every key, its content, and when it is absent.
 
-A record is one JSON file. These types are its contract: mypy checks who uses a key, and
-`bench.records.schema` checks each file that is read. Further keys may stand anywhere.
+A record is one JSON file. These types are its contract: mypy checks the code that uses a key, and
+`bench.records.schema` checks each file that is read. All objects may have additional keys.
 
-Change a key here, raise `SCHEMA`, and add one step to `bench.records.migrate`.
+If you change a key here, raise `SCHEMA` and add one step to `bench.records.migrate`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bench.contracts.metric import Status
 from bench.contracts.task import Resize, Split
 
 SCHEMA: Final = 2
-"""The version. In 1, labels alone said what `--set` chose; in 2, ``settings`` holds it."""
+"""The version. In 1, only labels showed what `--set` changed; in 2, ``settings`` holds it."""
 
 _MOST = sys.float_info.max
 _MOST_WHOLE = int(_MOST)
 Number = Annotated[float, Interval(ge=-_MOST, le=_MOST)]
-"""A finite number: neither a truth value nor a text, and small enough for a float."""
+"""A finite number that a float can hold. Booleans and texts are not numbers."""
 Amount = Annotated[float, Interval(ge=0, le=_MOST)]
 Positive = Annotated[float, Interval(gt=0, le=_MOST)]
 Whole = Annotated[int, Interval(ge=-_MOST_WHOLE, le=_MOST_WHOLE)]
@@ -41,20 +41,20 @@ class Numbers(TypedDict):
     train_images: Ordinal  # per domain
     probe_images: Ordinal  # per domain
     test_images: Ordinal  # per domain
-    # The next three are absent only in records that another tool wrote.
-    # Training FLOPs of a cell in units of 1e12; "published": the number of steps in the paper.
+    # Only records that another tool wrote may lack the next three keys.
+    # Training FLOPs of a cell in units of 1e12, or "published" for the paper's number of steps.
     budget_tflops: NotRequired[Positive | Literal["published"]]
     probes: NotRequired[list[str]]  # battery of the domain accuracy
     eval_batch: NotRequired[Ordinal]  # images in a forward pass
 
 
 class Conditions(TypedDict):
-    """All of an identity that the seeds of a method share."""
+    """The part of an identity that all seeds of a method share."""
 
-    method: str  # name of a method, of an anchor, or of images that were made elsewhere
+    method: str  # name of a method, an anchor, or images that were made elsewhere
     config: dict[str, Any]  # the method's full configuration; {} for an anchor
     task: str
-    fingerprint: str  # hash of what decides the images of the task
+    fingerprint: str  # hash of all that determines the images of the task
     profile: str  # name, with what `--set` changed in brackets
     numbers: Numbers
     device: str  # "cpu" or "cuda"
@@ -62,7 +62,7 @@ class Conditions(TypedDict):
 
 
 class Identity(Conditions):
-    """All that decides the numbers of a cell; its hash is the id of the cell."""
+    """All that determines the numbers of a cell. Its hash is the id of the cell."""
 
     seed: Count  # 0 for an anchor, which serves all seeds
     threads: Ordinal  # CPU threads of the computation
@@ -71,68 +71,68 @@ class Identity(Conditions):
 IDENTITY_KEYS: Final = frozenset(Identity.__annotations__)
 
 Settings = dict[str, Any]
-"""What `--set` changed, typed: ``{"press2019.sep": 25, "profile.budget_tflops": 0.01}``."""
+"""What `--set` changed, as JSON: ``{"press2019.sep": 25, "profile.budget_tflops": 0.01}``."""
 
 
 # --- what came out -------------------------------------------------------------------------------
 
 
 class MetricEntry(TypedDict):
-    """One number of a cell: a `bench.contracts.metric.Result` and what its family says of it."""
+    """One number of a cell: a `bench.contracts.metric.Result` and the facts about the number."""
 
     value: Number | None  # None unless status is "ok"
-    lo: Number | None  # lower end of the 95 % interval; None where there is no interval
-    hi: Number | None  # upper end, likewise
-    n: Count  # items that the value is computed from; 0 where there is no value
+    lo: Number | None  # lower end of the 95 % interval; None if there is no interval
+    hi: Number | None  # upper end of the interval, or None
+    n: Count  # items that the value is computed from; 0 if there is no value
     status: Status
-    reason: str  # why there is no value; "" where there is one
+    reason: str  # why there is no value; "" if there is one
     extractor: str  # network that the value depends on; "" for none
     unit: str  # "" for none
     better: str  # "higher", "lower" or "near 1"
     meaning: str
-    version: Whole  # version of the family; it rises when values change
-    family: NotRequired[str]  # absent: records of version 0.1 and before
-    detail: NotRequired[dict[str, Any]]  # what explains the value; absent: as above
+    version: Whole  # version of the family, which rises when values change
+    family: NotRequired[str]  # absent: records of version 0.1 or older
+    detail: NotRequired[dict[str, Any]]  # explains the value; absent: as above
 
 
 class Scoring(TypedDict):
-    """How one family of metrics was computed the last time."""
+    """How one family of metrics was last computed."""
 
     cpu_seconds: Amount
     numbers: list[str]  # ids that were computed
     commit: NotRequired[str | None]  # None outside a git checkout; absent: records before 0.1
     command: NotRequired[str]  # absent: as above
-    versions: NotRequired[dict[str, Any]]  # of libraries, by name; absent: as above
+    versions: NotRequired[dict[str, Any]]  # versions of libraries, by name; absent: as above
 
 
 class Facts(TypedDict, total=False):
-    """What else is known of a cell. Empty where the cell failed.
+    """Further facts about a cell. Empty if the cell failed.
 
-    Keys from ``steps`` to ``not_deterministic`` are absent unless the method was trained here.
+    The keys from ``steps`` to ``not_deterministic`` exist only if this suite trained the method.
     """
 
     pixel_hash: str  # hash of all images of the task; absent: the cell failed
     steps: Count  # of training
-    images: Count  # loaded in training, all domains together
+    images: Count  # loaded in training, of all domains together
     flops: Count  # floating point operations of the whole training
     flops_per_step: Count
-    seconds: Amount  # of training, by the wall clock
-    cpu_seconds: Amount  # of training, by the CPU's clock
-    peak_memory_mb: Amount | None  # MiB in training; None where the system does not say
-    losses: dict[str, Any]  # the last ones, by name
-    clock: str | None  # "cpu" or "wall": which of the two tells the speed; None: not known
+    seconds: Amount  # wall-clock time of training
+    cpu_seconds: Amount  # CPU time of training
+    peak_memory_mb: Amount | None  # MiB in training; None if the system does not report it
+    losses: dict[str, Any]  # the last losses of training, by name
+    clock: str | None  # the clock that the speed is measured by, "cpu" or "wall"; None: unknown
     not_deterministic: list[str]  # operations without a deterministic kernel on a GPU
-    paper: str | None  # who, where, when; absent for anchors and for images from elsewhere
-    guided: bool | None  # whether the method looks at the guide; absent: as above
-    supervision: str | None  # "domain" or "kind", None for "domain"; absent: as above
-    note: str | None  # what a reader of the row must know; absent: an anchor
+    paper: str | None  # authors, venue, year; absent: an anchor, or images from elsewhere
+    guided: bool | None  # whether the method uses the guide; absent: as above
+    supervision: str | None  # "domain" or "kind"; None means "domain"; absent: as above
+    note: str | None  # a remark for readers of the leaderboard row; absent: an anchor
     scoring: dict[str, Scoring]  # by family; absent: the cell failed
-    task: dict[str, Any]  # what the task says of its images; absent: it says nothing
+    task: dict[str, Any]  # remarks of the task on its images; absent: there are none
     disk_mb: Amount  # size of the run folder, 1e6 bytes; absent: there is no folder
 
 
 class Options(TypedDict, total=False):
-    """What the user said of the task's images; each key is absent where the default was used."""
+    """The user's options for the images of the task. A key is absent if its default was used."""
 
     a: str  # folder, full path
     b: str  # folder, full path
@@ -143,36 +143,36 @@ class Options(TypedDict, total=False):
 
 
 class Environment(TypedDict, total=False):
-    """Where and how a cell was made. Records of other versions may lack any key."""
+    """Where and how a cell was made. Records of other versions may lack any of these keys."""
 
     command: str  # as the user typed it
     commit: str | None  # `git describe`; None outside a checkout
     contentbench: str  # versions of this suite, of Python and of torch
     python: str
     torch: str
-    cuda: str | None  # version that torch was built for; None: without CUDA
-    versions: dict[str, Any]  # of the libraries that were imported, by name
+    cuda: str | None  # CUDA version that torch was built for; None: without CUDA
+    versions: dict[str, Any]  # versions of the imported libraries, by name
     platform: str
     cpu: str  # name and generation of the processor
-    cpu_capability: str  # instructions that torch uses
-    onednn_max_cpu_isa: str | None  # limit set from outside; None for no limit
+    cpu_capability: str  # instruction set that torch uses
+    onednn_max_cpu_isa: str | None  # value of that environment variable; None: not set
     device: str  # name of the GPU, or "cpu"
-    options: Options  # absent: the user said nothing of the images
+    options: Options  # absent: the user gave none
 
 
 class Record(TypedDict):
-    """One finished cell, or one that failed."""
+    """The record of one cell that finished or failed."""
 
-    schema: Count  # `SCHEMA`; older files are brought up to it when they are read
+    schema: Count  # `SCHEMA`; older files are migrated when they are read
     id: str  # 16 hex digits: the hash of the identity
-    label: str  # the method, with what `--set` changed in brackets; for people, never read back
-    settings: Settings  # {} where nothing was changed
+    label: str  # the method, with changes by `--set` in brackets; never parsed
+    settings: Settings  # {} if nothing was changed
     identity: Identity
     status: str  # "ok" or "failed"
-    reason: str  # why it failed; "" where it did not
+    reason: str  # why it failed; "" if it did not
     metrics: dict[str, MetricEntry]  # by id
     facts: Facts
     timings: dict[str, Amount]  # wall seconds: load, train, artefacts, score:FAMILY; {} if failed
     environment: Environment
-    sources: dict[str, str]  # source hash of each plug-in that took part, by name
+    sources: dict[str, str]  # source hash of each plug-in that was used, by name
     finished: str  # UTC, ISO 8601

@@ -1,8 +1,8 @@
 """Finds plug-ins by name: a file in the suite's folders, an installed entry point, or a given file.
 
-The folders of the suite are read by their path, so a folder `methods` in the user's working
-directory hides nothing. Names, summaries and the facts of metrics are read from the source text, so
-that no plug-in is run.
+The suite finds its own folders by path, so a folder `methods` in the user's working directory does
+not shadow them. Names, summaries and the facts of metrics are read from the source text, so that no
+plug-in has to run.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ FOLDERS: dict[Kind, Path] = {
     "task": _BENCH / "tasks",
 }
 RESERVED = {"all", "ground-truth", "copy-source", "copy-guide"}
-"""Names that no method may have: the word for all methods, and the anchors."""
+"""Reserved names that no method may have: the word `all`, and the anchors."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,59}")
-"""Names of plug-ins: words that can be typed anywhere and that break no list and no table."""
+"""Matches valid names of plug-ins: words that are easy to type and safe in lists and tables."""
 BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"}
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A class of a plug-in file, with its literal class attributes."""
+    """A plug-in class in a file, with its literal class attributes."""
 
     kind: Kind
     name: str
@@ -82,10 +82,10 @@ class Plugin:
 
 
 class Registry:
-    """All plug-ins that can be named, those of the given files included.
+    """All available plug-ins, including those of the given files.
 
-    skipped: a line for each entry point of an installed package that cannot be used, with the
-    reason. A broken package does not stop the suite.
+    skipped: one line, with the reason, for each unusable entry point of an installed package. A
+    broken package does not stop the suite.
 
     Raises:
         UserError: a given file does not exist, holds no plug-in, or takes a name that is in use.
@@ -128,7 +128,7 @@ class Registry:
                 )
 
     def _check_metric(self, plugin: Plugin) -> None:
-        """Refuse a metric without numbers, or with a number that another family has."""
+        """Reject a metric that has no numbers, or a number that another family already has."""
         numbers = plugin.facts.get("numbers")
         if isinstance(numbers, str):
             raise UserError(f"{plugin.path}: metric '{plugin.name}': {numbers}")
@@ -148,21 +148,21 @@ class Registry:
                 raise UserError(f"{plugin.path}: {other.path} gives {min(both)} already")
 
     def all(self, kind: Kind) -> list[Plugin]:
-        """Return the plug-ins of a kind by name."""
+        """Return the plug-ins of a kind, sorted by name."""
         return [plugin for _, plugin in sorted(self._found[kind].items())]
 
     def infos(self) -> dict[str, MetricInfo]:
-        """Return the facts of each metric by its id, in the order in which tables show them."""
+        """Return the facts of each metric by id, in the order of the tables."""
         families = sorted(self.all("metric"), key=lambda plugin: plugin.facts.get("position", 100))
         found = {info.id: info for plugin in families for info in plugin.facts["numbers"]}
         groups = get_args(Group)
         return dict(sorted(found.items(), key=lambda item: groups.index(item[1].group)))
 
     def find(self, kind: Kind, name: str) -> Plugin:
-        """Return a plug-in; that of a task by the word before the colon of the task's own name.
+        """Return a plug-in by name. In the name of a task, only the word before the colon counts.
 
         Raises:
-            UserError: there is none of this name.
+            UserError: there is no such plug-in.
         """
         if kind == "task":
             name = name.partition(":")[0]
@@ -187,7 +187,7 @@ def _module_file(name: str) -> Path:
     """
     try:
         spec = importlib.util.find_spec(name)
-    except Exception as error:  # this imports the parent packages, which may raise anything
+    except Exception as error:  # `find_spec` imports parent packages, which may raise anything
         raise UserError(f"cannot find module {name}: {error}") from error
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise UserError(f"there is no module {name}")
@@ -195,7 +195,7 @@ def _module_file(name: str) -> Path:
 
 
 def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
-    """Return the plug-ins of a file: its classes with a literal name that derive from a contract.
+    """Return the plug-ins of a file: the subclasses of a contract that have a literal name.
 
     A class may also derive from another class of the file.
     """
@@ -234,10 +234,10 @@ def _literals(node: ast.ClassDef) -> dict[str, Any]:
 
 
 def _infos(value: ast.expr) -> tuple[MetricInfo, ...] | str:
-    """Return the facts that a tuple of `MetricInfo` calls states, or what is wrong with them.
+    """Return the facts in a tuple of `MetricInfo` calls, or a message about what is wrong.
 
     Raises:
-        ValueError: it is no tuple of such calls.
+        ValueError: the expression is not a tuple of such calls.
     """
     if not isinstance(value, ast.Tuple | ast.List):
         raise ValueError
@@ -275,16 +275,16 @@ def _module(kind: Kind, path: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # for its helpers; at the end, so that they hide nothing
+        sys.path.append(str(path.parent))  # for its helpers; last, so that they shadow nothing
     _check_helpers(path)
     return _execute(name, path)
 
 
 def _check_helpers(path: Path) -> None:
-    """Make sure that what a plug-in imports by name is the module beside it, now and later.
+    """Check that each helper that a plug-in imports is really the module beside its file.
 
     Raises:
-        UserError: a module of the same name lies elsewhere and would be imported instead.
+        UserError: another module of the same name would be imported instead.
     """
     names = {helper.relative_to(path.parent).parts[0] for helper in files_beside(path)[1:]}
     for name in sorted(names - {WEIGHTS}):
@@ -298,7 +298,7 @@ def _check_helpers(path: Path) -> None:
 
 
 def _places_of(name: str) -> list[Path]:
-    """Return where a module that is imported by a name lies: several places for some packages."""
+    """Return the paths of the module that a name imports. Some packages have several paths."""
     module = sys.modules.get(name)
     spec = module.__spec__ if module else importlib.machinery.PathFinder.find_spec(name)
     if spec is None:
@@ -322,10 +322,10 @@ def _execute(name: str, path: Path) -> ModuleType:
 
 
 def _guarded(path: Path, run: Callable[[], T]) -> T:
-    """Return what a call gives that runs the file of a plug-in.
+    """Call a function that runs the file of a plug-in, and return its result.
 
     Raises:
-        UserError: the file raises, or ends the interpreter.
+        UserError: the file raises an error or exits.
     """
     try:
         return run()

@@ -1,12 +1,12 @@
-"""The files that a plug-in is made of, and a hash of what they compute.
+"""Finds the files of a plug-in and computes a hash of their code.
 
-A plug-in is made of its own file, the modules beside it that it imports, the modules of
+The files of a plug-in are its own file, the modules beside it that it imports, the modules of
 `bench.methods` and `bench.metrics` that it imports, and its weights. Imports are read from the
-source text, so nothing is run. The rest of the suite and installed packages are not part of a
-plug-in: their versions stand in the environment of a record.
+source text, so no code runs. The rest of the suite and installed packages do not belong to a
+plug-in: a record stores their versions in its environment.
 
-The hash covers code only. Comments, docstrings, blank lines and the paths of the suite's own
-modules are left out: a new comment or a module that has moved changes no number.
+The hash covers the code and the weights. It ignores comments, docstrings, blank lines and the paths
+of the suite's own modules, because a new comment or a moved module changes no number.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pathlib import Path
 from bench.utils.errors import UserError
 
 WEIGHTS = "weights"
-"""The folder beside a plug-in that holds what it loads."""
+"""The folder beside a plug-in that holds the weights that it loads."""
 _ROOT = Path(__file__).resolve().parents[2]
 SUITE = [_ROOT / name for name in ("bench", "methods", "metrics")]
 SHARED = {name: (_ROOT / "bench" / name).resolve() for name in ("methods", "metrics")}
-"""The packages of the suite whose modules are part of a plug-in that imports them."""
+"""The packages of the suite whose modules belong to every plug-in that imports them."""
 
 Position = tuple[int, int]
-"""A line, from 1 on, and a column in characters."""
+"""A line, counted from 1, and a column in characters."""
 
 
 def files_of(path: Path) -> list[Path]:
@@ -38,14 +38,14 @@ def files_of(path: Path) -> list[Path]:
         UserError: a module that it imports cannot be read.
     """
     found = [path]
-    for file in found:  # it grows while modules import others
+    for file in found:  # the list grows during the loop, as modules import others
         found += dict.fromkeys(m for m in _imported(file, path.parent) if m not in found)
     weights = sorted(file for file in (path.parent / WEIGHTS).rglob("*") if file.is_file())
     return found + weights
 
 
 def files_beside(path: Path) -> list[Path]:
-    """Return the files of a plug-in that do not come with the suite, its own first.
+    """Return the files of a plug-in that are not part of the suite, its own first.
 
     Raises:
         UserError: a module that it imports cannot be read.
@@ -54,7 +54,7 @@ def files_beside(path: Path) -> list[Path]:
 
 
 def source_hash(path: Path) -> str:
-    """Return 16 hex digits of the code and the weights that a plug-in is made of.
+    """Return the hash of the code and the weights of a plug-in, as 16 hex digits.
 
     Raises:
         UserError: one of its files cannot be read.
@@ -72,10 +72,10 @@ def source_hash(path: Path) -> str:
 
 
 def code_of(path: Path) -> bytes:
-    """Return the lines of a Python file that compute something, then a line for each import.
+    """Return the code lines of a Python file, followed by one line for each import.
 
     Raises:
-        UserError: it cannot be read, or is no Python.
+        UserError: the file cannot be read, or is not valid Python.
     """
     tree = parsed(path)
     with tokenize.open(path) as file:
@@ -105,7 +105,7 @@ def _comments(source: str) -> Iterator[tokenize.TokenInfo]:
 
 
 def _span(node: ast.stmt, lines: list[str]) -> tuple[Position, Position]:
-    """Return where a statement begins and ends; the syntax tree counts columns in bytes."""
+    """Return the start and the end of a statement. The syntax tree counts columns in bytes."""
     end_line, end_byte = node.end_lineno or node.lineno, node.end_col_offset or 0
     start = len(lines[node.lineno - 1].encode()[: node.col_offset].decode())
     end = len(lines[end_line - 1].encode()[:end_byte].decode())
@@ -113,17 +113,17 @@ def _span(node: ast.stmt, lines: list[str]) -> tuple[Position, Position]:
 
 
 def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """Return a line for each imported name, without the path of a module of the suite."""
+    """Return one line for each imported name. Modules of the suite appear without their path."""
     module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
     own = isinstance(node, ast.ImportFrom) and (node.level or module.split(".")[0] == "bench")
     return [f"import {'bench' if own else module} {a.name} {a.asname}" for a in node.names]
 
 
 def parsed(path: Path) -> ast.Module:
-    """Return the syntax tree of whatever Python would run: a BOM or a coding cookie is heeded.
+    """Return the syntax tree of a Python file. A BOM or a coding comment sets the encoding.
 
     Raises:
-        UserError: it cannot be read, or is no Python.
+        UserError: the file cannot be read, or is not valid Python.
     """
     try:
         return ast.parse(path.read_bytes(), str(path))
@@ -132,7 +132,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def _imported(file: Path, root: Path) -> Iterator[Path]:
-    """Give the modules of a plug-in that one of its files imports, wherever in its text."""
+    """Yield the modules of a plug-in that one of its files imports, anywhere in its text."""
     for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -141,18 +141,18 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
             base = file.parents[node.level - 1] if node.level else root
             if not node.level or base == root or root in base.parents:
                 parts = node.module.split(".") if node.module else []
-                for alias in node.names:  # each may be a module, or a name in the one before
+                for alias in node.names:  # a name may be a submodule or an object
                     yield from _modules(base, [*parts, alias.name])
 
 
 def _modules(base: Path, parts: list[str]) -> Iterator[Path]:
-    """Give the files that an import of a dotted name runs, as far as they are part of a plug-in."""
+    """Yield the files that the import of a dotted name runs, if they belong to the plug-in."""
     if parts[0] == "bench" and len(parts) > 2 and parts[1] in SHARED:
         file = SHARED[parts[1]] / f"{parts[2]}.py"
         if file.is_file():
             yield file
         return
-    if base / parts[0] in SUITE:  # also for a plug-in that lies in a checkout
+    if base / parts[0] in SUITE:  # also for a plug-in within a checkout of the suite
         return
     for count in range(1, len(parts) + 1):
         place = base.joinpath(*parts[:count])

@@ -1,23 +1,23 @@
 """The contract of a task: domains of images, their factors, and the true results of a transfer.
 
-Words (Press et al., ICLR 2019): domain **A** is plain. Domain **B** has everything that A has *plus
-separate content* (a face, and a face with glasses). Images are unpaired. The domain is the only
-label in training. A method splits an image into a *common* code z1, what A and B share, and a
-*separate* code z2, what only B has. With these it can
+Terms (Press et al., ICLR 2019): domain **B** has everything that domain **A** has, *plus separate
+content*. For example, A holds faces and B holds faces with glasses. Images are unpaired. The domain
+is the only label in training. A method splits an image into a *common* code z1, for the content
+that A and B share, and a *separate* code z2, for the content that only B has. Its two functions are
 
 * ``add(a, guide)``: put the separate content of the guide, an image of B, onto a, an image of A;
-* ``remove(b)``: give b without its separate content.
+* ``remove(b)``: return b, an image of B, without its separate content.
 
-A **cell** is one method on one task in one profile with one seed. It runs in a process of its own
-through three stages, *train*, *artefacts* and *score*, and leaves one JSON record. Every table and
-every check is a view on records.
+A **cell** is one method on one task in one profile with one seed. It runs in its own process
+through three stages, *train*, *artefacts* and *score*, and writes one JSON record. All tables and
+checks are computed from records.
 
-Tasks, artefacts and metrics hold images as uint8, methods as float32 in [-1, 1]. Channels come
-first: (N, 3, S, S). `bench.contracts.images` converts between the two.
+Tasks, artefacts and metrics hold images as uint8. Methods hold them as float32 in [-1, 1]. Channels
+come first: (N, 3, S, S). `bench.contracts.images` converts between the two.
 
-The other contracts are in modules of their own: `bench.contracts.method`, `bench.contracts.metric`
-and `bench.contracts.cell`. Only `bench.contracts.method` imports torch, because ``bench list`` must
-answer at once.
+The other contracts are in `bench.contracts.method`, `bench.contracts.metric` and
+`bench.contracts.cell`. Only `bench.contracts.method` imports torch, because ``bench list`` must
+start fast.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     import torch
 
 PARTS = ("train", "probe", "test")
-"""*train* trains methods, *probe* fits probes and statistics, *test* gives all numbers."""
+"""The parts: *train* for methods, *probe* for probes and statistics, *test* for all numbers."""
 LETTERS = ascii_uppercase
 """The names of domains by their index: A, B, C, ..."""
 HIDDEN = -1
-"""The value of a factor that cannot be seen in an image (the colour of hair under a hijab)."""
+"""The value of a factor that the image does not show, such as hair colour under a hijab."""
 
 
 @dataclass(frozen=True)
 class Spec:
     """What a method knows about the images: side in pixels, channels, number of domains.
 
-    kinds: the number of values of the separate factor (round glasses, sunglasses), 0 where the task
-    names none.
+    kinds: the number of values of the separate factor (such as round glasses and sunglasses), 0 if
+    the task has no such factor.
     """
 
     size: int
@@ -58,7 +58,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class DataSizes:
-    """The size of a task: side in pixels, and the number of images per domain in each part."""
+    """The size of a task: image side in pixels, and the images per domain in each part."""
 
     size: int
     train: int
@@ -83,7 +83,7 @@ class Factor:
 
 
 def kinds_of_content(factors: Sequence[Factor]) -> int:
-    """Return the number of values of the first separate factor, 0 where there is none."""
+    """Return the number of values of the first separate factor, or 0 if there is none."""
     return next((len(factor.values) for factor in factors if factor.separate), 0)
 
 
@@ -92,7 +92,7 @@ class Domain:
     """The images of one domain in one part.
 
     images: uint8 (N, 3, S, S). factors: int64 (N, F), an index into the values of each factor, or
-    `HIDDEN`; F is 0 where a task knows no factors.
+    `HIDDEN`. F is 0 if the task has no factors.
     """
 
     images: torch.Tensor
@@ -101,10 +101,10 @@ class Domain:
 
 @dataclass(frozen=True)
 class Truth:
-    """The true results of the n test pairs, uint8 (n, 3, S, S) each.
+    """The true results of the n test pairs: tensors of uint8 (n, 3, S, S).
 
     Pair i has the i-th test image of A as its source and the i-th of B as its guide. ``add`` is the
-    true result of that pair. ``other`` is the true result with another guide, that of pair i ^ 1.
+    true result of that pair. ``other`` is the true result with the guide of pair i ^ 1 instead.
     ``remove`` is the i-th image of B without its separate content.
     """
 
@@ -115,10 +115,10 @@ class Truth:
 
 @dataclass(frozen=True)
 class TaskData:
-    """A task, loaded: ``domains[part]`` lists the domains of a part, A first.
+    """The data of a task: ``domains[part]`` lists the domains of a part, A first.
 
-    label: the name of the shared factor that says what an image shows (the digit), or ''.
-    facts: remarks on the images, as JSON: how many there are, which files were left out.
+    label: the name of the shared factor that is the class of an image (such as the digit), or ''.
+    facts: remarks on the images, as JSON: for example their number and the files left out.
     """
 
     name: str
@@ -145,21 +145,21 @@ class TaskData:
 
     @property
     def pair(self) -> TaskData:
-        """The task with its first two domains only."""
+        """The same data with the first two domains only."""
         return replace(self, domains={part: of[:2] for part, of in self.domains.items()})
 
     def kinds(self, part: str, domain: int) -> torch.Tensor:
-        """Return the separate factor of each image, int64 (N,): 0 for none, else 1 and more."""
+        """Return the separate factor of each image, int64 (N,): 0 for none, values from 1 up."""
         column = next(at for at, factor in enumerate(self.factors) if factor.separate)
         return self.domains[part][domain].factors[:, column] - HIDDEN
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """A task whose images may not fit into memory: they are decoded while they are written.
+    """A task whose images may not fit into memory. They are decoded while they are written.
 
-    domains: for each part one iterator per domain, A first. It gives uint8 (n, 3, S, S) at a time
-    and is read once, in this order. facts: see `TaskData`.
+    domains: for each part, one iterator per domain, A first. Each iterator yields uint8 pieces
+    (n, 3, S, S) and is read once, in this order. facts: see `TaskData`.
     """
 
     domains: Mapping[str, Sequence[Iterator[torch.Tensor]]]
@@ -167,7 +167,7 @@ class Streamed:
 
 
 Progress = Callable[[int, int], None]
-"""Called with the number of images that are done and the number of all images."""
+"""A function that takes the number of finished images and the number of all images."""
 Split = Literal["hash", "folder", "official", "identity"]
 Resize = Literal["crop", "pad", "stretch"]
 
@@ -177,10 +177,10 @@ class Options:
     """The user's options for a task whose images do not come with the suite.
 
     data_root: the folder that holds data sets. a, b: the folders of the two domains. split: how
-    images are divided into parts: by a hash of the content, by sub-folder, by the official division
-    of the data set, or by the person in the image; None for the default of the task. resize: how an
-    image becomes square. skip_bad: whether unusable images are left out; otherwise they are an
-    error. cache: the folder for the index of image files; it changes no image.
+    images are divided into parts: by a hash of the content, by sub-folder, by the official split of
+    the data set, or by the person in the image; None for the default of the task. resize: how an
+    image becomes square. skip_bad: whether unusable images are left out; otherwise they raise an
+    error. cache: the folder for the index of image files; it does not change the images.
     """
 
     data_root: Path | None = None
@@ -196,14 +196,14 @@ class Task(ABC):
     """Domains to transfer content between. One class is one task.
 
     ``name`` and ``summary`` are literals in the class body, because ``bench list`` reads them from
-    source. ``label`` names the shared factor that says what an image shows (the digit); metrics of
-    adaptation train a classifier of it on A and test it on B. ``domains`` is the number of domains.
-    Truth and transfer concern the first two, A and B.
+    source. ``label`` names the shared factor that is the class of an image (such as the digit). The
+    metrics of adaptation train a classifier for it on A and test it on B. ``domains`` is the number
+    of domains. Truth and transfer concern the first two, A and B.
 
     ``takes`` lists the `Options` that the task uses, ``needs`` those that the user must give, and
     ``splits`` the values of ``split``, the default first. A task that reads the user's folders may
-    give itself a longer name, ``folder:faces+glasses``. The word before the colon is the name of
-    its class.
+    have a longer name, such as ``folder:faces+glasses``. The word before the colon is then the
+    ``name`` of its class.
     """
 
     name: str
@@ -220,18 +220,18 @@ class Task(ABC):
 
     @property
     def home(self) -> Path | None:
-        """The folder that the task reads, None where its images come with the suite."""
+        """The folder that the task reads, or None if its images come with the suite."""
         return None
 
     def missing(self) -> str:
-        """Return which files are missing and how to get them, '' where none is."""
+        """Return which files are missing and how to get them, or '' if none is missing."""
         return ""
 
     def fetch(self) -> None:
-        """Download what is missing. Only `python -m bench data get` calls this, never a run.
+        """Download the missing files. Only `python -m bench data get` calls this, never a run.
 
         Raises:
-            UserError: it cannot be downloaded; the message says what to do by hand.
+            UserError: a download fails; the message says what to do by hand.
         """
         raise UserError(f"task {self.name} cannot be fetched: {self.missing() or 'nothing to do'}")
 
@@ -239,7 +239,7 @@ class Task(ABC):
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
         """Return all that determines the pixels, as JSON. Its hash is the fingerprint of the task.
 
-        The planning of a run calls this, so it must not render or decode an image.
+        This is called when a run is planned, so it must not render or decode images.
         """
 
     @abstractmethod
@@ -247,7 +247,7 @@ class Task(ABC):
         """Render or decode the images. Parts are disjoint. The same recipe gives the same bits."""
 
     def available(self, sizes: DataSizes) -> DataSizes:
-        """Return the sizes that the task can give where it has fewer images than are asked for."""
+        """Return the sizes that the task can provide, at most those that are asked for."""
         return sizes
 
     def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -255,8 +255,9 @@ class Task(ABC):
 
         Args:
             sizes: the size of the task.
-            made: the remarks from when the images were made, maybe by an earlier run. Whatever the
-                recipe does not decide, such as the files that were left out, must be found again.
+            made: the remarks from the time when the images were made, maybe by an earlier run. The
+                task must find again whatever the recipe does not determine, such as the files that
+                were left out.
 
         Raises:
             UserError: the images were made with other options than those of this run.
