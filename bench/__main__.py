@@ -1,4 +1,4 @@
-"""The start of `python -m bench` and `contentbench`, and the last handler of errors."""
+"""The entry point of `python -m bench` and `contentbench`, and the last error handler."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bench.utils.output.terminal import ERRORS, make_usable
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code.
 
-    An error that nothing else catches gives one line and an exit code of its own. Python would end
-    with 1, which means that a check found a regression.
+    An error that nothing else catches gives one line and a special exit code. Python would exit
+    with 1, which here means that a check found a regression.
     """
     make_usable()
-    if arguments is None:  # with arguments, a program has called it and goes on afterwards
+    if arguments is None:  # with arguments, the caller is a program that continues afterwards
         keep_exit_code()
     try:
         os.getcwd()
@@ -31,10 +31,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(Exit.WRONG_USE)
     try:
         _run(arguments)
-    except KeyboardInterrupt:  # during imports, before a verb handles it
+    except KeyboardInterrupt:  # during imports, when no verb handles it yet
         sys.exit(interrupted())
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # mostly from printing
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # usually from printing
             _say(f"error: {error.strerror}: make room, or send the output elsewhere")
             sys.exit(Exit.WRONG_USE)
         _say(f"error: {_summary(error)} ({_save_traceback(error)})")
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None) -> None:
     try:
-        from bench.cli.main import main as command_line  # late, to catch a broken installation
+        from bench.cli.main import main as command_line  # here, to catch a broken installation
     except ImportError as error:
         _say(
             f"error: a package that the suite needs cannot be imported ({one_line(str(error))}): "
@@ -54,7 +54,7 @@ def _run(arguments: list[str] | None) -> None:
 
 
 def _say(line: str) -> None:
-    with suppress(OSError):  # a closed stream: then only the exit code speaks
+    with suppress(OSError):  # if the stream is closed, only the exit code tells
         print(line, file=sys.stderr)
 
 
@@ -73,7 +73,7 @@ def _save_traceback(error: Exception) -> str:
             errors=ERRORS,
         ) as file:  # fmt: skip
             file.write(f"{sys.version}\n{sys.argv}\n\n{text}")
-    except OSError:  # no place for a file: print it
+    except OSError:  # no file can be written: print the traceback
         return f"no folder for temporary files can be written, so here it is:\n{text}"
     return f"please report it with {file.name}"
 

@@ -1,1 +1,1 @@
-"""One cell: train, make artefacts, score."""
+"""Runs one cell: trains a method, makes its artefacts and scores them."""

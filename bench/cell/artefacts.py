@@ -1,4 +1,4 @@
-"""Makes what metrics see of a trained method: its results, its codes and its cost."""
+"""Makes the artefacts of a trained method: its results, its codes and its cost."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from bench.contracts.task import TaskData
 
 T = TypeVar("T")
 VERSION = 3
-"""Raise it when artefacts change in number or in form."""
+"""The version of the artefacts. Raise it when their number or their format changes."""
 LATENCY_REPEATS = 50
 INFERENCE_BATCH = 32
 
 
 @torch.inference_mode()
 def artefacts_of(method: Method, data: TaskData, training: Training, cell: Cell) -> Artefacts:
-    """Return all that metrics see of a trained method."""
+    """Return all artefacts of a trained method."""
     device = torch.device(cell.device)
     tensors, absent = results_of(method, data, device, cell.precision, cell.numbers["eval_batch"])
     measured = {
@@ -50,16 +50,16 @@ def artefacts_of(method: Method, data: TaskData, training: Training, cell: Cell)
 def results_of(
     method: Method, data: TaskData, device: torch.device, precision: str, size: int
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the results and codes of a method, and the reason for each one that it lacks.
+    """Return the results and codes of a method, and the reason for each missing one.
 
-    See `bench.contracts.metric.Artefacts` for both.
+    `bench.contracts.metric.Artefacts` describes both.
 
     Args:
-        method: a trained one; it is put into eval mode.
+        method: a trained method, which is set to eval mode.
         data: the task.
-        device: where the method is.
+        device: the device of the method.
         precision: "fp32" or "bf16".
-        size: images in a forward pass.
+        size: the number of images in a forward pass.
 
     Raises:
         OutputError: a function of the method breaks its contract.
@@ -67,7 +67,7 @@ def results_of(
     method.eval()
 
     def batches(call: Callable[..., T], *inputs: Tensor) -> Iterator[tuple[T, Tensor]]:
-        """Yield the output of a function for each batch, with the batch of the first input."""
+        """Yield the output of a function for each batch, and the batch of the first input."""
         for part in in_batches(len(inputs[0]), size):
             batch = [to_float(images[part].to(device)) for images in inputs]
             with autocast(device.type, precision):
@@ -146,7 +146,7 @@ def _measure_inference(method: Method, data: TaskData, cell: Cell) -> dict[str, 
 
 
 def lacking_artefacts(kept: Artefacts) -> Artefacts:
-    """Return the artefacts of an earlier version of the suite, with the reason for each gap."""
+    """Return stored artefacts, with a reason for each one that an older version did not make."""
     reason = "left by an earlier version of the suite: `python -m bench run --existing fresh`"
     missing: dict[str, str] = dict.fromkeys((*IMAGES, *CODES), reason)
     return dataclasses.replace(kept, absent=missing | dict(kept.absent))

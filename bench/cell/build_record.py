@@ -1,4 +1,4 @@
-"""Builds the record of a cell from what its stages returned, or the record of a failure."""
+"""Builds the record of a finished cell from the results of its stages, or of a failed cell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.records.store import Store
 from bench.utils.files.sealed import write_sealed
 
 _RATES = ("rates", "cpu_rates")
-"""What a training knows and a record does not keep."""
+"""Fields of `Training` that a record does not store."""
 
 
 def record_of_cell(
@@ -38,13 +38,13 @@ def record_of_cell(
     """Return the record of a cell that finished.
 
     Args:
-        job: what was asked for.
+        job: the job of the cell.
         plugin: the method; None for an anchor and for images that were made elsewhere.
         data: the task.
-        artefacts: what the metrics saw.
-        scores: what was computed now.
-        seconds: the wall time of each stage that was done now.
-        earlier: the record whose other numbers stay; None for a new record.
+        artefacts: the artefacts that were scored.
+        scores: the numbers that this run computed.
+        seconds: the wall time of each stage that this run did.
+        earlier: the record whose other numbers are kept; None for a new record.
     """
     record = new_record(job)
     metrics = Registry(map(Path, job.cell.plugins)).all("metric")
@@ -92,9 +92,9 @@ def new_record(job: Job) -> Record:
 
 
 def write_gap(job: Job, status: str, reason: str) -> None:
-    """Write the record of a cell that has no numbers: a row of the leaderboard that says why.
+    """Write the record of a cell without numbers. Its leaderboard row gives the reason.
 
-    If the record cannot be written, for example on a full disk, the run goes on and says so.
+    If the record cannot be written, for example on a full disk, the run reports this and goes on.
     """
     try:
         _write_gap(job, status, reason)
@@ -116,7 +116,7 @@ def _write_gap(job: Job, status: str, reason: str) -> None:
     if earlier is None or isinstance(earlier, Damaged):
         record = new_record(job)
         record.update({"status": status, "reason": reason, "metrics": gaps})
-    else:  # its numbers stay: only those that were to be added are missing
+    else:  # keep its numbers: only the new ones are missing
         record = earlier
         record["metrics"] = gaps | earlier["metrics"]
     write_sealed(path, record)

@@ -1,8 +1,8 @@
-"""Checkpoints: a killed training continues from one and ends with the same bits.
+"""Checkpoints: a training that was killed resumes from one and gives bitwise identical results.
 
-One safetensors file holds all that the next step depends on: the state of the method, of its
-optimisers and of every random generator. It is written whole or not at all, and read without
-pickle. It is used only if it is undamaged, and if the same source and the same torch wrote it.
+One safetensors file holds everything that the next step depends on: the state of the method, of its
+optimisers and of every random generator. It is written completely or not at all, and read without
+pickle. It is used only if it is undamaged and comes from the same source and the same torch.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def seed_generators(*role: object) -> None:
 
 
 class Checkpoint:
-    """A checkpoint file, and the time until it must be written again.
+    """A checkpoint file that is written at regular intervals.
 
     path: the file. source: the hash of the method's code. every: seconds between two writes, 0 to
-    write after every step. It changes no number of a run.
+    write after every step. The interval does not change the numbers of a run.
     """
 
     def __init__(self, path: Path, source: str, every: float) -> None:
@@ -51,7 +51,7 @@ class Checkpoint:
         return time.monotonic() - self._last >= self._every
 
     def save(self, method: Method, step: int, progress: Mapping[str, Any]) -> None:
-        """Write the state before a step, and what the loop knows of the steps so far, as JSON."""
+        """Write the state before a step, and the progress of the training loop as JSON."""
         tensors = {f"method/{name}": value for name, value in method.state_dict().items()}
         plain: dict[str, Any] = {}
         for name, optimizer in method.optimizers().items():
@@ -64,7 +64,7 @@ class Checkpoint:
     def restore(self, method: Method) -> tuple[int, dict[str, Any]] | None:
         """Restore a method and all generators; return the step and the progress.
 
-        If there is no file, or it cannot be used, change nothing and return None.
+        If there is no usable file, change nothing and return None.
         """
         try:
             tensors, metadata = read_checked(self.path)
@@ -111,9 +111,9 @@ def _set_generators(state: Mapping[str, Any]) -> None:
 
 
 def _flatten(value: Any, at: str, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
-    """Flatten a nested dictionary: tensors into one dictionary, all else into another.
+    """Flatten a nested dictionary: tensors into one dictionary, other values into another.
 
-    The keys are paths. They mark keys that are numbers, so that `_nested` restores them.
+    The keys are paths. A mark shows which keys are numbers, so that `_nested` restores them.
     """
     if isinstance(value, Tensor):
         tensors[at] = value

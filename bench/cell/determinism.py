@@ -1,6 +1,6 @@
-"""Makes a GPU compute the same bits every time, and finds the operations that cannot.
+"""Makes GPU computations deterministic, and finds the operations that are not.
 
-A CPU with a fixed number of threads always computes the same bits.
+On a CPU with a fixed number of threads, all computations are deterministic.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MESSAGE = r"(\S+) does not have a deterministic implementation"
 
 
 def prefer_deterministic_kernels() -> None:
-    """Use a deterministic kernel wherever there is one, and full precision.
+    """Use full precision, and a deterministic kernel wherever one exists.
 
     Call it before the first matrix product on a GPU: cuBLAS reads its setting only once.
     """
@@ -30,7 +30,7 @@ def prefer_deterministic_kernels() -> None:
 
 @contextmanager
 def nondeterministic_operations() -> Iterator[set[str]]:
-    """Collect the operations of a block that run without a deterministic kernel, by name."""
+    """Collect the names of the operations in a block that have no deterministic kernel."""
     found: set[str] = set()
     with warnings.catch_warnings():
         warnings.filterwarnings("default", message=_MESSAGE)

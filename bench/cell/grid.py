@@ -1,4 +1,4 @@
-"""Draws what a method does: source, guide, result and truth side by side."""
+"""Draws the results of a cell: source, guide, result and truth side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job, which a worker does, and the reports that it sends. Needs no torch."""
+"""Defines the job of a worker, and the reports that the worker sends. Needs no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.records.store import Todo
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker does for one cell.
+    """The work for one cell, which a worker does.
 
     metrics: ids that the record must have. inception: weights of Inception, or None. command: as
     the user typed it. may_train: whether to train a cell again if its artefacts are gone. again:
@@ -45,7 +45,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Report:
-    """How far a training is. images_per_s: in the last block. seconds_left: an estimate."""
+    """The progress of a training. images_per_s: in the last block. seconds_left: estimated."""
 
     step: int
     steps: int
@@ -55,4 +55,4 @@ class Report:
 
 
 Show = Callable[[str, Report | None], None]
-"""Called with the name of a stage, and with a report during training."""
+"""A function that takes the name of a stage and, during training, a report."""

@@ -33,7 +33,7 @@ class Stopwatch:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until a GPU has done all its work. A CPU never has work left."""
+    """Wait until a GPU has finished its work. On a CPU, return at once."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -41,9 +41,9 @@ def synchronize(device: torch.device) -> None:
 class PeakMemory:
     """Measures the peak memory of a block of code, in MiB.
 
-    ``megabytes`` is, on a GPU, all memory that torch allocated. On a CPU under Linux it is the
-    memory that the process held at its peak beyond what it held before the block. Other systems
-    cannot reset the peak: there it is the peak of the whole process, and None on Windows.
+    On a GPU, ``megabytes`` is the peak of the memory that torch allocated. On a CPU under Linux, it
+    is the peak memory of the process in the block, minus its memory before the block. Other systems
+    cannot reset the peak, so it is the peak since the process started. On Windows it is None.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -79,7 +79,7 @@ class PeakMemory:
 def most_ever_held(platform: str = sys.platform) -> float | None:
     """Return the peak memory of this process in MiB, None on Windows.
 
-    The system counts in KiB, macOS in bytes.
+    Most systems count in KiB, macOS in bytes.
     """
     try:
         import resource
@@ -99,10 +99,10 @@ def _high_water_mark() -> float | None:
 
 
 def clock_of(device: torch.device) -> Literal["cpu", "wall"]:
-    """Return the clock that tells the speed on a device.
+    """Return the clock that measures the speed on a device.
 
-    On a CPU it is the CPU's clock, because other programs slow the wall clock down. On a GPU it is
-    the wall clock, because the CPU waits while the GPU works.
+    On a CPU it is the CPU time, because other programs lengthen the wall-clock time. On a GPU it is
+    the wall-clock time, because the CPU waits while the GPU works.
     """
     return "wall" if device.type == "cuda" else "cpu"
 
@@ -110,9 +110,9 @@ def clock_of(device: torch.device) -> Literal["cpu", "wall"]:
 def repeat(
     call: Callable[[], object], device: torch.device, times: int, warm_up: int = 5
 ) -> list[tuple[float, float]]:
-    """Return the (wall, CPU) seconds of each call, after some calls that do not count.
+    """Return the (wall, CPU) seconds of each call, after warm-up calls that are not measured.
 
-    times, warm_up: the number of calls that count, and of those that do not.
+    times: the number of measured calls. warm_up: the number of warm-up calls.
     """
     for _ in range(warm_up):
         call()

@@ -1,7 +1,8 @@
 """Finds the parameters that a result depends on.
 
-Gradients cannot tell: a frozen encoder, ``no_grad``, ``inference_mode`` and ``detach`` cut them.
-So this module watches every operation: its outputs depend on all that its inputs depend on.
+Gradients cannot show this, because ``no_grad``, ``inference_mode``, ``detach`` and frozen encoders
+cut them. So this module tracks every operation: the outputs depend on all parameters that the
+inputs depend on.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ def parameters_behind(call: Callable[[], Tensor], parameters: Sequence[Tensor]) 
 
 
 class _Watch(TorchDispatchMode):
-    """Keeps, for each block of memory, the parameters that its content was computed from."""
+    """Stores, for each memory block, the parameters that its content was computed from."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._behind: dict[int, set[int]] = {}
-        self._alive: list[Tensor] = []  # freed memory would be reused by others
+        self._alive: list[Tensor] = []  # other tensors would reuse freed memory
         for at, parameter in enumerate(parameters):
             self._behind.setdefault(_block(parameter), set()).add(at)
 
@@ -60,5 +61,5 @@ class _Watch(TorchDispatchMode):
 
 
 def _block(tensor: Tensor) -> int:
-    """Return a number for the memory of a tensor. Views of a tensor share it."""
+    """Return a number that identifies the memory of a tensor; views of a tensor share it."""
     return int(tensor.untyped_storage()._cdata)

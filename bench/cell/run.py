@@ -1,4 +1,4 @@
-"""Runs one cell from nothing to its record: train, make artefacts, score. In its own process."""
+"""Runs one cell: trains, makes artefacts, scores and writes the record."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def run(job: Job, show: Show) -> str:
 
 
 def what_is_left(job: Job, store: Store) -> Job | str:
-    """Return what is left to do of a job whose cell is locked, or the status if it is done.
+    """Return the remaining job of a cell that we have locked, or the status if it is done.
 
-    Another run may have made the record after the job was planned. Its numbers stay, and only what
-    it lacks is added.
+    Another run may have made the record after the job was planned. Then its numbers are kept, and
+    only missing ones are added.
     """
     if store.state(job.cell) == job.seen:
         return job
@@ -59,12 +59,12 @@ def what_is_left(job: Job, store: Store) -> Job | str:
 
 
 def can_score(cell: Cell, store: Store) -> bool:
-    """Return whether all that metrics see of a cell is still there."""
+    """Return whether all artefacts of a cell still exist."""
     return cell.method in ANCHORS or RunFolder(store.run_path(cell)).artefacts() is not None
 
 
 def _do_claimed(job: Job, store: Store, show: Show) -> str:
-    """Do what is left of a job whose cell is locked; return the status."""
+    """Do the rest of the job of a cell that we have locked; return the status."""
     left = what_is_left(job, store)
     if isinstance(left, str):
         return left
@@ -91,7 +91,7 @@ def _do(job: Job, store: Store, show: Show) -> str:
         with computing_with(job.cell.threads):
             record, all_renewed = _run_stages(job, store, folder, earlier, show)
         write_sealed(path, record)
-    except (Exception, SystemExit) as error:  # a plug-in may do anything
+    except (Exception, SystemExit) as error:  # a plug-in may raise anything
         write_gap(job, "failed", folder.log_error(error))
         return "failed"
     if not job.keep:
@@ -102,7 +102,7 @@ def _do(job: Job, store: Store, show: Show) -> str:
 def _run_stages(
     job: Job, store: Store, folder: RunFolder, earlier: Record | None, show: Show
 ) -> tuple[Record, bool]:
-    """Return the record of a cell, and whether each metric that was to be computed has a value.
+    """Return the record of a cell, and whether each metric to compute got a value.
 
     earlier: the record to which metrics are added, None for a new one.
     """
@@ -115,7 +115,7 @@ def _run_stages(
 
     artefacts = kept_artefacts(job, plugin, data, folder)
     if artefacts is None:
-        assert plugin is not None  # anchors and images always have artefacts
+        assert plugin is not None  # anchors and imported images always have artefacts
         trained = train(job, plugin, data, folder, show)
         artefacts, seconds["artefacts"] = make_artefacts(trained, cell, data, folder, show)
         if trained.seconds is not None:

@@ -1,4 +1,4 @@
-"""The run folder of a cell: the output of its stages, so that no stage is done twice."""
+"""The run folder of a cell. It stores the output of each stage, so that no stage runs twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.utils.output.terminal import ERRORS
 
 
 class RunFolder:
-    """The run folder of one cell. A stage is done once its JSON file exists."""
+    """The run folder of one cell. A stage is done when its JSON file exists."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,7 +32,7 @@ class RunFolder:
 
     def log_error(self, error: BaseException) -> str:
         """Append a traceback to the log; return the error in one line, with the path of the log."""
-        with contextlib.suppress(OSError):  # a full disk: the line below says so
+        with contextlib.suppress(OSError):  # full disk: the return value still has the error
             self.path.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8", errors=ERRORS) as log:
                 traceback.print_exception(error, file=log)
@@ -48,7 +48,7 @@ class RunFolder:
         write_sealed(self.path / "training.json", asdict(training) | {"source": source})
 
     def training(self, source: str) -> tuple[dict[str, torch.Tensor], Training] | None:
-        """Return weights and cost, or None if they are missing, damaged or of another source."""
+        """Return weights and cost, or None if they are missing, damaged or from another source."""
         try:
             facts = read_sealed(self.path / "training.json")
             if facts.pop("source") != source:
@@ -58,13 +58,13 @@ class RunFolder:
             return None
 
     def save_artefacts(self, artefacts: Artefacts) -> None:
-        """Write all that metrics see."""
+        """Write the artefacts."""
         write_checked(self.path / "artefacts.safetensors", artefacts.tensors)
         facts = {"measured": artefacts.measured, "absent": artefacts.absent}
         write_sealed(self.path / "artefacts.json", facts)
 
     def artefacts(self) -> Artefacts | None:
-        """Return what `save_artefacts` wrote, or None if it is missing or damaged."""
+        """Return the artefacts, or None if they are missing or damaged."""
         try:
             facts = read_sealed(self.path / "artefacts.json")
             tensors = _read(self.path / "artefacts.safetensors")
@@ -73,13 +73,13 @@ class RunFolder:
             return None
 
     def checkpoint(self, source: str, every: float) -> Checkpoint:
-        """Return the checkpoint, from which a killed training continues."""
+        """Return the checkpoint, from which an interrupted training resumes."""
         return Checkpoint(self.path / "checkpoint.safetensors", source, every)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    """Return tensors, checked against their hash. Early versions of the suite wrote no hash."""
+    """Read tensors and check their hash. Files of early versions of the suite have no hash."""
     try:
         return read_checked(path)[0]
-    except TypeError:  # no header at all
+    except TypeError:  # the file has no header
         return load(path)[0]

@@ -1,4 +1,4 @@
-"""Scores a cell with one family of metrics, and turns results into entries of a record."""
+"""Scores a cell with one family of metrics, and converts results to entries of a record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def score_family(
     settings: Settings,
     folder: RunFolder,
 ) -> dict[str, Result]:
-    """Return the results of a family. If it crashes, each of its metrics says why it failed."""
+    """Return the results of a family. If it crashes, each of its results gives the reason."""
     try:
         results = family.score(wanted, artefacts, data, settings)
         for name in wanted:
@@ -36,7 +36,7 @@ def score_family(
 
 
 def entry_of(family: Metric | type[Metric], name: str, result: Result) -> MetricEntry:
-    """Return a result as the entry of a record, with what the family says of the metric."""
+    """Return a result as an entry of a record, with the facts about the metric."""
     info = next(info for info in family.numbers if info.id == name)
     entry = dataclasses.asdict(result) | {
         "version": family.version,
@@ -49,5 +49,5 @@ def entry_of(family: Metric | type[Metric], name: str, result: Result) -> Metric
 
 
 def is_good(entry: MetricEntry | None, version: int) -> bool:
-    """Return whether an entry has a value, of this version of its family."""
+    """Return whether an entry has a value and comes from this version of its family."""
     return entry is not None and entry["status"] == "ok" and entry["version"] == version

@@ -1,7 +1,7 @@
 """The three stages of a cell: train a method, make artefacts with it, score the artefacts.
 
-Each stage returns a value and changes none of its arguments. What it leaves in the run folder lets
-a later run skip it.
+Each stage returns a value and does not modify its arguments. It stores its output in the run
+folder, so that a later run can skip it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bench.records.read import is_scored
 class Trained:
     """A trained method.
 
-    source: the hash of its code. seconds: of the training, or None if an earlier run trained it.
+    source: the hash of its code. seconds: the training time, None if an earlier run trained it.
     """
 
     method: Method
@@ -46,11 +46,11 @@ class Trained:
 
 @dataclass
 class Scores:
-    """What scoring gave, of each metric that it had to compute.
+    """The results of scoring, for the metrics that had to be computed.
 
-    metrics: by id. families, sources, seconds: how each family was computed, the hash of its code
-    and its wall time, by name. not_renewed: ids whose computation failed while the record holds a
-    good value, which stays.
+    metrics: entries by id. families, sources, seconds: by family, how it was computed, the hash of
+    its code and its wall time. not_renewed: ids of metrics that failed now but have a good value in
+    the record, which is kept.
     """
 
     metrics: dict[str, MetricEntry] = field(default_factory=dict)
@@ -65,17 +65,17 @@ def kept_artefacts(
 ) -> Artefacts | None:
     """Return the artefacts of a cell that need no training, or None if a method must make them.
 
-    These are the ones of an anchor, of images from elsewhere, and those that an earlier run left.
-    A run that did not end leaves some too. They count only if the method's code is still the same.
+    They belong to an anchor or to images from elsewhere, or an earlier run stored them. Artefacts
+    of an interrupted run count only if the method's code is still the same.
 
-    plugin: of the method, None for an anchor and for images.
+    plugin: the method; None for an anchor and for images from elsewhere.
     """
     cell = job.cell
     if cell.method in ANCHORS:
         return ANCHORS[cell.method](data)
     kept = folder.artefacts()
     if plugin is None:
-        assert kept is not None  # checked before: nothing here could make them
+        assert kept is not None  # checked before, because this suite cannot make them
         return kept
     source = plugin.source_hash()
     if kept is None or (job.todo != "score" and kept.measured["source"] != source):
@@ -89,7 +89,7 @@ def kept_artefacts(
 
 
 def train(job: Job, plugin: Plugin, data: TaskData, folder: RunFolder, show: Show) -> Trained:
-    """Return the trained method of a cell; an earlier run may have left the weights."""
+    """Return the trained method of a cell, with the weights of an earlier run if they exist."""
     cell, source = job.cell, plugin.source_hash()
     method_class: type[Method] = plugin.load()
     if cell.device == "cuda":
@@ -121,7 +121,7 @@ def train(job: Job, plugin: Plugin, data: TaskData, folder: RunFolder, show: Sho
 def make_artefacts(
     trained: Trained, cell: Cell, data: TaskData, folder: RunFolder, show: Show
 ) -> tuple[Artefacts, float]:
-    """Return what metrics see of a trained method, and the seconds that making it took."""
+    """Return the artefacts of a trained method, and the seconds that making them took."""
     show("artefacts", None)
     with Stopwatch() as watch:
         made = artefacts_of(trained.method, data, trained.training, cell)
@@ -139,9 +139,9 @@ def score(
     folder: RunFolder,
     show: Show,
 ) -> Scores:
-    """Return the metrics of a cell that are wanted and not known yet.
+    """Compute the metrics that a cell must have and does not have yet.
 
-    known: what the record has. Of a job that does everything again, it is computed once more.
+    known: the entries of the record. If ``job.again`` is set, they are computed again.
     """
     show("scoring", None)
     scores = Scores()

@@ -1,4 +1,4 @@
-"""Trains any method: the same budget, the same order of images and the same clock for all."""
+"""Trains any method, with the same budget, order of images and clock for all methods."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SECONDS_A_BLOCK = 0.5  # throughput is the median over blocks of steps of about 
 
 @dataclass(frozen=True)
 class Training:
-    """What a training cost and how it ended. The record keeps all but the rates.
+    """The cost of a training and its last losses. The record stores everything except the rates.
 
-    images: loaded images of all domains. seconds, cpu_seconds: by the wall clock and by the CPU's.
+    images: loaded images of all domains. seconds, cpu_seconds: wall-clock time and CPU time.
     peak_memory_mb: MiB. losses: the last ones. rates, cpu_rates: images per second in each block of
-    steps, by either clock. clock: which of the two tells the speed. not_deterministic: operations
-    that may give other bits the next time (on a CPU there are none).
+    steps, by wall clock and by CPU time. clock: which of the two measures the speed.
+    not_deterministic: operations without a deterministic kernel (none on a CPU).
     """
 
     steps: int
@@ -48,7 +48,7 @@ class Training:
     losses: dict[str, float]
     rates: list[float] = field(default_factory=list)
     cpu_rates: list[float] = field(default_factory=list)
-    clock: Literal["cpu", "wall"] | None = None  # None: an early version of the suite did not say
+    clock: Literal["cpu", "wall"] | None = None  # None: not stored by early versions
     not_deterministic: list[str] = field(default_factory=list)
 
     @property
@@ -66,8 +66,8 @@ def build(method: type[Method], spec: Spec, config: BaseConfig, seed: int) -> Me
 def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[Any]:
     """Return the context in which a method runs at a precision, "fp32" or "bf16".
 
-    Autocast must not cache: it would keep the bf16 copy of a weight after an update, and the second
-    pass of a training step would run with old weights.
+    The cache of autocast must be off. It would keep the bf16 copy of a weight after an update, so
+    the second pass of a training step would run with old weights.
     """
     if precision == "fp32":
         return contextlib.nullcontext()
@@ -77,8 +77,9 @@ def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[A
 def flops_of_step(method: Method) -> int:
     """Return the floating point operations of one training step; a multiply-add counts as 2.
 
-    They follow from the shapes of all convolutions and matrix products, so they are exact and equal
-    on every machine. Norms, activations and optimisers do not count. The step runs on a copy.
+    The count follows from the shapes of all convolutions and matrix products, so it is exact and
+    equal on every machine. Norms, activations and optimisers do not count. The step runs on a copy
+    of the method.
     """
     probe = copy.deepcopy(method).train()
     spec = method.spec
@@ -199,9 +200,9 @@ def train(
 
 
 class _Clock:
-    """Cuts a training into blocks of about `SECONDS_A_BLOCK` and keeps the rate of each.
+    """Divides a training into blocks of about `SECONDS_A_BLOCK` and stores the rate of each block.
 
-    first: the first step. earlier: the `state` of the clock of the run before, {} for none.
+    first: the first step. earlier: the `state` of the clock in the interrupted run, {} for none.
     """
 
     def __init__(
@@ -217,7 +218,7 @@ class _Clock:
         self.cpu_seconds: float = earlier.get("cpu_seconds", 0.0)
 
     def state(self) -> dict[str, Any]:
-        """Return what was measured so far, as JSON."""
+        """Return the measurements so far, as JSON."""
         now = time.perf_counter(), time.process_time()
         return {
             "rates": self.rates,
@@ -236,7 +237,7 @@ class _Clock:
         return (time.perf_counter() - self._start[0]) / (done - self._first)
 
     def tick(self, step: int) -> bool:
-        """Note the end of a step; return whether a block ended with it."""
+        """Record the end of a step; return whether it also ends a block."""
         done = step + 1
         if done - self._first <= WARM_UP_STEPS:
             self._begin(done)
@@ -249,7 +250,7 @@ class _Clock:
     def stop(self, steps: int) -> None:
         """End the last block of a training of this number of steps."""
         if not self.rates:
-            if steps == self._block_step:  # only warm-up: a rough rate is better than none
+            if steps == self._block_step:  # there was only warm-up: use its rough rate
                 self._block, self._block_step = self._start, self._first
             self._end(steps)
         synchronize(self._device)

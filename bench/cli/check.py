@@ -213,7 +213,7 @@ def baseline(
     ] = True,
 ) -> None:
     """Write what records say to a baseline, for `check` to compare with."""
-    # golden numbers need two threads, which would wait actively for minutes on a busy machine
+    # golden numbers need two threads, which would otherwise busy-wait on a loaded machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     check_seeds(seeds)
     from bench.check.check import Options, write_baseline

@@ -127,7 +127,7 @@ def data_show(
 
 
 def _counts(images: TaskData) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return a table: how many images and values of factors each domain of each part has."""
+    """Return a table of the images and the factor values in each domain of each part."""
     places = [(part, at) for part in PARTS for at in range(len(images.domains[part]))]
     domains = [images.domains[part][at] for part, at in places]
     heads = ("factor", "value", *(f"{part} {LETTERS[at]}" for part, at in places))

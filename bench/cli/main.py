@@ -53,7 +53,7 @@ def _common(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    # some versions of typer use click, others a copy of it: so its base error is looked up by name
+    # typer uses click or, in some versions, a copy of it: so find its base error by name
     names = {parent.__name__: parent for parent in typer.BadParameter.__mro__}
     click_error: type[Exception] = names["ClickException"]
     try:

@@ -43,7 +43,7 @@ class Engine(StrEnum):
 
 
 def option(*flags: str, help: str, panel: str, **more: Any) -> Any:  # noqa: A002
-    """Declare an option; its help text says its default in words."""
+    """Declare an option whose help text states its default in words."""
     return typer.Option(*flags, help=help, rich_help_panel=panel, show_default=False, **more)
 
 
@@ -57,11 +57,11 @@ def path_option(flag: str, *, help: str, panel: str, metavar: str = "DIR") -> An
 
 
 def path_in(text: str | Path, flag: str) -> Path:
-    """Return the path that an option was given.
+    """Return the value of an option as a path.
 
     Raises:
-        UserError: the text is empty, as an unset variable of a script is. `Path` would take it for
-            the working folder.
+        UserError: the text is empty, for example from an unset variable in a script. `Path` would
+            treat it as the working folder.
     """
     if not str(text).strip():
         raise UserError(f"{flag} '{text}': expected a path ('.' is the working folder)")
@@ -255,18 +255,18 @@ AgainOption = Annotated[
 
 
 def examples(*commands: str, note: str = "") -> str:
-    """Return the epilog of a verb: one example a line, and a note."""
+    """Return the epilog of a verb: one example per line, and a note."""
     lines = [f"python -m bench {command}" for command in commands]
     return "\n\n".join(["Examples:", *lines, *([note] if note else [])])
 
 
 def names_in(given: list[str] | None) -> tuple[str, ...]:
-    """Return the names in the values of an option, which hold commas or spaces.
+    """Return the names in the values of an option, which are separated by commas or spaces.
 
-    A comma within the brackets of a label separates nothing.
+    A comma within the brackets of a label does not separate names.
 
     Raises:
-        UserError: the option was given without any name, as by an unset variable of a script.
+        UserError: the option has no name, for example because of an unset variable in a script.
     """
     names = tuple(name for text in given or () for name in split_names(text))
     if given and not names:
@@ -277,10 +277,10 @@ def names_in(given: list[str] | None) -> tuple[str, ...]:
 
 
 def check_seeds(seeds: str | None) -> None:
-    """Make sure that `--seeds` was not given an empty text.
+    """Check that the value of `--seeds` is not empty.
 
     Raises:
-        UserError: it was.
+        UserError: it is empty.
     """
     if seeds is not None and not seeds.strip():
         raise UserError("--seeds '': expected whole numbers such as 0,1,2 or 0-4")
@@ -295,10 +295,10 @@ def task_options(
     skip_bad: bool,
     cache: Path | None = None,
 ) -> Options:
-    """Return what the user says of the images of a task.
+    """Return the user's options for the images of a task.
 
     Raises:
-        UserError: the folder of data sets is a file, or this user may not look into it.
+        UserError: the folder of data sets is a file, or this user may not read it.
     """
     if data_root is not None:
         full_path(data_root, "--data-root")
@@ -309,7 +309,7 @@ def results_folder(given: Path) -> Path:
     """Return the full path of a results folder.
 
     Raises:
-        UserError: it is a file, or this user may not look into it.
+        UserError: it is a file, or this user may not read it.
     """
     return full_path(given, "--results")
 
@@ -318,7 +318,7 @@ def cache_folder(given: Path | None) -> Path:
     """Return the full path of the cache folder.
 
     Raises:
-        UserError: it is a file, this user may not look into it, or this user has none.
+        UserError: it is a file, this user may not read it, or there is no default.
     """
     from bench.utils.files.paths import default_cache
 
@@ -329,17 +329,17 @@ def full_path(folder: Path, flag: str) -> Path:
     """Return the full path of a folder, which need not exist.
 
     Args:
-        folder: as it was given.
-        flag: the option that names another folder, for the message.
+        folder: the path that the user gave.
+        flag: the option that chooses another folder, for the message.
 
     Raises:
-        UserError: it is a file, or this user may not look into it.
+        UserError: it is a file, or this user may not read it.
     """
     try:
         whole = folder.resolve()
         if whole.is_file():
             raise UserError(f"{folder} is a file: name a folder with {flag}")
-        with suppress(FileNotFoundError, NotADirectoryError):  # it may be made later
+        with suppress(FileNotFoundError, NotADirectoryError):  # the folder may be created later
             os.stat(f"{whole}/.")
     except OSError as error:
         raise UserError(

@@ -31,7 +31,7 @@ REMOVED = "What is removed"
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """The kinds of things that can be listed."""
 
     methods = "methods"
     tasks = "tasks"

@@ -1,4 +1,4 @@
-"""How every verb begins and ends, and how wrong use of the command line is said."""
+"""How every verb starts and ends, and how errors in its use are reported."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ IN_PLAIN_WORDS = (
     (r"No such (option|command):? '?([^' ]*)'?\.?", r"there is no \1 \2"),
     (r"Got unexpected extra argument(?:s|\(s\))? \((.*)\)", r"unexpected words: \1"),
 )
-"""What typer and its parser say, and what it is in plain words."""
+"""Messages of typer and its parser, and our plainer wording."""
 
 
 def plain_words(message: str) -> str:
-    """Return a message of typer in one line and in plain words."""
+    """Return a message of typer in one line and in plainer words."""
     line = " ".join(message.split())
     for pattern, words in IN_PLAIN_WORDS:
         line = re.sub(pattern, words, line)
@@ -38,10 +38,10 @@ def plain_words(message: str) -> str:
 
 
 def warm_up(engine: Engine, dry_run: bool) -> None:
-    """Let workers begin to import torch while this process still plans.
+    """Let workers import torch while this process is still planning.
 
     Raises:
-        UserError: what the engine needs is not installed.
+        UserError: a package that the engine needs is not installed.
     """
     if engine is Engine.ray:
         from bench.runs.engines.choose import require_ray
@@ -72,5 +72,5 @@ class Verbs(TyperGroup):
                 raise
             except BaseException as error:
                 if came() or isinstance(error, KeyboardInterrupt):
-                    raise typer.Exit(interrupted()) from None  # typer would end without a word
+                    raise typer.Exit(interrupted()) from None  # typer would exit without a message
                 raise

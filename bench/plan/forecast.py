@@ -26,7 +26,7 @@ BUDGET: Final = "budget_tflops"
 
 @dataclass(frozen=True)
 class Forecast:
-    """The time and the disk that a job will take; None if no earlier record is like it.
+    """The time and the disk space that a job will take; None if there is no similar record.
 
     Attributes:
         seconds: the time of all stages of the cell.
@@ -76,7 +76,7 @@ def _latest_of_another_budget(cell: Cell, records: Sequence[Record]) -> Record |
 
 
 Part = Literal["method", "task", "numbers", "device"]
-"""A part of an identity."""
+"""A key of an identity."""
 
 
 def latest_alike(cell: Cell, records: Sequence[Record], same: Sequence[Part]) -> Record | None:

@@ -36,7 +36,7 @@ class Request:
     """What the user asks for, not yet checked.
 
     Attributes:
-        methods, tasks, metrics: names; `all` stands for all of a kind that need no extra input.
+        methods, tasks, metrics: names; `all` stands for all that need no extra input.
         profile: the name of a profile.
         seeds: as typed, for example `0,1` or `0-4`; empty for the seeds of the profile.
         device: auto, cpu or cuda.

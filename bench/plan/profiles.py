@@ -1,4 +1,4 @@
-"""Profiles, and what `--set` changes of a profile or of the configuration of a method."""
+"""Profiles, and the changes by `--set` to a profile or to the configuration of a method."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Profile:
         description: one sentence for `list profiles`.
         size: height and width of an image in pixels.
         train_images, probe_images, test_images: number of images per domain.
-        seeds: the seeds of each method where `--seeds` gives none.
+        seeds: the seeds of each method if `--seeds` is not given.
         precision: fp32, bf16, or auto for bf16 where the hardware has it.
         budget_tflops: the training FLOPs of every cell in units of 1e12, or "published" for the
             iteration count of each method's paper.

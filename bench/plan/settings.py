@@ -1,4 +1,4 @@
-"""What `--set` changed in a cell, and which `--set` options make the cell of an identity again."""
+"""Finds what `--set` changed in a cell, and the `--set` options that reproduce an identity."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def default_config(registry: Registry, method: str, profile: Profile) -> dict[st
 def set_options(identity: Identity, registry: Registry) -> list[str]:
     """Return the `--set` options with which today's code makes a cell of an identity.
 
-    They hold every value that differs from today's default, to the last digit. Fields that `--set`
-    does not reach are left out, and so are methods and profiles that no longer exist.
+    They give every value that differs from today's default, in full precision. Fields that `--set`
+    cannot change are left out, and so are methods and profiles that no longer exist.
     """
     name = without_brackets(identity["profile"])
     if name not in profiles():

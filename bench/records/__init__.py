@@ -1,1 +1,1 @@
-"""The results folder: records, their form, merging and cleaning."""
+"""The results folder: reads, writes, checks, merges and cleans records."""

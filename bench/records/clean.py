@@ -1,8 +1,8 @@
-"""Frees disk space: lists what can be removed and how large it is, and removes what is chosen.
+"""Frees disk space: lists the files that can be removed, with their size, and removes a choice.
 
 Records, leaderboards, grids and logs of finished cells are never removed. Files that a run in
-progress may need stay too: those that changed in the last minute, and those of cells that are
-locked or whose files are open. Needs no torch.
+progress may need are kept, too: files that changed in the last minute, and all files of a cell that
+is locked or has open files. This module needs no torch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LOG = "log.txt"
 
 @dataclass
 class Waste:
-    """Files and folders of one kind that can be removed, by an option or, if it is '', always."""
+    """Files and folders of one kind, and the option that removes them; '' if none is needed."""
 
     what: str
     option: str
@@ -41,7 +41,7 @@ class Waste:
 
 @dataclass
 class Survey:
-    """What can be removed, and what may be in use."""
+    """The files that can be removed, and those that may be in use."""
 
     waste: list[Waste]
     left_alone: list[Path]
@@ -55,7 +55,7 @@ def clean(
     now: Callable[[], float],
     agree: Callable[[str], bool],
 ) -> None:
-    """Print what can be removed, ask, and remove what is chosen.
+    """Print what can be removed, ask the user, and remove the chosen files.
 
     Args:
         console: where to print.
@@ -63,10 +63,10 @@ def clean(
         cache: the folder of cached tasks.
         chosen: the options that choose what to remove besides left-over files.
         now: returns the time; it is called again after the question.
-        agree: asks a question and returns whether the answer is yes.
+        agree: asks the user a question and returns whether the answer is yes.
 
     Raises:
-        UserError: this is not a results folder, or something cannot be removed.
+        UserError: this is not a results folder, or a file cannot be removed.
     """
     if not any((results / kind).is_dir() for kind in ("records", "runs")):
         raise UserError(f"nothing to clean: {results} is not a results folder (see --results)")
@@ -79,7 +79,7 @@ def clean(
     if not agree(f"remove {len(wanted)} files and folders?"):
         say(console, "nothing was removed: repeat the command with --yes to remove it")
         return
-    # the user may have waited with the answer: files that are in use by now stay
+    # the answer may have taken a while: keep files that are in use by now
     still = set(_wanted(look(results, cache, now()), chosen))
     gone = [path for path in wanted if path in still]
     freed = _megabytes(gone)
@@ -89,7 +89,7 @@ def clean(
 
 
 def look(results: Path, cache: Path, now: float) -> Survey:
-    """Return what can be removed from a results folder and a cache."""
+    """Return the files that can be removed from a results folder and a cache."""
     leftovers = Waste("left-over temporary files and locks", "")
     unfinished = Waste("run folders without a good record", "--unfinished")
     weights = Waste("weights of finished cells", "--weights")
@@ -103,7 +103,7 @@ def look(results: Path, cache: Path, now: float) -> Survey:
     in_use = held | {path for file in _open_files() for path in (file, *file.parents)}
 
     def spared(path: Path) -> bool:
-        """Return whether a path or its folder may be in use, and remember it if so."""
+        """Return whether a path or its folder may be in use, and remember such a path."""
         if not alone.isdisjoint(path.parents):
             return True
         if path in in_use or path.name in names or _young(path, now):
@@ -134,13 +134,13 @@ def look(results: Path, cache: Path, now: float) -> Survey:
 def _named(files: Sequence[Path], *starts: str) -> list[Path]:
     """Return the files whose names have these prefixes, in the order of the prefixes.
 
-    A file that declares others valid comes first, so that it is removed before them.
+    A file that marks other files as valid comes first, so that it is removed before them.
     """
     return [path for start in starts for path in files if path.name.startswith(start)]
 
 
 def _wanted(survey: Survey, chosen: Collection[str]) -> list[Path]:
-    """Return what to remove, without the files whose folder is removed anyway."""
+    """Return the paths to remove. A file is left out if its whole folder is removed."""
     found = [p for waste in survey.waste if waste.option in {"", *chosen} for p in waste.paths]
     folders = set(found)
     return [path for path in found if folders.isdisjoint(path.parents)]
@@ -170,13 +170,13 @@ def _is_held(lock: Path) -> bool:
 
         with lock.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):  # it is held, or this system cannot tell
+    except (ImportError, OSError):  # the lock is held, or this system cannot tell
         return True
     return False
 
 
 def _open_files() -> set[Path]:
-    """Return the files that processes have open, as far as this user may see them."""
+    """Return the files that are open in any process that this user may inspect."""
     found = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):

@@ -1,4 +1,4 @@
-"""What a cell ran on: versions, processor, device and commit."""
+"""Describes where a cell ran: versions, processor, device and commit."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _GENERATION = {
     "CPU implementer": "implementer",
     "CPU part": "part",
 }
-"""Lines of /proc/cpuinfo that tell generations apart. Virtual machines give all the same name."""
+"""Lines of /proc/cpuinfo that identify the generation. In virtual machines the name does not."""
 _LIBRARIES = ("numpy", "scipy", "sklearn", "pandas", "torchvision", "torch_fidelity")
 
 
 def describe(device: str) -> Environment:
-    """Return what this process runs on. Call it last: it names libraries that are imported."""
+    """Return where this process runs. Call it last, because it lists the imported libraries."""
     return {**_machine(device), "versions": library_versions()}
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that this process has imported, asked from each."""
+    """Return the version that each imported library reports about itself."""
     modules = {name: sys.modules[name] for name in _LIBRARIES if name in sys.modules}
     return {name: str(getattr(module, "__version__", "")) for name, module in modules.items()}
 
 
 @cache
 def commit() -> str | None:
-    """Return `git describe` of the suite, None where it lies in no checkout."""
+    """Return `git describe` of the suite, or None outside a git checkout."""
     if not (_ROOT / ".git").exists():
         return None
     try:
@@ -50,7 +50,7 @@ def commit() -> str | None:
 
 
 def native_bf16(device: str) -> bool:
-    """Return whether the hardware multiplies bfloat16 itself, without emulation."""
+    """Return whether the hardware multiplies bfloat16 natively, without emulation."""
     import torch
 
     if device == "cuda":
@@ -94,7 +94,7 @@ def _machine(device: str) -> Environment:
 def _uses_gpu(device: str) -> bool:
     """Return whether a cell of this device runs on a GPU here.
 
-    A machine without one can still score what a GPU made.
+    A machine without a GPU can still score artefacts that a GPU made.
     """
     import torch
 
@@ -102,7 +102,7 @@ def _uses_gpu(device: str) -> bool:
 
 
 def _processor() -> str:
-    """Return name and generation of the processor: "AMD EPYC (family 25, model 1, stepping 1)"."""
+    """Return the processor, such as "AMD EPYC (family 25, model 1, stepping 1)"."""
     try:
         first, _, _ = _CPUINFO.read_text("utf-8").partition("\n\n")
     except OSError:

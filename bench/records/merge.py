@@ -1,7 +1,7 @@
 """Merges results folders, for example those of several machines that share a plan.
 
-First it decides what to do with every record. Then it works record by record: it copies the files
-first and the record last, so that an interrupted merge can be run again. It needs no torch.
+The merge first decides what to do with every record. Then it works record by record. It copies the
+record after its other files, so that an interrupted merge can be run again. It needs no torch.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from bench.utils.output.console import print_table, say
 
 COMPARED: Final[tuple[Literal["value", "lo", "hi", "n"], ...]] = ("value", "lo", "hi", "n")
 FACTS = ("pixel_hash", "steps", "losses")
-"""Facts of a training that two records of the same training share."""
+"""Facts about the training that are equal in two records of the same training."""
 Infos = Mapping[str, MetricInfo]
 
 
 class Action(StrEnum):
-    """What to do with a record of a source."""
+    """The action for a record of a source."""
 
     ADD = "add"
     REPLACE = "replace"
@@ -46,7 +46,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """A number on which two good records of one cell disagree."""
+    """A number that differs between two good records of one cell."""
 
     what: str
     ours: str
@@ -55,7 +55,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do with a record, and why. `united` is the new record if two are united."""
+    """The action for a record, and the reason. `united`: the new record, if two are combined."""
 
     action: Action
     reason: str = ""
@@ -65,14 +65,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Step:
-    """A record of a source, and what to do with it.
+    """A record of a source, and the action for it.
 
     Attributes:
         source: The source.
-        stem: The name of its file, without the ending.
+        stem: The name of its file, without the suffix.
         name: The name that it gets in the target.
         against: The folder of the record that it is compared with.
-        verdict: What to do.
+        verdict: The action and its reason.
     """
 
     source: Store
@@ -102,13 +102,13 @@ def merge(
     dry_run: bool = False,
     known: Infos | None = None,
 ) -> int:
-    """Unite results folders and return the exit code.
+    """Merge results folders and return the exit code.
 
     Args:
         console: Where to print.
         sources: The folders to merge.
         into: The target folder.
-        dry_run: Whether to print the steps only.
+        dry_run: Whether to only print the steps.
         known: The facts of known metrics; None for those that come with the suite.
 
     Raises:
@@ -133,7 +133,7 @@ def merge(
 
 
 def plan_merge(target: Store, sources: Sequence[Store], known: Infos | None = None) -> Merge:
-    """Return what is to be done with each record of each source, in their order."""
+    """Return the step for each record of each source, in order."""
     merged = Merge()
     held = {
         record["id"]: (stem, record, target.root)
@@ -159,7 +159,7 @@ def plan_merge(target: Store, sources: Sequence[Store], known: Infos | None = No
 
 
 def decide(ours: Record | None, theirs: Record, known: Infos | None = None) -> Verdict:
-    """Return what to do with a record, given the record of the same cell that is there."""
+    """Return the verdict on their record, given our record of the same cell, if there is one."""
     if ours is None:
         return Verdict(Action.ADD)
     good, better = ours["status"] == "ok", theirs["status"] == "ok"
@@ -177,14 +177,14 @@ def decide(ours: Record | None, theirs: Record, known: Infos | None = None) -> V
         return Verdict(Action.REPLACE, reason)
     method = ours["identity"]["method"]
     sources = ours["sources"].get(method), theirs["sources"].get(method)
-    if sources[0] != sources[1]:  # one record would hold numbers of two sources
+    if sources[0] != sources[1]:  # uniting them would mix numbers of two sources
         apart = [Difference(f"the source of {method}", *map(str, sources))]
         return Verdict(Action.CONFLICT, differences=tuple(apart))
     return Verdict(Action.UNITE, reason, united=_united(ours, theirs, gained))
 
 
 def differences(ours: Record, theirs: Record, known: Infos | None = None) -> list[Difference]:
-    """Return where two good records of a cell disagree, apart from metrics of the clock."""
+    """Return the numbers that differ between two good records of a cell; ignore clocked ones."""
     infos = shipped_infos() if known is None else known
     found = []
     for name in sorted(ours["metrics"].keys() & theirs["metrics"].keys()):
@@ -205,12 +205,12 @@ def differences(ours: Record, theirs: Record, known: Infos | None = None) -> lis
 
 
 def _number(entry: MetricEntry) -> str:
-    """Return a value in full: two that differ must look different."""
+    """Return a value in full precision, so that different values look different."""
     return f"{entry['value']} ({entry['lo']} to {entry['hi']}, n {entry['n']})"
 
 
 def _gained(ours: Record, theirs: Record) -> dict[str, MetricEntry]:
-    """Return the entries of metrics that are better in theirs: newer, or there at all."""
+    """Return the entries of their record that are better than ours: newer, or missing in ours."""
     return {
         name: entry
         for name, entry in theirs["metrics"].items()
@@ -225,7 +225,7 @@ def _rank(entry: MetricEntry | None) -> tuple[bool, int, bool]:
 
 
 def _united(ours: Record, theirs: Record, gained: dict[str, MetricEntry]) -> Record:
-    """Return a record with the better entry of each metric, and what is known of their making."""
+    """Return a record with the better entry of each metric, and the facts that belong to it."""
     families = {entry.get("family") for entry in gained.values()}
     timings = {f"score:{family}" for family in families}
     united = ours.copy()
@@ -251,7 +251,7 @@ def _source(path: Path, target: Store) -> Store:
 
 
 def _readable(store: Store, damaged: list[Damaged]) -> dict[str, Record]:
-    """Return the records of a folder by file name, and append the damaged ones to the list."""
+    """Return the records of a folder by file name, and append damaged ones to the list."""
     records = {}
     for path in sorted((store.root / "records").glob("*.json")):
         record = read_record(path)
@@ -265,7 +265,7 @@ def _readable(store: Store, damaged: list[Damaged]) -> dict[str, Record]:
 
 
 def _files(step: Step, target: Store) -> list[tuple[Path, Path]]:
-    """Return the files to copy with a record: pairs of source and target."""
+    """Return the files to copy with a record, as pairs of source and target."""
     if step.verdict.action is Action.CONFLICT:
         return []
     pairs = [
@@ -281,7 +281,7 @@ def _files(step: Step, target: Store) -> list[tuple[Path, Path]]:
 
 
 def _apply(step: Step, target: Store) -> None:
-    """Do a step. It may be partly done already."""
+    """Carry out a step, which an interrupted merge may have done in part."""
     record = target.root / "records" / f"{step.name}.json"
     try:
         for here, there in _files(step, target):
@@ -299,7 +299,7 @@ def _apply(step: Step, target: Store) -> None:
 
 
 def _copy(here: Path, there: Path) -> None:
-    """Copy a file or folder as a whole or not at all."""
+    """Copy a file or folder completely or not at all."""
     there.parent.mkdir(parents=True, exist_ok=True)
     new, old = (
         there.with_name(f"{there.name}.{os.getpid()}.{what}.tmp") for what in ("new", "old")
@@ -307,7 +307,7 @@ def _copy(here: Path, there: Path) -> None:
     try:
         if here.is_dir():
             new.mkdir()
-        for file in files_in(here):  # contents only, with the file modes of the user who merges
+        for file in files_in(here):  # copy contents only; the umask sets the modes
             if file.suffix not in (".tmp", ".lock"):
                 copy = new / file.relative_to(here)
                 copy.parent.mkdir(parents=True, exist_ok=True)
@@ -330,7 +330,7 @@ def _check_space(steps: Sequence[Step], target: Store) -> None:
 
 
 def _print_step(console: Console, step: Step, dry_run: bool) -> None:
-    """Print a step that needs a word. In a dry run, print every step that changes something."""
+    """Print a step if users should know of it. In a dry run, print every step with a change."""
     verdict, theirs = step.verdict, step.source.root
     for apart in verdict.differences:
         say(

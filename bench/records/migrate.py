@@ -1,10 +1,10 @@
-"""Brings records of older versions of the suite up to the contract of today, one step a version.
+"""Migrates records of older versions of the suite to the current schema, one step per version.
 
-Files on disk stay as they are: each is brought up when it is read, and checked afterwards. A step
-sees a file that nobody has checked yet, so it takes nothing for granted.
+Files on disk do not change: a record is migrated when it is read, and then checked. A step runs
+before this check, so it must not assume that the record is valid.
 
-To change the contract: raise `bench.contracts.record.SCHEMA`, add a function to `_STEPS`, and put
-a record of the version before into tests/records/data.
+To change the schema, raise `bench.contracts.record.SCHEMA`, add a function to `_STEPS`, and put a
+record of the previous version into tests/records/data.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def version_error(schema: Any) -> str:
 
 
 def migrated(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record in the contract of today. Its schema must be one that can be read."""
+    """Return a record in the current schema. Its own schema must be one that can be read."""
     made = dict(record)
     for step in _STEPS[made["schema"] - 1 :]:
         made = step(made)
@@ -32,10 +32,10 @@ def migrated(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settings_of_names(label: Any, identity: Any) -> dict[str, Any]:
-    """Return what `--set` changed by the label and the profile of schema 1.
+    """Return what `--set` changed, according to the label and the profile of a schema 1 record.
 
-    Those name the fields that were changed. The values are taken from the identity: in the text
-    they may be rounded.
+    The label and the profile name the changed fields. The values come from the identity, because
+    those in the text may be rounded.
     """
     if not isinstance(identity, Mapping):
         return {}
@@ -53,7 +53,7 @@ def settings_of_names(label: Any, identity: Any) -> dict[str, Any]:
 
 
 def _add_settings(record: dict[str, Any]) -> dict[str, Any]:
-    """From 1 to 2: what `--set` changed stands in the record as data."""
+    """Migrate from 1 to 2: the key ``settings`` stores what `--set` changed."""
     return record | {"settings": settings_of_names(record.get("label"), record.get("identity"))}
 
 

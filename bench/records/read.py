@@ -28,8 +28,8 @@ class Damaged:
 def cell_of(record: Record, plugins: tuple[str, ...] = ()) -> Cell:
     """Return the cell of a record.
 
-    The id of the cell differs from that of the record if another version of the suite made it, or
-    if somebody edited it.
+    The id of the cell differs from that of the record if another version of the suite made the
+    record, or if somebody edited it.
     """
     identity = cast("dict[str, Any]", record["identity"])
     kept = {key: identity[key] for key in IDENTITY_KEYS}
@@ -37,9 +37,9 @@ def cell_of(record: Record, plugins: tuple[str, ...] = ()) -> Cell:
 
 
 def is_scored(entry: MetricEntry | None, version: int, retry: bool = True) -> bool:
-    """Return whether a metric need not be computed: it has an entry of this version of its family.
+    """Return whether a metric already has an entry of this version of its family.
 
-    An entry that says that the metric failed counts only if the metric is not to be tried again.
+    If `retry` is true, an entry of a failed metric does not count.
     """
     if entry is None or entry["version"] != version:
         return False
@@ -47,7 +47,7 @@ def is_scored(entry: MetricEntry | None, version: int, retry: bool = True) -> bo
 
 
 def read_record(path: Path) -> Record | Damaged:
-    """Return a record in the contract of today, or why it cannot be used."""
+    """Return a record in the current schema, or why it cannot be used."""
     try:
         found = read_sealed(path)
     except FileNotFoundError:
@@ -68,7 +68,7 @@ def read_record(path: Path) -> Record | Damaged:
 
 
 _unwritten: dict[Path, str] = {}
-"""Why this process could not write a record, by path."""
+"""The reasons why this process could not write records, by path."""
 
 
 def note_unwritten(path: Path, reason: str) -> None:

@@ -1,6 +1,6 @@
-"""Checks values against the types of `bench.contracts.record`, and says in one line what is wrong.
+"""Checks values against the types of `bench.contracts.record`, and reports errors in one line.
 
-pydantic does the work. It is imported at the first check, so that commands that read no records
+The check uses pydantic, which is imported at the first check. So commands that read no records
 start without it.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _EXPECTED = {
     "string_type": "a text",
     "float_type": "a number",
-    "less_than_equal": "a number",  # the only upper bound is that of a float
+    "less_than_equal": "a number",  # the only upper bound in use is the largest float
     "int_type": "a whole number",
     "bool_type": "true or false",
     "list_type": "a list",
@@ -27,12 +27,12 @@ _EXPECTED = {
 }
 _BOUNDS = {"greater_than": "above {gt:g}", "greater_than_equal": "of at least {ge:g}"}
 _LOWEST = -1e300
-"""A lower bound below this is that of a float: the value is no number at all."""
+"""A lower bound below this is the smallest float, so the message only asks for a number."""
 _LONGEST = 40
 
 
 def error_in_record(value: Any) -> str:
-    """Return what is wrong with a record, in one line, or ''."""
+    """Return the first error in a record, in one line, or ''."""
     said = error_in(Record, value)
     if said:
         return said
@@ -41,7 +41,7 @@ def error_in_record(value: Any) -> str:
 
 
 def error_in_metric(value: Any, name: str) -> str:
-    """Return what is wrong with the entry of a metric, in one line, or ''."""
+    """Return the first error in the entry of a metric, in one line, or ''."""
     return error_in(MetricEntry, value, name) or _error_in_value(value, name)
 
 
@@ -49,8 +49,8 @@ def error_in(form: Any, value: Any, where: str = "") -> str:
     """Return in one line where a value differs from a form, or ''.
 
     Args:
-        form: a type with annotations, such as a TypedDict. Keys that it does not name are free.
-        value: as JSON gives it.
+        form: a type with annotations, such as a TypedDict. Additional keys are allowed.
+        value: a value that was read from JSON.
         where: the place of the value, for the message.
     """
     from pydantic import ValidationError
@@ -63,14 +63,14 @@ def error_in(form: Any, value: Any, where: str = "") -> str:
 
 
 def mismatch(where: str, expected: str, value: Any) -> str:
-    """Return the line for a value that is not what is expected at a place."""
+    """Return the message for a value that differs from what is expected at a place."""
     text = type(value).__name__ if isinstance(value, list | dict) else json.dumps(value)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return f"{where or 'it'}: expected {expected}, got {text}"
 
 
 def _error_in_value(entry: Mapping[str, Any], where: str) -> str:
-    """Return the line for a metric that is ok and has no value, or ''."""
+    """Return the message for a metric with status "ok" but without a value, or ''."""
     if entry["status"] == "ok" and entry["value"] is None:
         return mismatch(f"{where}.value", "a number", None)
     return ""
@@ -84,7 +84,7 @@ def _adapter(form: Any) -> TypeAdapter[Any]:
 
 
 def _line(errors: Sequence[Any], value: Any, where: str) -> str:
-    """Return the line for the first place where pydantic found something."""
+    """Return the message for the first place where pydantic found an error."""
     first = errors[0]
     if first["type"] == "missing":
         parent = first["loc"][:-1]
@@ -97,14 +97,14 @@ def _line(errors: Sequence[Any], value: Any, where: str) -> str:
         return f"{place or 'it'} is without {', '.join(missing)}"
     place, found = _follow(first["loc"], value, where)
     here = [one for one in errors if _follow(one["loc"], value, where)[0] == place]
-    expected = dict.fromkeys(_expected(one) for one in here)  # several: one for each of a union
+    expected = dict.fromkeys(_expected(one) for one in here)  # a union gives one error per member
     return mismatch(place, " or ".join(expected), found)
 
 
 def _follow(path: Sequence[int | str], value: Any, where: str) -> tuple[str, Any]:
-    """Return the place that a path leads to, as text, and the value that stands there.
+    """Return the place that a path leads to, as text, and the value at that place.
 
-    In a union, pydantic ends the path with the name of a type: that part leads nowhere.
+    For a union, pydantic appends the name of a type to the path. That part is ignored.
     """
     for key in path:
         if isinstance(value, dict) and key in value:
@@ -115,7 +115,7 @@ def _follow(path: Sequence[int | str], value: Any, where: str) -> tuple[str, Any
 
 
 def _expected(error: Mapping[str, Any]) -> str:
-    """Return what pydantic expected where it found an error, in the words of JSON."""
+    """Return what pydantic expected at an error, in JSON terms."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "literal_error":
         return str(context["expected"]).replace("'", '"')

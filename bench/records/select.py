@@ -1,4 +1,4 @@
-"""Selects the records that a command is about, by method, task, profile and seed."""
+"""Selects records by method, task, profile and seed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Choice:
-    """Which records to take. An empty field, and the word `all`, stand for every record.
+    """The records to select. An empty field and the word `all` both stand for every record.
 
     methods: labels, or names of methods. profile: with or without its brackets. seeds: as typed,
-    for example "0,2-4"; anchors have no seed, so they fit any.
+    for example "0,2-4". Anchors have no seed, so they match any seeds.
     """
 
     methods: Sequence[str] = ()
@@ -28,10 +28,10 @@ class Choice:
     seeds: str = ""
 
     def of(self, records: Sequence[Record]) -> list[Record]:
-        """Return the records that are chosen.
+        """Return the selected records.
 
         Raises:
-            UserError: there are none, or no record has one of the names.
+            UserError: no record is selected, or one of the names matches no record.
         """
         wanted = {
             "method": self.methods,
@@ -60,7 +60,7 @@ class Choice:
 
 
 def _names(record: Record) -> dict[str, set[str]]:
-    """Return the names by which a record can be chosen."""
+    """Return the names by which a record can be selected."""
     identity = record["identity"]
     profile = identity["profile"]
     return {

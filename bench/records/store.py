@@ -1,10 +1,10 @@
-"""The results folder. Its files are the only state: they alone decide what is left to do.
+"""The results folder. Its files are the only state and determine what is left to do.
 
 records/NAME.json      the record of a cell that finished or failed, with all its numbers
 runs/NAME/             output of the stages of a cell: weights, training, artefacts, log
 grids/NAME.png         source, guide, result and truth side by side
 locks/NAME.lock        locked while a run works on the cell
-leaderboard.csv, .md   tables of the records
+leaderboard.csv, .md   tables with the numbers of all records
 pairs-TASK-PROFILE/    test pairs for images that are made elsewhere (see `bench.tasks.pairs`)
 """
 
@@ -33,17 +33,17 @@ BUSY = "busy"
 
 
 class Store:
-    """A results folder. It keeps what it reads, so do not change a record that it returns."""
+    """A results folder. It caches what it reads, so do not modify a record that it returns."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._known: dict[Path, tuple[tuple[int, ...], Record | Damaged]] = {}
 
     def open_for_writing(self) -> None:
-        """Make the folder.
+        """Create the folder if it is missing.
 
         Raises:
-            UserError: it is a file, or nothing can be written to it.
+            UserError: it is a file, or it is not writable.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -64,15 +64,15 @@ class Store:
         return self.root / "runs" / cell.name
 
     def record_path(self, cell: Cell) -> Path:
-        """Return where the record of a cell is, or will be."""
+        """Return the path of the record of a cell, whether it exists or not."""
         return self.root / "records" / f"{cell.name}.json"
 
     def grid_path(self, cell: Cell) -> Path:
-        """Return where the picture grid of a cell is, or will be."""
+        """Return the path of the image grid of a cell, whether it exists or not."""
         return self.root / "grids" / f"{cell.name}.png"
 
     def record(self, path: Path) -> Record | Damaged:
-        """Return a record, or why it cannot be used. It is read again only if the file changed."""
+        """Return a record, or why it cannot be used. Read the file again only if it has changed."""
         try:
             facts = path.stat()
         except OSError:
@@ -84,9 +84,9 @@ class Store:
         return known[1]
 
     def records(self) -> tuple[list[Record], list[Damaged]]:
-        """Return the records in the order of their file names, and the files that are left out.
+        """Return the usable records in the order of their file names, and the damaged ones.
 
-        Of several records of one cell, for example copies of a file, only the newest counts.
+        If a cell has several records, for example copies of a file, only the newest counts.
         """
         good: dict[Path, Record] = {}
         damaged: list[Damaged] = []
@@ -107,10 +107,10 @@ class Store:
         return list(good.values()), damaged
 
     def require_records(self) -> None:
-        """Make sure that there is a folder of records.
+        """Check that the folder of records exists.
 
         Raises:
-            UserError: there is none.
+            UserError: it does not exist.
         """
         if not (self.root / "records").is_dir():
             raise UserError(
@@ -120,7 +120,7 @@ class Store:
     def todo(self, cell: Cell, versions: Mapping[str, int], existing: Existing) -> Todo:
         """Return what is left to do for a cell.
 
-        versions: of the metrics that its record must have, by id.
+        versions: the version of each metric that its record must have, by id.
         """
         if existing == "fresh":
             return "run"
@@ -137,7 +137,7 @@ class Store:
         return "nothing" if done else "score"
 
     def state(self, cell: Cell) -> str:
-        """Return a hash of the record of a cell, '' if there is none. It changes with the file."""
+        """Return a hash of the record file of a cell, or '' if there is none."""
         try:
             return hashlib.blake2b(self.record_path(cell).read_bytes(), digest_size=8).hexdigest()
         except OSError:
@@ -145,9 +145,9 @@ class Store:
 
     @contextmanager
     def claim(self, cell: Cell) -> Iterator[bool]:
-        """Lock a cell; false if another run on this folder has locked it.
+        """Lock a cell in a block; yield False if another run on this folder holds the lock.
 
-        The lock of a process ends when the process dies.
+        The operating system releases the lock when the process dies.
         """
         path = self.root / "locks" / f"{cell.name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)

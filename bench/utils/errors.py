@@ -12,7 +12,7 @@ from bench.utils.output.escape import one_line
 class Exit(IntEnum):
     """The exit codes of every verb.
 
-    UNFORESEEN is an error of the suite itself; Python's own code for one would be 1.
+    UNFORESEEN is an error in the suite itself, for which Python would exit with 1.
     """
 
     FINE = 0

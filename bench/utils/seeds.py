@@ -1,4 +1,4 @@
-"""Derives a seed for each random choice of a run from its role, so that none depends on another.
+"""Derives the seed of each random choice from its role, so that the choices are independent.
 
 The seed is a hash of the role. It is the same on every machine and in every version of a library.
 """

@@ -1,3 +1,3 @@
-"""The version of the suite. Rooms take it from here, as the package itself imports all of them."""
+"""The version of the suite, in its own module to avoid circular imports."""
 
 __version__ = "0.1.0"

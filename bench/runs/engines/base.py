@@ -30,7 +30,7 @@ class Display(Protocol):
         """Show the stage of a cell; in training, also its report."""
 
     def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
-        """Show that a cell has its record."""
+        """Show that a cell has ended and has a record."""
 
 
 @dataclass

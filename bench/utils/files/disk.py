@@ -29,7 +29,7 @@ def require_space(needs: Sequence[Need], instead: str) -> None:
 
     Args:
         needs: what will be written.
-        instead: what the user can do about too little space; the message ends with it.
+        instead: advice for the user if there is too little space; it ends the message.
 
     Raises:
         UserError: there is too little space.
