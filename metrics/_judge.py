@@ -30,7 +30,7 @@ from bench.utils.files.tensor_files import content_hash, keep_if_possible
 from bench.utils.seeds import derive
 
 FORMAT = 2
-"""Rises with every change of what is kept."""
+"""The version of the cached files. Increase it with every change of their content."""
 
 NETWORK = "network/"
 SIDE = 32

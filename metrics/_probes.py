@@ -29,7 +29,7 @@ VALIDATION = 0.25
 Features = NDArray[np.float32]
 Labels = NDArray[np.int64]
 Scores = NDArray[np.float64]
-"""A score of each item for each class, (n, K): the higher, the more the probe believes it."""
+"""The score of each item for each class, (n, K). Higher scores mean more likely classes."""
 
 
 def balanced_accuracy(said: Labels, labels: Labels) -> float:
@@ -89,7 +89,7 @@ class _Each:
 
 
 UNSEEN = 10.0
-"""How far below an item's least score a class is put that a probe has not been shown."""
+"""A class without training items gets a score this far below the lowest score of an item."""
 
 
 class _Networks:

@@ -20,7 +20,7 @@ from bench.metrics._extractor import Extractor
 from bench.utils.files.tensor_files import content_hash, keep_if_possible
 
 FORMAT = 3
-"""Rises with every change of what is kept."""
+"""The version of the cached files. Increase it with every change of their content."""
 
 
 @dataclass(frozen=True)

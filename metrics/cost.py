@@ -17,7 +17,7 @@ from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settin
 from bench.contracts.task import TaskData
 
 FEWEST = 6
-"""The fewest items of which a pair can enclose the median with 95 %."""
+"""The smallest sample in which two order statistics enclose the median with 95 %."""
 
 
 def quantile(items: Sequence[float], q: float) -> Result:

@@ -17,9 +17,9 @@ from bench.contracts.task import Domain, TaskData
 from bench.utils.threads import computing_with
 
 STEPS, BATCH, SHOWN = 2, 8, 16
-"""Steps of a short training, images of each domain in one, and of each part that it is shown.
+"""Steps of a short training, images per domain in a step, and images per part for its results.
 
-Few steps: what is 1e-7 off at first grows a hundredfold with every other step of such networks.
+There are few steps, because a deviation of 1e-7 grows a hundredfold with every second step.
 """
 NUDGE = 1e-7
 Numbers = dict[str, float]
