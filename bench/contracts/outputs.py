@@ -197,19 +197,19 @@ def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
             _check_images(place, domain.images, sizes.size)
             _check_factors(place, domain, data.factors)
         counts = [len(domain.images) for domain in domains]
-        if part == "test" and (len(set(counts[:2])) > 1 or counts[0] % 2):
+        if part in ("val", "test") and (len(set(counts[:2])) > 1 or counts[0] % 2):
             raise UserError(
-                f"{where} {counts[0]} and {counts[1]} test images of A and B, expected equally "
+                f"{where} {counts[0]} and {counts[1]} {part} images of A and B, expected equally "
                 "many, and an even number: they are pairs"
             )
-    if data.truth is not None:
-        sources = data.test_pairs[0]
-        for name, images in vars(data.truth).items():
+    for part, truth in (("test", data.truth), ("val", data.val_truth)):
+        pairs = len(data.domains[part][0].images)
+        for name, images in (vars(truth) if truth else {}).items():
             _check_images(f"{where} as truth of {name}", images, sizes.size)
-            if len(images) != len(sources):
+            if len(images) != pairs:
                 raise UserError(
-                    f"{where} {len(images)} true results of {name}, expected {len(sources)}: one "
-                    "for each test pair"
+                    f"{where} {len(images)} true results of {name}, expected {pairs}: one for each "
+                    f"{part} pair"
                 )
     if data.label and data.label not in {factor.name for factor in data.factors}:
         raise UserError(f"{where} the label '{data.label}', expected the name of a factor")

@@ -34,10 +34,20 @@ from bench.utils.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-PARTS = ("train", "probe", "test")
-"""The parts: *train* for methods, *probe* for probes and statistics, *test* for all numbers."""
+PARTS = ("train", "val", "probe", "test")
+"""The parts of a task.
+
+*train* trains methods. *val* chooses configurations. *probe* fits probes, classifiers and
+statistics. *test* gives all reported numbers.
+"""
 LETTERS = ascii_uppercase
 """The names of domains by their index: A, B, C, ..."""
+Features = Literal["avatars", "probe"]
+"""The features that metrics use for the images of a task.
+
+avatars: those of the network that ships with the suite, trained on drawn faces. probe: those of a
+small network that is trained on the task's own *probe* part.
+"""
 HIDDEN = -1
 """The value of a factor that the image does not show, such as hair colour under a hijab."""
 
@@ -65,6 +75,11 @@ class DataSizes:
     probe: int
     test: int
 
+    @property
+    def val(self) -> int:
+        """The images of *val*: a tenth of *train* but no more than *test*, and an even number."""
+        return max(2, min(self.train // 10, self.test) // 2 * 2)
+
     def of(self, part: str) -> int:
         """Return the number of images per domain of a part."""
         return int(getattr(self, part))
@@ -88,6 +103,23 @@ def kinds_of_content(factors: Sequence[Factor]) -> int:
 
 
 @dataclass(frozen=True)
+class Companion:
+    """A shared factor that goes with some separate content in *train* and *val* only.
+
+    For example, dark glasses stand mostly on bearded faces there. A method that takes the beard for
+    a part of the glasses fails where the two are independent: in *probe* and *test*.
+
+    separate, bring: a separate factor, and its values that usually bring the companion.
+    shared, shown: the shared factor, and its values that show the companion.
+    """
+
+    separate: str
+    bring: tuple[str, ...]
+    shared: str
+    shown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Domain:
     """The images of one domain in one part.
 
@@ -101,10 +133,10 @@ class Domain:
 
 @dataclass(frozen=True)
 class Truth:
-    """The true results of the n test pairs: tensors of uint8 (n, 3, S, S).
+    """The true results of the n pairs of *test* or of *val*: tensors of uint8 (n, 3, S, S).
 
-    Pair i has the i-th test image of A as its source and the i-th of B as its guide. ``add`` is the
-    true result of that pair. ``other`` is the true result with the guide of pair i ^ 1 instead.
+    Pair i has the i-th image of A as its source and the i-th of B as its guide. ``add`` is the true
+    result of that pair. ``other`` is the true result with the guide of pair i ^ 1 instead.
     ``remove`` is the i-th image of B without its separate content.
     """
 
@@ -117,8 +149,11 @@ class Truth:
 class TaskData:
     """The data of a task: ``domains[part]`` lists the domains of a part, A first.
 
+    truth, val_truth: the true results of the pairs of *test* and of *val*, or None.
     label: the name of the shared factor that is the class of an image (such as the digit), or ''.
     facts: remarks on the images, as JSON: for example their number and the files left out.
+    features: see `Task`.
+    companion: the shared factor that goes with the separate content in *train*, or None.
     """
 
     name: str
@@ -129,6 +164,9 @@ class TaskData:
     label: str = ""
     pixel_hash: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    val_truth: Truth | None = None
+    features: Features = "probe"
+    companion: Companion | None = None
 
     @property
     def spec(self) -> Spec:
@@ -142,6 +180,12 @@ class TaskData:
         """The sources and the guides of the test pairs: the test images of A and of B."""
         a, b = (domain.images for domain in self.domains["test"][:2])
         return a, b
+
+    @property
+    def on_val(self) -> TaskData:
+        """The same data with *val* in the place of *test*, to choose by the numbers on it."""
+        domains = {**self.domains, "test": self.domains["val"]}
+        return replace(self, domains=domains, truth=self.val_truth)
 
     @property
     def pair(self) -> TaskData:
@@ -198,7 +242,9 @@ class Task(ABC):
     ``name`` and ``summary`` are literals in the class body, because ``bench list`` reads them from
     source. ``label`` names the shared factor that is the class of an image (such as the digit). The
     metrics of adaptation train a classifier for it on A and test it on B. ``domains`` is the number
-    of domains. Truth and transfer concern the first two, A and B.
+    of domains. Truth and transfer concern the first two, A and B. ``features`` names the features
+    that metrics use. ``companion`` is the shared factor that goes with the separate content in
+    *train*, if there is one.
 
     ``takes`` lists the `Options` that the task uses, ``needs`` those that the user must give, and
     ``splits`` the values of ``split``, the default first. A task that reads the user's folders may
@@ -211,6 +257,8 @@ class Task(ABC):
     factors: tuple[Factor, ...] = ()
     label: ClassVar[str] = ""
     domains: ClassVar[int] = 2
+    features: ClassVar[Features] = "probe"
+    companion: ClassVar[Companion | None] = None
     takes: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
     splits: ClassVar[tuple[str, ...]] = ()

@@ -28,6 +28,7 @@ from bench.contracts.task import (
     DataSizes,
     Domain,
     Factor,
+    Features,
     Progress,
     Task,
     TaskData,
@@ -53,7 +54,7 @@ SAMPLING = 1
 """Version of the hash that chooses values; raise it with every change of the hash."""
 NONE_WEIGHT = 4.0
 """Weight of the value `NONE`; every other value has the weight 1."""
-SHARES = {"train": 0.6, "probe": 0.2, "test": 0.2}
+SHARES = {"train": 0.54, "val": 0.06, "probe": 0.2, "test": 0.2}
 """The share of all people that each part may have."""
 
 
@@ -97,16 +98,17 @@ class _Plan:
 
     Attributes:
         domains: for each part, the avatars of each domain.
-        truth: the true results of the test pairs, by the names of `Truth`.
+        truth: for *test* and *val*, the true results of the pairs by the names of `Truth`.
     """
 
     domains: dict[str, list[list[Avatar]]]
-    truth: dict[str, list[Avatar]]
+    truth: dict[str, dict[str, list[Avatar]]]
 
     def lists(self) -> Iterator[list[Avatar]]:
         for domains in self.domains.values():
             yield from domains
-        yield from self.truth.values()
+        for truth in self.truth.values():
+            yield from truth.values()
 
 
 class AvatarTask(Task):
@@ -128,6 +130,7 @@ class AvatarTask(Task):
     fixed: ClassVar[tuple[Avatar, ...]] = ({}, {})
     may_lack: ClassVar[tuple[str, ...]] = ()
     recipe_version: ClassVar[int] = 2
+    features: ClassVar[Features] = "avatars"
 
     def __init_subclass__(cls) -> None:
         cls.factors = cls.shared + cls.separate
@@ -181,8 +184,20 @@ class AvatarTask(Task):
             ]
             for part, by_domain in plan.domains.items()
         }
-        truth = Truth(**{name: next(pictures) for name in plan.truth})
-        return TaskData(self.name, "", self.factors, domains, truth)
+        truth = {
+            part: Truth(**{name: next(pictures) for name in avatars})
+            for part, avatars in plan.truth.items()
+        }
+        return TaskData(
+            self.name,
+            "",
+            self.factors,
+            domains,
+            truth["test"],
+            val_truth=truth["val"],
+            features=self.features,
+            companion=self.companion,
+        )
 
     def own(self, domain: int) -> tuple[Factor, ...]:
         """Return the factors that vary in a domain."""
@@ -231,13 +246,14 @@ class AvatarTask(Task):
             ]
             for part in PARTS
         }
-        a, b = domains["test"][:2]
-        truth = {
+        return _Plan(domains, {part: self._truth(*domains[part][:2]) for part in ("test", "val")})
+
+    def _truth(self, a: Sequence[Avatar], b: Sequence[Avatar]) -> dict[str, list[Avatar]]:
+        return {
             "add": [self.added(face, guide) for face, guide in zip(a, b, strict=True)],
             "other": [self.added(face, b[i ^ 1]) for i, face in enumerate(a)],
             "remove": [self.removed(avatar) for avatar in b],
         }
-        return _Plan(domains, truth)
 
     def values(self, avatars: Sequence[Avatar], domain: int = 1) -> np.ndarray:
         """Return the factors of a domain's avatars, int64 (N, F); see `Domain` for the values."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ import torch
 from bench.contracts.outputs import checked_pieces, checked_task
 from bench.contracts.task import (
     PARTS,
+    Companion,
     DataSizes,
     Domain,
     Factor,
@@ -30,8 +31,10 @@ from bench.utils.files.tensor_files import Streams, Tensors, keep, load
 from bench.utils.hashing import safe
 
 RECIPE_FORMAT = 1
-FILE_FORMAT = 3
+FILE_FORMAT = 4
 """Version of the file format. Unlike `RECIPE_FORMAT`, it is not part of a cell's identity."""
+_PLACES = {"test": "truth", "val": "val/truth"}
+"""Where a file holds the true results of the pairs of a part."""
 
 
 def fingerprint(task: Task, sizes: DataSizes) -> str:
@@ -56,7 +59,12 @@ def prepare(
         UserError: the cache folder cannot be written, or the images cannot be made.
     """
     name = fingerprint(task, sizes)
-    facts = {"factors": json.dumps([vars(factor) for factor in task.factors]), "label": task.label}
+    facts = {
+        "factors": json.dumps([vars(factor) for factor in task.factors]),
+        "label": task.label,
+        "features": task.features,
+        "companion": json.dumps(task.companion and vars(task.companion)),
+    }
 
     def make() -> Tensors | Streams:
         made = task.load(sizes, progress)
@@ -102,23 +110,35 @@ def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData
     """
     tensors, header = load(path_of(name, sizes, fingerprint, cache))
     domains = {part: _domains(tensors, part) for part in PARTS}
-    truth = None
-    if "truth/add" in tensors:
-        truth = Truth(*(tensors[f"truth/{name}"] for name in ("add", "other", "remove")))
     factors = tuple(
         Factor(fact["name"], tuple(fact["values"]), fact["separate"])
         for fact in json.loads(header["factors"])
     )
+    companion = json.loads(header["companion"])
     return TaskData(
         name,
         fingerprint,
         factors,
         domains,
-        truth,
+        _truth(tensors, "test"),
         header["label"],
         header["pixels"],
         json.loads(header.get("facts", "{}")),
+        _truth(tensors, "val"),
+        features="avatars" if header["features"] == "avatars" else "probe",
+        companion=companion and Companion(**{k: _frozen(v) for k, v in companion.items()}),
     )
+
+
+def _frozen(value: str | list[str]) -> str | tuple[str, ...]:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _truth(tensors: Mapping[str, torch.Tensor], part: str) -> Truth | None:
+    names = [field.name for field in fields(Truth)]
+    if f"{_PLACES[part]}/{names[0]}" not in tensors:
+        return None
+    return Truth(**{name: tensors[f"{_PLACES[part]}/{name}"] for name in names})
 
 
 def _domains(tensors: Mapping[str, torch.Tensor], part: str) -> list[Domain]:
@@ -156,7 +176,7 @@ def _tensors_of(data: TaskData) -> dict[str, torch.Tensor]:
         for at, domain in enumerate(domains):
             tensors[f"{part}/{at}/images"] = domain.images
             tensors[f"{part}/{at}/factors"] = domain.factors
-    if data.truth is not None:
-        for name, images in vars(data.truth).items():
-            tensors[f"truth/{name}"] = images
+    for part, truth in (("test", data.truth), ("val", data.val_truth)):
+        for name, images in (vars(truth) if truth else {}).items():
+            tensors[f"{_PLACES[part]}/{name}"] = images
     return tensors
