@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bench.contracts.task import HIDDEN, PARTS, DataSizes
+from bench.contracts.task import HIDDEN, PARTS
 from bench.tasks._avatar_factors import FACE, GLASSES
 from bench.tasks._drawing import draw, hidden_factors
 from bench.tasks._pose import CROP, POSE, RANGES, ROLE, pose_options
@@ -138,8 +138,10 @@ def test_a_person_may_have_any_pose():
             assert task._fits(avatar | {factor.name: value}, "test", 1)
 
 
-@pytest.mark.parametrize(("part", "least", "most"), [("train", 0.85, 0.95), ("val", 0.8, 1.0),
-                                                     ("probe", 0.4, 0.6), ("test", 0.4, 0.6)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("part", "least", "most"),
+    [("train", 0.85, 0.95), ("val", 0.85, 0.95), ("probe", 0.4, 0.6), ("test", 0.4, 0.6)],
+)
 def test_the_companion_goes_with_the_content_in_training_only(part, least, most):
     task = AvatarsGlassesCorrelated()
     of_b = [task.avatar(part, 1, i) for i in range(200)]
