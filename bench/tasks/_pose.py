@@ -21,7 +21,7 @@ ROLE, CROP = "role", "crop"
 CROPS = {"close": 2.2, "wide": 1.7}
 """The scale of a posed face, in place of that of its style. Close, glasses fill the picture; wide,
 a hat is in it."""
-TURN, ZOOM, SHIFT = 10.0, 0.08, 6.0
+TURN, ZOOM, SHIFT = 8.0, 0.08, 5.0
 """The largest turn in degrees, log of the size, and shift in percent of the canvas."""
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "turn": {"left": (-1.0, -0.45), "upright": (-0.2, 0.2), "right": (0.45, 1.0)},
@@ -30,7 +30,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "place_y": {"up": (-1.0, -0.45), "middle": (-0.2, 0.2), "down": (0.45, 1.0)},
     "light": {"dim": (0.70, 0.80), "bright": (0.92, 1.0)},
 }
-"""For each value of a factor, its range: a share of the strength above, or the gain of the light."""
+"""For each value of a factor, its range: a share of its strength, or the gain of the light."""
 HUES = {"red": 0.0, "yellow": 1 / 6, "green": 2 / 6, "cyan": 3 / 6, "blue": 4 / 6, "magenta": 5 / 6}
 """The hues of the background."""
 LIGHTNESS, SATURATION, DARKER = (0.55, 0.9), 0.6, 0.28
