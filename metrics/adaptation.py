@@ -40,7 +40,6 @@ class Adaptation(Metric):
             label="label A to B",
             group="What is in which code",
             main=True,
-            ranked=True,
             needs=("z1_probe_a", "z1_test_b"),
         ),
         MetricInfo(

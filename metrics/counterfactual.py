@@ -84,7 +84,6 @@ class Counterfactual(Metric):
             label="skill add",
             group="Transfer",
             main=True,
-            ranked=True,
             tolerance=0.02,
             exact={
                 "ground-truth": (1.0, "the truth makes the whole change when it adds"),
@@ -145,7 +144,6 @@ class Counterfactual(Metric):
             label="rank add",
             group="Transfer",
             main=True,
-            ranked=True,
             exact={
                 "ground-truth": (1.0, "the truth follows its guide"),
                 "copy-source": (0.5, "copying the source ignores its guide"),

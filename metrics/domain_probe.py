@@ -77,8 +77,6 @@ class DomainProbe(Metric):
             label="z1 domain",
             group="What is in which code",
             main=True,
-            ranked=True,
-            chance=0.5,
             reference="chance",
             highest=("autoencoder", "autoencoder leaks the domain more than {method}"),
             needs=("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),

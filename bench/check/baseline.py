@@ -29,6 +29,7 @@ from bench.check.orderings import gaps, smallest
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import is_imported
 from bench.contracts.metric import MetricInfo
+from bench.contracts.protocol import PROTOCOL, protocol_of
 from bench.contracts.record import Conditions, MetricEntry, Record
 from bench.records.environment import machine_of
 from bench.records.store import BUSY, Store
@@ -165,22 +166,26 @@ def make(
     now: str,
     known: Mapping[str, MetricInfo] | None = None,
 ) -> Baseline:
-    """Return the baseline of the records of a profile.
+    """Return the baseline of the records of a profile that follow today's protocol.
 
     known: The facts of known metrics, or None for the built-in metrics.
 
     Raises:
         UserError: There are no records, a cell failed, seeds are missing, or the code differs.
     """
-    rows = [row for row in rows_of(records) if row["profile"] == profile]
+    current = [record for record in records if protocol_of(record["identity"]) == PROTOCOL]
+    chosen = [record for record in current if record["identity"]["profile"] == profile]
+    rows = rows_of(chosen)
     if not rows:
-        there = sorted({record["identity"]["profile"] for record in records})
+        there = sorted({record["identity"]["profile"] for record in current})
+        others = len(records) - len(current)
+        also = f"; {others} of other protocols than {PROTOCOL}" if others else ""
         raise UserError(
-            f"no record of profile '{profile}' (there are: {', '.join(there) or 'none'}): "
+            f"no record of profile '{profile}' (there are: {', '.join(there) or 'none'}{also}): "
             "give --profile, or run it first"
         )
     _require_whole(rows)
-    environments = [r["environment"] for r in records if r["identity"]["profile"] == profile]
+    environments = [record["environment"] for record in chosen]
     kept = environments[0].copy()
     kept.pop("command", None)
     kept.pop("options", None)

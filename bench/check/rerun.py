@@ -19,6 +19,7 @@ from bench.check.findings import Finding, Layer, Verdict
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
 from bench.contracts.labels import without_brackets
+from bench.contracts.protocol import PROTOCOL, protocol_of
 from bench.contracts.record import Conditions
 from bench.contracts.registry import Registry
 from bench.contracts.task import Options, Task
@@ -98,6 +99,8 @@ def _apart(row: Row, profile: Profile, task: Task, registry: Registry) -> str:
     """Return the changes since a row was made, or ''."""
     identity, settings = row["identity"], row["settings"]
     method = identity["method"]
+    if protocol_of(identity) != PROTOCOL:
+        return f"protocol {protocol_of(identity)} made it, today's is {PROTOCOL}: nothing was run"
     today = default_config(registry, method, profile)
     found = _changed(identity["config"], today, _fields_set(settings, method), "config.")
     set_there = _fields_set(settings, "profile")

@@ -52,6 +52,8 @@ ANCHORS: dict[str, Callable[[TaskData], Artefacts]] = {
     "copy-source": copy_source,
     "copy-guide": copy_guide,
 }
+CEILINGS = frozenset({"ground-truth", "oracle-decoder"})
+"""The anchors that know the true result. A method is not expected to be above them."""
 SUMMARIES = {
     "ground-truth": "anchor: the task's own true results, the ceiling",
     "copy-source": "anchor: the source as it is, the floor of transfer",

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from bench.contracts.labels import without_brackets
+from bench.contracts.protocol import FIRST, PROTOCOL
 from bench.contracts.task import DataSizes
 from bench.utils.hashing import hash_of, safe
 
@@ -27,7 +28,8 @@ class Cell:
     Three fields are not part of its identity: ``label``, its readable name; ``settings``, the
     values that `--set` changed (see `bench.contracts.record.Settings`); and ``plugins``, the files
     given with `--plugin`. The identity holds only what can change a number. It does not hold the
-    number of workers, the engine, paths, the time or the list of metrics.
+    number of workers, the engine, paths, the time or the list of metrics. ``protocol`` is the version
+    of the protocol (see `bench.contracts.protocol`). The first version has no key in the identity.
     """
 
     label: str
@@ -41,6 +43,7 @@ class Cell:
     device: str
     precision: str
     threads: int = 1
+    protocol: int = PROTOCOL
     plugins: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -52,6 +55,8 @@ class Cell:
             for field in dataclasses.fields(self)
             if field.name not in _NOT_IDENTITY
         }
+        if self.protocol == FIRST:
+            del found["protocol"]
         return cast("Identity", found)
 
     @property

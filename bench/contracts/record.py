@@ -17,8 +17,9 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from bench.contracts.metric import Status
 from bench.contracts.task import Resize, Split
 
-SCHEMA: Final = 2
-"""The version. In 1, only labels showed what `--set` changed; in 2, ``settings`` holds it."""
+SCHEMA: Final = 3
+"""The version. In 1, only labels showed what `--set` changed; in 2, ``settings`` holds it. In 3, an
+identity can name the version of the protocol."""
 
 _MOST = sys.float_info.max
 _MOST_WHOLE = int(_MOST)
@@ -59,6 +60,7 @@ class Conditions(TypedDict):
     numbers: Numbers
     device: str  # "cpu" or "cuda"
     precision: str  # "fp32" or "bf16"
+    protocol: NotRequired[Ordinal]  # see `bench.contracts.protocol`; absent: 1
 
 
 class Identity(Conditions):

@@ -11,6 +11,7 @@ from bench.cell.job import Job
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import PUBLISHED, Cell
 from bench.contracts.metric import IMAGES
+from bench.contracts.protocol import protocol_of
 from bench.contracts.record import Record
 from bench.contracts.task import DataSizes
 from bench.records.store import Store
@@ -80,11 +81,15 @@ Part = Literal["method", "task", "numbers", "device"]
 
 
 def latest_alike(cell: Cell, records: Sequence[Record], same: Sequence[Part]) -> Record | None:
-    """Return the newest good record whose identity has the same values as a cell for these keys."""
+    """Return the newest good record whose identity has the same values as a cell for these keys.
+
+    A record of another version of the protocol is never alike.
+    """
     alike = [
         record
         for record in records
         if record["status"] == "ok"
+        and protocol_of(record["identity"]) == cell.protocol
         and all(record["identity"][key] == getattr(cell, key) for key in same)
     ]
     return max(alike, key=lambda record: record["finished"], default=None)

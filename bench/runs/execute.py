@@ -15,6 +15,7 @@ from bench.cell.job import Job
 from bench.cell.run_folder import RunFolder
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
+from bench.contracts.protocol import place_of
 from bench.contracts.record import Record
 from bench.contracts.task import DataSizes, Task, TaskData
 from bench.plan.forecast import forecast, known_records
@@ -100,7 +101,7 @@ def execute(
 def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store) -> bool:
     """Write the leaderboard and the overviews; return False, after an error line, on failure."""
     try:
-        boards = {(cell.profile, cell.task) for cell in plan.cells}
+        boards = {place_of(cell.identity) for cell in plan.cells}
         write_leaderboard(console, store, boards, known=plan.registry.infos())
         for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
             write_overview(plan, task, store, done[0].cache)

@@ -9,6 +9,7 @@ from bench.cell.job import Job
 from bench.cell.run import ARTEFACTS_GONE, can_score
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.labels import without_brackets
+from bench.contracts.protocol import PROTOCOL
 from bench.contracts.registry import Registry
 from bench.contracts.task import Task
 from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
@@ -81,6 +82,11 @@ def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], sto
         instead = (
             f"give its images with `python -m bench score-images --name {cell.method} --images "
             "KEY=DIR`, made from the test pairs that `python -m bench pairs` writes"
+        )
+    if cell.protocol != PROTOCOL:
+        return (
+            f"protocol {cell.protocol} made its record, and this version scores by protocol "
+            f"{PROTOCOL}; {instead}"
         )
     if cell.id != key or not store.record_path(cell).exists():
         return f"another version of the suite wrote its record, or it was renamed; {instead}"
