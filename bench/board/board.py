@@ -30,7 +30,7 @@ class Board:
 
     infos: the facts of each metric. rows: the rows of the tidy frame. ordering: the order of the
     methods. methods: their labels, in this order, then those that are not ranked. unranked: why
-    they are not. anchors: the labels of the floors and ceilings, which are never ranked. ceilings:
+    they are not, if a number orders the board. anchors: the labels of the floors and ceilings, which are never ranked. ceilings:
     those among them that a method is not expected to reach. unguided: the methods that ignore the
     guide. machines: for each kind of machine (see `bench.records.environment.machine_of`), the
     trained methods whose times were measured there.
@@ -110,22 +110,25 @@ def _board(
     profile, task, protocol = place
     of_place = (table["profile"] == profile) & (table["task"] == task)
     rows = _apart(table[of_place & (table["protocol"] == protocol)])
-    anchors = {label for record, label in here if record["identity"]["method"] in ANCHORS}
+    by_label = {label: record["identity"]["method"] for record, label in here}
+    anchors = [label for label, method in by_label.items() if method in ANCHORS]
     told_more = {
         label
         for record, label in here
         if record["facts"].get("supervision") not in (None, "domain")
     }
-    labels = {label for _, label in here} - anchors
+    labels = by_label.keys() - set(anchors)
     ordering = order_rows(rows, infos, labels - told_more)
     failed = {label: record["reason"] for record, label in here if record["status"] != "ok"}
+    others = sorted(labels - ordering.ranks.keys())
     unranked = {
         label: TOLD_MORE
         if label in told_more
         else _why_without(rows, label, ordering.metric, failed.get(label, ""))
-        for label in sorted(labels - ordering.ranks.keys())
+        for label in others
+        if ordering.metric
     }
-    of_anchor = [name for name in ANCHORS if name in anchors]
+    in_order = list(ANCHORS)
     return Board(
         profile,
         task,
@@ -133,10 +136,10 @@ def _board(
         infos,
         rows,
         ordering,
-        methods=[*ordering.ranks, *unranked],
+        methods=[*ordering.ranks, *others],
         unranked=unranked,
-        anchors=of_anchor + sorted(anchors - set(of_anchor)),
-        ceilings={label for record, label in here if record["identity"]["method"] in CEILINGS},
+        anchors=sorted(anchors, key=lambda label: (in_order.index(by_label[label]), label)),
+        ceilings={label for label in anchors if by_label[label] in CEILINGS},
         unguided={label for record, label in here if record["facts"].get("guided") is False},
         facts=_facts(here),
         meanings=_meanings(here),
@@ -151,8 +154,6 @@ TOLD_MORE = "it was trained with more labels than the domain"
 
 def _why_without(rows: pd.DataFrame, label: str, metric: str, failed: str) -> str:
     """Return why a row has no value of the number that orders the board."""
-    if not metric:
-        return "no row has a number that orders the board"
     entry = rows[(rows["method"] == label) & (rows["metric"] == metric)]
     said = failed or (str(entry["reason"].iloc[0]) if len(entry) else "it was not computed")
     return f"it has no `{metric}`: {said}"

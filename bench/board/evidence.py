@@ -1,4 +1,4 @@
-"""What stands below a board: parts of scores, how firm the order is, and what the judge is worth."""
+"""What stands below a board: parts of scores, how firm its order is, and how good the judge is."""
 
 from __future__ import annotations
 
@@ -10,16 +10,31 @@ from bench.board.order import agreement, badness, changed_without_a_method, with
 from bench.board.values import detail_of, is_number, number, numbers_in
 
 
+def sentences(board: Board, named: Named) -> list[str]:
+    """Return all that stands below a board in sentences.
+
+    named: Writes the name of a row, a metric, a part or a factor, for example as code.
+    """
+    return [
+        *changes_of_order(board, named),
+        *agreements(board, named),
+        *accuracy_of_judge(board, named),
+    ]
+
+
 def parts_of_scores(board: Board) -> tuple[list[str], list[list[str]]]:
     """Return the heads and the rows of the table of parts. Without parts, there are no rows.
 
-    A head names the metric and the part. The first column has the labels of the rows.
+    A head names the metric and the part. The first column has the labels of the rows. Parts that
+    are metrics have columns of their own elsewhere.
     """
     found: dict[str, dict[tuple[str, str], float]] = {}
     for method in board.order:
         for metric in board.columns(list(board.infos)):
             parts = numbers_in(detail_of(board.cell(method, metric)), "parts")
-            found.setdefault(method, {}).update({(metric, k): v for k, v in parts.items()})
+            found.setdefault(method, {}).update(
+                {(metric, part): parts[part] for part in parts if part not in board.infos}
+            )
     columns = list(dict.fromkeys(column for values in found.values() for column in values))
     rows = [
         [method, *(number(values.get(column, math.nan), 2) for column in columns)]
@@ -82,7 +97,8 @@ def agreements(board: Board, named: Named) -> list[str]:
         if not info.agrees_with or not all(name in set(board.rows["metric"]) for name in pair):
             continue
         first, second = (
-            {m: badness(v, board.better(n)) for m, v in board.values(n).items()} for n in pair
+            {row: badness(value, board.better(name)) for row, value in board.values(name).items()}
+            for name in pair
         )
         common = len(first.keys() & second.keys())
         tau = agreement(first, second)

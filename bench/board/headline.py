@@ -41,8 +41,9 @@ def _of_protocol(version: int) -> str:
 def _of_order(board: Board, named: Named) -> str:
     order = board.ordering
     if not order.metric:
-        numbers = listed([named(name) for name in ordering_metrics(board.infos)])
-        return f"No method is ranked: no row has a number that orders a board ({numbers})."
+        numbers = " or ".join(map(named, ordering_metrics(board.infos)))
+        which = f" ({numbers})" if numbers else ""
+        return f"No method is ranked: no row has a number that orders a board{which}."
     if not order.ranks:
         return f"No method is ranked: none has a {named(order.metric)}."
     info = board.infos[order.metric]
@@ -62,10 +63,9 @@ def _of_order(board: Board, named: Named) -> str:
     leaders = [name for name in methods if order.ranks[name] == 1]
     if above:
         names = listed([f"{named(name)} ({valued(name)})" for name in above])
-        one = len(above) == 1
+        who = "anchor {} stands" if len(above) == 1 else "anchors {} stand"
         return (
-            f"The untrained anchor{'' if one else 's'} {names} {'stands' if one else 'stand'} above "
-            f"every method in {named(order.metric)} "
+            f"The untrained {who.format(names)} above every method in {named(order.metric)} "
             f"(best: {listed([*map(named, leaders)])}, {valued(methods[0])})."
         )
     if len(leaders) > 1:

@@ -17,12 +17,7 @@ from bench.board.columns import (
     of_group,
     ordering_metrics,
 )
-from bench.board.evidence import (
-    accuracy_of_judge,
-    agreements,
-    changes_of_order,
-    parts_of_scores,
-)
+from bench.board.evidence import parts_of_scores, sentences
 from bench.board.headline import headline
 from bench.board.values import detail_of, is_number, number, text
 from bench.utils.output.escape import (
@@ -125,10 +120,7 @@ def _below(board: Board) -> list[str]:
     if rows:
         cells = [list(map(markdown_name, row)) for row in rows]
         found += ["### Parts of the scores", markdown_table(list(map(markdown_name, heads)), cells)]
-    found += changes_of_order(board, markdown_code)
-    found += agreements(board, markdown_code)
-    found += accuracy_of_judge(board, markdown_code)
-    return found
+    return found + sentences(board, markdown_code)
 
 
 def _factor_table(board: Board, group: str) -> str:
@@ -208,7 +200,7 @@ def _references(board: Board) -> list[str]:
     said = []
     for info in board.infos.values():
         found = _detail(board, info.id, info.reference) if info.reference else None
-        if isinstance(found, list) and len(found) == 2 and all(map(_is_number, found)):
+        if isinstance(found, list) and len(found) == 2 and all(map(is_number, found)):
             lo, hi = (number(end, info.digits) for end in found)
             said.append(f"Guessing has a `{info.id}` of {lo} to {hi} (95 %).")
         elif is_number(found):

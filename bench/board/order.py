@@ -75,9 +75,8 @@ def without_each_part(
         lacks is not tried.
     """
     of_ranked = [parts.get(name, {}) for name in order.ranks]
-    names = [
-        part for part in (of_ranked[0] if of_ranked else ()) if all(part in of for of in of_ranked)
-    ]
+    first = of_ranked[0] if of_ranked else {}
+    names = [part for part in first if all(part in of_method for of_method in of_ranked)]
     return {
         part: places({name: parts[name][part] for name in order.ranks}, order.better, order.ranks)
         for part in names
@@ -87,7 +86,7 @@ def without_each_part(
 def changed_without_a_method(
     rows: pd.DataFrame, infos: Mapping[str, MetricInfo], order: Order
 ) -> dict[str, Order]:
-    """Return the order without a method, for each method whose absence changes the others' order."""
+    """Return the order of the other methods, for each method without which it changes."""
     found = {}
     for name in order.ranks:
         others = [other for other in order.ranks if other != name]

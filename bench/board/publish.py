@@ -9,12 +9,7 @@ from rich.console import Console
 
 from bench.board.board import Board, boards
 from bench.board.columns import ARROWS, base_id, main_metrics
-from bench.board.evidence import (
-    accuracy_of_judge,
-    agreements,
-    changes_of_order,
-    parts_of_scores,
-)
+from bench.board.evidence import parts_of_scores, sentences
 from bench.board.frame import frame
 from bench.board.headline import headline
 from bench.board.markdown import csv, markdown
@@ -94,9 +89,8 @@ def _print_board(console: Console, board: Board) -> None:
     parts, rows_of_parts = parts_of_scores(board)
     if rows_of_parts:
         print_table(console, parts, rows_of_parts, title="parts of the scores")
-    for describe in (changes_of_order, agreements, accuracy_of_judge):
-        for line in describe(board, _quoted):
-            say(console, line)
+    for line in sentences(board, _quoted):
+        say(console, line)
     for method, note in board.notes.items():
         if note:
             say(console, f"{method}: {note}")

@@ -28,8 +28,9 @@ class Cell:
     Three fields are not part of its identity: ``label``, its readable name; ``settings``, the
     values that `--set` changed (see `bench.contracts.record.Settings`); and ``plugins``, the files
     given with `--plugin`. The identity holds only what can change a number. It does not hold the
-    number of workers, the engine, paths, the time or the list of metrics. ``protocol`` is the version
-    of the protocol (see `bench.contracts.protocol`). The first version has no key in the identity.
+    number of workers, the engine, paths, the time or the list of metrics. ``protocol`` is the
+    version of the protocol (see `bench.contracts.protocol`). The identity of the first version does
+    not name it.
     """
 
     label: str
