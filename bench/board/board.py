@@ -30,10 +30,10 @@ class Board:
 
     infos: the facts of each metric. rows: the rows of the tidy frame. ordering: the order of the
     methods. methods: their labels, in this order, then those that are not ranked. unranked: why
-    they are not, if a number orders the board. anchors: the labels of the floors and ceilings, which are never ranked. ceilings:
-    those among them that a method is not expected to reach. unguided: the methods that ignore the
-    guide. machines: for each kind of machine (see `bench.records.environment.machine_of`), the
-    trained methods whose times were measured there.
+    they are not, if a number orders the board. anchors: the labels of the floors and ceilings,
+    which are never ranked. ceilings: those among them that a method is not expected to reach.
+    unguided: the methods that ignore the guide. machines: for each kind of machine (see
+    `bench.records.environment.machine_of`), the trained methods whose times were measured there.
     """
 
     profile: str
