@@ -39,7 +39,6 @@ class Transfer(Metric):
             meaning="share of the guide's content (kind, colour) that add shows",
             label="add separate",
             group="Transfer",
-            main=True,
             needs=("add",),
         ),
         MetricInfo(
@@ -49,7 +48,6 @@ class Transfer(Metric):
             meaning="share of the source's face that add keeps, where the guide's is another",
             label="add common",
             group="Transfer",
-            main=True,
             needs=("add",),
         ),
         MetricInfo(

@@ -111,7 +111,8 @@ def test_identity_knows_what_matters_and_nothing_else():
     same = replace(cell, label="other", plugins=("x",), config={"b": 2.0, "a": 1})
     assert same.id == cell.id
     for change in ({"seed": 1}, {"config": {"a": 2, "b": 2.0}}, {"precision": "bf16"},
-                   {"threads": 2}, {"protocol": 1}, {"fingerprint": "g"}, {"numbers": {"size": 64}}):  # fmt: skip
+                   {"threads": 2}, {"protocol": 1}, {"fingerprint": "g"},
+                   {"numbers": {"size": 64}}):  # fmt: skip
         assert replace(cell, **change).id != cell.id
 
 
