@@ -101,7 +101,11 @@ def _quoted(name: str) -> str:
 
 
 def _head(board: Board, column: str) -> str:
-    """Return the label of a metric, its direction, and its extractor if there are several."""
+    """Return the label of a metric, its direction, and its extractor if there are several.
+
+    Each word has its own line, so that the many columns fit.
+    """
     name = base_id(column)
     extractor = column.removeprefix(name)
-    return f"{board.infos[name].label}{extractor}\n({ARROWS.get(board.better(column), '')})"
+    label = board.infos[name].label.replace(" ", "\n")
+    return f"{label}{extractor}\n({ARROWS.get(board.better(column), '')})"
