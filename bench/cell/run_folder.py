@@ -19,6 +19,10 @@ from bench.utils.files.tensor_files import DAMAGED, load, read_checked, write_ch
 from bench.utils.output.terminal import ERRORS
 
 
+WEIGHTS = ("weights.safetensors", "training.json")
+"""The files that hold the outcome of a training."""
+
+
 class RunFolder:
     """The run folder of one cell. A stage is done when its JSON file exists."""
 
