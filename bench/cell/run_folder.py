@@ -18,7 +18,6 @@ from bench.utils.files.sealed import read_sealed, write_sealed
 from bench.utils.files.tensor_files import DAMAGED, load, read_checked, write_checked
 from bench.utils.output.terminal import ERRORS
 
-
 WEIGHTS = ("weights.safetensors", "training.json")
 """The files that hold the outcome of a training."""
 
