@@ -26,7 +26,7 @@ from bench.check.baseline_schema import (
     migrated,
 )
 from bench.check.orderings import gaps, smallest
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.cell import is_imported
 from bench.contracts.metric import MetricInfo
 from bench.contracts.protocol import PROTOCOL, protocol_of
@@ -145,11 +145,11 @@ def mean_of(values: Sequence[float]) -> float:
 def seed_values(rows: Sequence[Row], seed: int | None) -> dict[str, dict[str, float]]:
     """Return the metrics of each row by label: for one seed, or the means if the seed is None.
 
-    An anchor has one seed. Its values are used for all seeds.
+    An anchor without a training has one seed. Its values are used for all seeds.
     """
     found = {}
     for row in rows:
-        if seed is None or row["identity"]["method"] in ANCHORS:
+        if seed is None or row["identity"]["method"] in WITHOUT_SEED:
             found[row["label"]] = means(row)
         elif seed in row["seeds"]:
             at = row["seeds"].index(seed)
@@ -209,7 +209,7 @@ def make(
 
 
 def _is_anchor(row: Row) -> bool:
-    return row["identity"]["method"] in ANCHORS
+    return row["identity"]["method"] in WITHOUT_SEED
 
 
 def _require_whole(rows: Sequence[Row]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from bench.contracts.anchors import WEIGHTS_OF
 from bench.contracts.labels import without_brackets
 from bench.contracts.protocol import FIRST, PROTOCOL
 from bench.contracts.task import DataSizes
@@ -64,6 +65,15 @@ class Cell:
     def imported(self) -> bool:
         """Whether its images come from a method that was trained outside this suite."""
         return is_imported(self.identity)
+
+    @property
+    def weights_from(self) -> Cell | None:
+        """The cell whose trained weights this cell uses; None if it uses none but its own."""
+        method = WEIGHTS_OF.get(self.method)
+        if method is None:
+            return None
+        label = method + self.label.removeprefix(self.method)
+        return dataclasses.replace(self, method=method, label=label)
 
     @cached_property
     def id(self) -> str:

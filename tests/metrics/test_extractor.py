@@ -8,7 +8,7 @@ import hashlib
 import pytest
 import torch
 
-from bench.contracts.anchors import ANCHORS
+from bench.cell.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
 from bench.utils import compat
 from bench.utils.errors import UserError
@@ -51,9 +51,9 @@ def test_inception_needs_the_documented_weights(tmp_path, data, monkeypatch):
     with pytest.raises(UserError, match=r"begins with .* expected weights-inception"):
         extractors.check_inception(wrong)
     assert compat.torch_fidelity()
-    result = family("inception").score(["fid_add"], ANCHORS["ground-truth"](data), data, SETTINGS)[
-        "fid_add"
-    ]
+    result = family("inception").score(
+        ["fid_add"], UNTRAINED["ground-truth"](data), data, SETTINGS
+    )["fid_add"]
     assert (result.status, result.reason) == ("unavailable", "no weights: give --inception FILE")
 
 
