@@ -87,6 +87,10 @@ def changed_record(what):
         for one in mine:
             one["identity"] = one["identity"] | {"precision": "bf16"}
         return records, ("not comparable", "mine", "identity")
+    if what == "protocol":
+        for one in mine:
+            one["identity"] = {k: v for k, v in one["identity"].items() if k != "protocol"}
+        return records, ("not comparable", "mine", "identity")
     if what == "failed seed":
         mine[1] |= {"status": "failed", "reason": "diverged", "metrics": {}, "facts": {}}
         return records, ("failed", "mine", "seed 1")
