@@ -94,7 +94,6 @@ class ImageQuality(Metric):
             label="FD add",
             group="Image quality",
             main=True,
-            ranked=True,
             scale="log",
             digits=2,
             tolerance=0.05,

@@ -25,10 +25,10 @@ from bench.metrics._judge import Judge, counted_factors, judge, why_no_domain
 from bench.metrics._statistics import Array, bootstrap, mean_interval
 
 
-class Transfer(Metric):
+class JudgedParts(Metric):
     """Accuracy of the domain, the separate factors and the common factors of the results."""
 
-    name = "transfer"
+    name = "judged_parts"
     summary = "do results show the guide's content and the source's face? judged by classifiers"
     version = 3
     position = 50
@@ -93,13 +93,13 @@ class Transfer(Metric):
             images = artefacts.tensors["add" if info.id.startswith("tr_") else "remove"]
             if info.id.endswith("domain_success"):
                 target = 1 if info.id.startswith("tr_") else 0
-                results[info.id] = _domain_success(judged, images, target, data)
+                results[info.id] = domain_success(judged, images, target, data)
             else:
                 results[info.id] = _factors_kept(info.id, judged, images, data)
         return results
 
 
-def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
+def domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
     """Return (p - p_source) / (p_real - p_source), where p is the share judged as target domain."""
     source, real = (data.domains["test"][d].images for d in (1 - target, target))
     said = [(judged.domain(x) == target).double().numpy() for x in (images, source, real)]
@@ -127,11 +127,33 @@ def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) 
     return Result(value, lo, hi, n, extractor=judged.extractor.name, detail=detail)
 
 
+def cases(name: str, at: int, data: TaskData) -> tuple[Tensor, Tensor]:
+    """Return the right value of a factor for each test pair, and which pairs count.
+
+    Args:
+        name: `tr_specific_acc`, `tr_common_acc` or `rm_common_acc`, whose rule applies.
+        at: The column of the factor.
+        data: The task, with two domains.
+
+    Returns:
+        The values, int64 (n,): those of the source (`tr_common_acc`) or of the image of B. And
+        whether each pair counts, bool (n,): the value is visible. For add, source and guide also
+        differ, and for `tr_common_acc` both are visible.
+    """
+    a, b = (domain.factors[:, at] for domain in data.domains["test"])
+    wanted, other = (a, b) if name == "tr_common_acc" else (b, a)
+    count = wanted != HIDDEN
+    if name != "rm_common_acc":
+        count &= other != wanted
+    if name == "tr_common_acc":
+        count &= other != HIDDEN
+    return wanted, count
+
+
 def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> Result:
     """Return the share of correct factors, among the factors that count."""
-    a, b = data.domains["test"]
     separate = name == "tr_specific_acc"
-    owner, other = (b, a) if name != "tr_common_acc" else (a, b)
+    owner = data.domains["test"][0 if name == "tr_common_acc" else 1]
     counted = counted_factors(judged, data, separate)
     if counted.reason:
         return Result(
@@ -143,12 +165,8 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
     right, counts = np.zeros((2, len(images)))
     by_factor: dict[str, object] = {}
     for at in counted.columns:
-        factor, wanted = data.factors[at], owner.factors[:, at]
-        count = wanted != HIDDEN
-        if not name.startswith("rm_"):
-            count &= other.factors[:, at] != wanted
-        if name == "tr_common_acc":
-            count &= other.factors[:, at] != HIDDEN
+        wanted, count = cases(name, at, data)
+        factor = data.factors[at]
         kept = (judged.factor(factor, images) == wanted) & count
         right += kept.numpy()
         counts += count.numpy()

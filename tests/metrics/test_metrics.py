@@ -348,7 +348,7 @@ def test_of_three_domains_the_first_two_are_judged(cache, settings):
     assert three.spec.domains == 3
     wanted = {
         "counterfactual": {"cf_skill_in_add": 1, "cf_skill_in_remove": 1, "cf_rank_add": 1},
-        "transfer": {"tr_domain_success": 1, "rm_domain_success": 1},
+        "judged_parts": {"tr_domain_success": 1, "rm_domain_success": 1},
     }
     for name, ceiling in wanted.items():
         results = family(name).score(list(ceiling), ground_truth(three), three, settings)

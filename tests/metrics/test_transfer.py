@@ -19,9 +19,9 @@ from tests.helpers import family, module
 @pytest.fixture(scope="module")
 def anchors(data, settings):
     """The transfer numbers of every anchor."""
-    names = list(family("transfer").ids())
+    names = list(family("judged_parts").ids())
     return {
-        name: family("transfer").score(names, make(data), data, settings)
+        name: family("judged_parts").score(names, make(data), data, settings)
         for name, make in ANCHORS.items()
     }
 
@@ -124,7 +124,7 @@ def test_domain_that_the_judge_cannot_tell_makes_its_numbers_unavailable():
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     domain = Domain(images, torch.zeros(2, 0, dtype=torch.int64))
     task = TaskData("t", "", (), {"test": [domain, domain]}, None)
-    result = module("transfer")._domain_success(judge_of({}, 0.8), images, 1, task)
+    result = module("transfer").domain_success(judge_of({}, 0.8), images, 1, task)
     assert result.status == "unavailable"
     assert "0.800 for the domain, below 0.9" in result.reason
     assert result.detail == {"judge_accuracy": 0.8}
@@ -152,15 +152,15 @@ def test_judge_is_kept_and_found_by_content(data, tmp_path, monkeypatch):
     settings = Settings(cache=tmp_path)
     truth = ANCHORS["ground-truth"](data)
     names = ["tr_specific_acc", "tr_domain_success"]
-    first = family("transfer").score(names, truth, data, settings)
+    first = family("judged_parts").score(names, truth, data, settings)
     (kept,) = tmp_path.glob("judge-*.safetensors")
     before = kept.stat().st_mtime_ns
-    assert family("transfer").score(names, truth, data, settings) == first
+    assert family("judged_parts").score(names, truth, data, settings) == first
     assert kept.stat().st_mtime_ns == before
-    assert family("transfer").score(names, truth, data, Settings()) == first
+    assert family("judged_parts").score(names, truth, data, Settings()) == first
     renamed = tuple(dataclasses.replace(f, name=f"{f.name}_domain") for f in data.factors)
     others = dataclasses.replace(data, factors=renamed)
-    again = family("transfer").score(names, truth, others, settings)
+    again = family("judged_parts").score(names, truth, others, settings)
     assert [r.value for r in again.values()] == [r.value for r in first.values()]
     assert len(list(tmp_path.glob("judge-*.safetensors"))) == 2
 
@@ -174,7 +174,7 @@ def test_task_without_factors_has_no_factors_to_keep(data, settings):
             for part, domains in data.domains.items()
         },
     )
-    results = family("transfer").score(
+    results = family("judged_parts").score(
         ["tr_specific_acc", "tr_domain_success"], ANCHORS["ground-truth"](data), bare, settings
     )
     assert results["tr_specific_acc"].status == "not_applicable"
@@ -382,7 +382,7 @@ def test_of_few_images_a_draw_without_a_value_is_left_out():
         return Domain(images, torch.zeros(len(domains), 0, dtype=torch.int64))
 
     task = TaskData("t", "", (), {"test": [marked(0, 0, 0, 1), marked(1, 1, 1, 0)]}, None)
-    found = module("transfer")._domain_success(Marked(), marked(1, 1, 0, 0).images, 1, task)
+    found = module("transfer").domain_success(Marked(), marked(1, 1, 0, 0).images, 1, task)
     assert found.value == pytest.approx((0.5 - 0.25) / (0.75 - 0.25))
     assert np.isfinite([found.lo, found.hi]).all()
     assert found.lo <= found.value <= found.hi
