@@ -195,7 +195,7 @@ def test_val_is_cut_from_train_and_a_tenth_of_it(split, tmp_path):
     assert 10 * len(val[0]) <= min(map(len, train))
     digests = [{item.digest for of in shared[part] for item in of} for part in PARTS]
     assert sum(map(len, digests)) == len(set.union(*digests))
-    few = task._shared(DataSizes(16, 40, 20, 1000))
+    few = task._shared(DataSizes(16, 30, 20, 1000))
     assert [len(of) for of in few["val"]] == [2, 2]
     assert few["probe"] == shared["probe"]
     assert few["test"] == shared["test"]
