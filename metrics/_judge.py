@@ -147,7 +147,7 @@ def counted_factors(judged: Judge, data: TaskData, separate: bool) -> CountedFac
     reason = ""
     if wrong and (separate or not right):
         each = ", ".join(f"{found:.3f} for {name}" for name, found in wrong.items())
-        reason = _too_often_wrong(each)
+        reason = too_often_wrong(each)
     return CountedFactors(
         tuple(right), {data.factors[at].name: right[at] for at in right}, wrong, reason
     )
@@ -155,10 +155,11 @@ def counted_factors(judged: Judge, data: TaskData, separate: bool) -> CountedFac
 
 def why_no_domain(accuracy: float) -> str:
     """Return why the domains of results cannot be judged with this accuracy, or ''."""
-    return "" if accuracy >= LEAST_ACCURACY else _too_often_wrong(f"{accuracy:.3f} for the domain")
+    return "" if accuracy >= LEAST_ACCURACY else too_often_wrong(f"{accuracy:.3f} for the domain")
 
 
-def _too_often_wrong(each: str) -> str:
+def too_often_wrong(each: str) -> str:
+    """Return the reason for a missing number, from the accuracies that are too low, in words."""
     return f"the judge's accuracy on real test images is {each}, below {LEAST_ACCURACY}"
 
 

@@ -2,8 +2,7 @@
 
 All numbers share one feature pass over each set of images. The real side is the *probe* part of the
 target domain, which has no training images and no guides. It is computed once per machine and
-shared by all methods (`metrics._reference`). The formulas are in
-`metrics._distances`.
+shared by all methods. The formulas are in `metrics._distances`.
 
 The Frechet distance is biased upwards by about 1/n, so compare it only at equal n. Its interval is
 for the biased value at this n. `detail` holds the bias-corrected value, whose interval covers
@@ -23,9 +22,18 @@ from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
-from bench.metrics._distances import FEWEST, NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
+from bench.metrics._distances import (
+    FEWEST,
+    NEIGHBOURS,
+    Distance,
+    Real,
+    Reference,
+    frechet,
+    kid,
+    neighbourhood,
+    reference,
+)
 from bench.metrics._extractor import Extractor, check_inception, extractor_for, inception
-from bench.metrics._reference import Reference, reference
 from bench.metrics._statistics import jackknife_interval
 
 TARGET = {"add": 1, "remove": 0}

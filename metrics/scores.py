@@ -6,12 +6,14 @@ constant picture or the truth of another pair does not follow the pair. The harm
 one part is 0, so a trick earns nothing, whatever its other parts are.
 
 All parts have the form 1 - sum(above) / sum(below) over the test pairs, bounded to [0, 1].
+`metrics.judged` combines parts of another kind in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import hmean
@@ -26,22 +28,16 @@ from bench.metrics.counterfactual import harm, nearer, rank, skill
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a score: 1 - sum(above) / sum(below), bounded to [0, 1].
+    """One part of a score.
 
-    above, below: (n,) values of the test pairs. The interval draws couples of neighbouring pairs.
-    says: what the part means. empty: why there is no value if all of ``below`` is 0.
+    says: what it means. unclipped: a function that returns the part before it is bounded to [0, 1],
+    for (draws, n / 2) weights of the couples of neighbouring pairs: (draws,). empty: why it has no
+    value, or ''.
     """
 
     says: str
-    above: Array
-    below: Array
-    empty: str
-
-    def unclipped(self, weights: Array) -> Array:
-        """Return the part before it is bounded, for (draws, n / 2) weights of couples: (draws,)."""
-        above, below = (of.reshape(-1, 2).sum(1) for of in (self.above, self.below))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return 1 - np.asarray((weights @ above) / (weights @ below))
+    unclipped: Callable[[Array], Array]
+    empty: str = ""
 
     def value(self, weights: Array) -> Array:
         """Return the part, bounded to [0, 1], for (draws, n / 2) weights: (draws,)."""
@@ -50,6 +46,78 @@ class Part:
 
 Parts = Mapping[str, Part]
 """The parts of a score by their letters."""
+
+
+def couples(items: Array) -> Array:
+    """Return the sums over couples of neighbouring pairs of (..., n) values: (..., n / 2)."""
+    return np.asarray(items.reshape(*items.shape[:-1], -1, 2).sum(-1), dtype=np.float64)
+
+
+def combined(
+    name: str,
+    sides: Mapping[str, Parts],
+    n: int,
+    extractor: str = "",
+    judge: Mapping[str, Any] | None = None,
+) -> Result:
+    """Return the mean over sides of the harmonic mean of the parts of a side.
+
+    The interval draws couples of neighbouring pairs, because two neighbours share their guides.
+
+    Args:
+        name: The id of the score.
+        sides: The parts of each side, by its name.
+        n: The number of pairs.
+        extractor: The extractor of the judge, or ''.
+        judge: What the detail says about the judge, if there is one.
+
+    Returns:
+        The score. Its detail has the keys ``parts`` (values in [0, 1] by letter), ``says`` (what
+        each part means), ``unclipped`` (the parts before they are bounded), ``without`` (the score
+        that results if one part, or one of several sides, is left out) and, if there are several
+        sides, ``scores`` (the value of each side). It is unavailable if a part has no value.
+    """
+    parts = {letter: part for side in sides.values() for letter, part in side.items()}
+    for part in parts.values():
+        if part.empty:
+            return Result(status="unavailable", reason=part.empty, n=n, detail=dict(judge or {}))
+    once = np.ones((1, n // 2))
+
+    def score(of: Mapping[str, Parts], without: str = "") -> float:
+        return _score(of, once, without)[0].item()
+
+    several = list(sides) if len(sides) > 1 else []
+    detail: dict[str, Any] = {
+        "parts": {letter: part.value(once)[0].item() for letter, part in parts.items()},
+        "says": {letter: part.says for letter, part in parts.items()},
+        "unclipped": {letter: part.unclipped(once)[0].item() for letter, part in parts.items()},
+        "without": {each: score(sides, each) for each in [*several, *parts]},
+    }
+    if several:
+        detail["scores"] = {side: score({side: sides[side]}) for side in several}
+    value = score(sides)
+    lo, hi = bootstrap(lambda weights: _score(sides, weights), n // 2, name)
+    return Result(
+        value,
+        min(lo, value),
+        max(hi, value),
+        n,
+        extractor=extractor,
+        detail=detail | dict(judge or {}),
+    )
+
+
+def _score(sides: Mapping[str, Parts], weights: Array, without: str = "") -> Array:
+    """Return the score for weights of couples, (draws,).
+
+    without: the letter of a part or the name of a side that is left out, or ''.
+    """
+    means = [
+        hmean([part.value(weights) for letter, part in parts.items() if letter != without], axis=0)
+        for name, parts in sides.items()
+        if name != without
+    ]
+    return np.asarray(np.mean(means, axis=0))
 
 
 class Scores(Metric):
@@ -97,7 +165,7 @@ class Scores(Metric):
             id="remove_score",
             unit="",
             better="higher",
-            meaning="harmonic mean of R (change made right), K' (image kept), I (follows its image)",
+            meaning="harmonic mean of R (change made right), K' (image kept), I (own image)",
             label="remove score",
             group="Transfer",
             main=True,
@@ -113,13 +181,7 @@ class Scores(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return the wanted scores. ``detail`` holds their parts.
-
-        The keys of the detail are ``parts`` (values in [0, 1] by letter), ``says`` (what each part
-        means), ``unclipped`` (the parts before they are bounded) and ``without`` (the score that
-        results if one part is left out). For `transfer`, ``parts`` holds the two scores, and
-        ``without`` leaves out one part of one of them or one of them.
-        """
+        """Return the wanted scores. `combined` describes their detail."""
         ids = {info.id for info in wanted}
         makers = {"add_score": add_parts, "remove_score": remove_parts}
         sides = {
@@ -127,8 +189,9 @@ class Scores(Metric):
             for name, make in makers.items()
             if ids & {name, "transfer"}
         }
+        n = len(data.test_pairs[0])
         return {
-            name: _result(name, sides if name == "transfer" else {name: sides[name]})
+            name: combined(name, sides if name == "transfer" else {name: sides[name]}, n)
             for name in ids
         }
 
@@ -166,64 +229,36 @@ def remove_parts(images: Mapping[str, Tensor], data: TaskData) -> Parts:
     return {
         "R": _right(images["remove"], b, truth.remove),
         "K'": _kept("image kept", images["remove"], a, b, truth.remove),
-        "I": _followed("own image followed", won, "all neighbouring pairs have the same truth"),
+        "I": _followed(
+            "own image, not its neighbour", won, "all neighbouring pairs have the same truth"
+        ),
     }
 
 
 def _right(output: Tensor, source: Tensor, truth: Tensor) -> Part:
     empty = "the truth of no pair changes a pixel"
-    return Part("change made right", *skill(output, source, truth), empty)
+    return _ratio("change made right", *skill(output, source, truth), empty)
 
 
 def _kept(says: str, output: Tensor, stranger: Tensor, source: Tensor, truth: Tensor) -> Part:
     """Return 1 for no change outside the true change, and 0 for as much as by a stranger."""
     change, of_stranger = (harm(images, source, truth)[0] for images in (output, stranger))
     empty = "no other image differs from a source outside its true change"
-    return Part(says, change, of_stranger, empty)
+    return _ratio(says, change, of_stranger, empty)
 
 
 def _followed(says: str, won: Array, empty: str) -> Part:
     """Return 2 P - 1, where P is the share of wins among (n,) values, NaN for no value."""
     valued = ~np.isnan(won)
-    return Part(says, np.where(valued, 2 * (1 - won), 0), valued.astype(np.float64), empty)
+    return _ratio(says, np.where(valued, 2 * (1 - won), 0), valued.astype(np.float64), empty)
 
 
-def _score(sides: Mapping[str, Parts], weights: Array, without: str = "") -> Array:
-    """Return the mean over sides of the harmonic mean of parts, for weights of couples: (draws,).
+def _ratio(says: str, above: Array, below: Array, empty: str) -> Part:
+    """Return the part 1 - sum(above) / sum(below) of (n,) values of the pairs."""
+    above, below = couples(above), couples(below)
 
-    without: the letter of a part or the name of a side that is left out, or ''.
-    """
-    means = [
-        hmean([part.value(weights) for letter, part in parts.items() if letter != without], axis=0)
-        for name, parts in sides.items()
-        if name != without
-    ]
-    return np.asarray(np.mean(means, axis=0))
+    def unclipped(weights: Array) -> Array:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return 1 - np.asarray((weights @ above) / (weights @ below))
 
-
-def _result(name: str, sides: Mapping[str, Parts]) -> Result:
-    parts = {letter: part for side in sides.values() for letter, part in side.items()}
-    n = len(next(iter(parts.values())).above)
-    for part in parts.values():
-        if part.below.sum() == 0:
-            return Result(status="unavailable", reason=part.empty, n=n)
-    once = np.ones((1, n // 2))
-
-    def score(without: str = "") -> float:
-        return _score(sides, once, without)[0].item()
-
-    detail: dict[str, object] = {}
-    if len(sides) > 1:
-        detail["parts"] = {side: _score({side: sides[side]}, once)[0].item() for side in sides}
-        left_out = [*sides, *parts]
-    else:
-        detail["parts"] = {letter: part.value(once)[0].item() for letter, part in parts.items()}
-        detail["says"] = {letter: part.says for letter, part in parts.items()}
-        detail["unclipped"] = {
-            letter: part.unclipped(once)[0].item() for letter, part in parts.items()
-        }
-        left_out = list(parts)
-    detail["without"] = {each: score(each) for each in left_out}
-    value = score()
-    lo, hi = bootstrap(lambda weights: _score(sides, weights), n // 2, name)
-    return Result(value, min(lo, value), max(hi, value), n, detail=detail)
+    return Part(says, unclipped, "" if below.any() else empty)

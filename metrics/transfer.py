@@ -13,6 +13,7 @@ source closes every cycle, and noise is diverse. So read them together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -99,22 +100,44 @@ class JudgedParts(Metric):
         return results
 
 
-def domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
-    """Return (p - p_source) / (p_real - p_source), where p is the share judged as target domain."""
+def said_target(
+    judged: Judge, images: Tensor, target: int, data: TaskData
+) -> tuple[Array, Array, Array]:
+    """Return which images the judge assigns to the target domain, as 1 and 0.
+
+    They are those of the results, (n,), of their sources, (n,), and of real images of the target.
+    """
     source, real = (data.domains["test"][d].images for d in (1 - target, target))
-    said = [(judged.domain(x) == target).double().numpy() for x in (images, source, real)]
+    made, plain, true = (
+        (judged.domain(x) == target).double().numpy() for x in (images, source, real)
+    )
+    return made, plain, true
+
+
+def success(said: tuple[Array, Array, Array], weights: Array) -> Array:
+    """Return (p - p_source) / (p_real - p_source), where p is the share judged as target domain.
+
+    Args:
+        said: What `said_target` returns; the first two may be means over couples of pairs.
+        weights: How often each pair or couple was drawn, (draws, n).
+
+    Returns:
+        The values, (draws,). A draw without a value gives NaN.
+    """
+    made, plain = (weights @ of / weights.sum(1) for of in said[:2])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (made - plain) / (said[2].mean() - plain)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
+    """Return `success` with its interval, if the judge can tell real domains apart."""
     n = len(images)
-
-    def success(weights: Array) -> Array:
-        made, plain = (weights @ of / weights.sum(1) for of in said[:2])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found = (made - plain) / (said[2].mean() - plain)
-        return np.where(np.isfinite(found), found, np.nan)  # a draw may have no value
-
     accuracy = judged.domain_accuracy(data)
     if reason := why_no_domain(accuracy):
         detail: dict[str, object] = {"judge_accuracy": accuracy}
         return Result(status="unavailable", reason=reason, n=n, detail=detail)
+    said = said_target(judged, images, target, data)
     second = (judged.second_opinion(images) == target).double().numpy()
     detail = {
         "share": float(said[0].mean()),
@@ -122,8 +145,8 @@ def domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -
         "second_opinion": float(second.mean()),
         "agreement": float((second == said[0]).mean()),
     }
-    value = float(success(np.ones((1, n)))[0])
-    lo, hi = bootstrap(success, n, "domain_success", target)
+    value = float(success(said, np.ones((1, n)))[0])
+    lo, hi = bootstrap(partial(success, said), n, "domain_success", target)
     return Result(value, lo, hi, n, extractor=judged.extractor.name, detail=detail)
 
 

@@ -12,6 +12,7 @@ import torch
 from bench.contracts.anchors import copy_guide, copy_source, ground_truth
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import CODES, Artefacts, Settings
+from bench.contracts.task import Companion
 from bench.tasks.cache import prepare
 from tests.helpers import REGISTRY, SIZES, family, module
 from tests.metrics.made_up import codes, degenerate, measured, perfect, useless
@@ -33,8 +34,11 @@ NUMBERS = [
 
 @pytest.fixture(scope="module")
 def data(data):
-    """The faces, with a label so that every family has something to say."""
-    return dataclasses.replace(data, label="skin")
+    """The faces, with a label and a companion so that every family has something to say."""
+    glasses = next(factor for factor in data.factors if factor.name == "glasses")
+    beard = next(factor for factor in data.factors if factor.name == "beard")
+    companion = Companion("glasses", glasses.values[:4], "beard", beard.values[1:])
+    return dataclasses.replace(data, label="skin", companion=companion)
 
 
 NETWORKS = module("_probes")._Networks
