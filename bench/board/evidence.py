@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from bench.board.board import Board
 from bench.board.headline import Named
@@ -16,6 +17,7 @@ def sentences(board: Board, named: Named) -> list[str]:
     named: Writes the name of a row, a metric, a part or a factor, for example as code.
     """
     return [
+        *meanings_of_parts(board, named),
         *changes_of_order(board, named),
         *agreements(board, named),
         *accuracy_of_judge(board, named),
@@ -25,23 +27,39 @@ def sentences(board: Board, named: Named) -> list[str]:
 def parts_of_scores(board: Board) -> tuple[list[str], list[list[str]]]:
     """Return the heads and the rows of the table of parts. Without parts, there are no rows.
 
-    A head names the metric and the part. The first column has the labels of the rows. Parts that
-    are metrics have columns of their own elsewhere.
+    A head names the metric and the part. If two metrics share a part, it stands only with the
+    metric that has fewer parts. The first column has the labels of the rows.
     """
-    found: dict[str, dict[tuple[str, str], float]] = {}
-    for method in board.order:
-        for metric in board.columns(list(board.infos)):
-            parts = numbers_in(detail_of(board.cell(method, metric)), "parts")
-            found.setdefault(method, {}).update(
-                {(metric, part): parts[part] for part in parts if part not in board.infos}
-            )
-    columns = list(dict.fromkeys(column for values in found.values() for column in values))
+    columns: dict[tuple[str, str], dict[str, float]] = {}
+    for metric in board.columns(list(board.infos)):
+        for method in board.order:
+            detail = detail_of(board.cell(method, metric))
+            for part, value in numbers_in(detail, "parts").items():
+                columns.setdefault((metric, part), {})[method] = value
+    count = Counter(metric for metric, _ in columns)
+    kept: dict[tuple[str, str], dict[str, float]] = {}
+    for (metric, part), values in sorted(columns.items(), key=lambda of: count[of[0][0]]):
+        if not any(
+            part == other and values.items() <= of.items() for (_, other), of in kept.items()
+        ):
+            kept[metric, part] = values
+    shown = [column for column in columns if column in kept]
     rows = [
-        [method, *(number(values.get(column, math.nan), 2) for column in columns)]
-        for method, values in found.items()
-        if values
+        [method, *(number(kept[column].get(method, math.nan), 2) for column in shown)]
+        for method in board.order
+        if any(method in kept[column] for column in shown)
     ]
-    return ["method", *(f"{metric}: {part}" for metric, part in columns)], rows
+    return ["method", *(f"{metric}: {part}" for metric, part in shown)], rows
+
+
+def meanings_of_parts(board: Board, named: Named) -> list[str]:
+    """Return a sentence that says what each part of the scores means, if the details say it."""
+    says: dict[str, str] = {}
+    for text in board.rows["detail"]:
+        found = detail_of({"detail": text}).get("says")
+        says |= found if isinstance(found, dict) else {}
+    each = "; ".join(f"{named(part)} = {named(str(what))}" for part, what in says.items())
+    return [f"Parts: {each}."] if each else []
 
 
 def changes_of_order(board: Board, named: Named) -> list[str]:
@@ -112,18 +130,14 @@ def agreements(board: Board, named: Named) -> list[str]:
 
 
 def accuracy_of_judge(board: Board, named: Named) -> list[str]:
-    """Return how often the judge is right about real images of *test*: each factor, the domain.
-
-    A number without factors is named itself, as its judge tells the domain.
-    """
+    """Return how often the judge is right about real images of *test*: each factor, the domain."""
     right: dict[str, float] = {}
     wrong: dict[str, float] = {}
-    for metric, text in zip(board.rows["metric"], board.rows["detail"], strict=True):
+    for text in board.rows["detail"]:
         detail = detail_of({"detail": text})
         factors = numbers_in(detail, "judge")
-        if not factors and is_number(detail.get("judge_accuracy")):
-            factors = {metric: detail["judge_accuracy"]}
-        right |= factors
+        of_domain = detail.get("domain_accuracy", None if factors else detail.get("judge_accuracy"))
+        right |= factors | ({"domain": of_domain} if is_number(of_domain) else {})
         wrong |= numbers_in(detail, "not_counted")
     said = (
         ("Accuracy of the judge on real test images", right),

@@ -152,10 +152,10 @@ class Result:
     ``detail`` explains the value, for example by the chosen probe or the score of real images. The
     leaderboard shows these keys of it:
 
-    - ``parts``: the parts of a score, each in [0, 1], by name.
+    - ``parts``: the parts of a score, each in [0, 1], by name, and ``says``: what each means.
     - ``without``: the score without each of its parts, by the name of the part.
     - ``judge``: the share of real test images in which the judge is right, by factor.
-    - ``judge_accuracy``: the mean of these, or the share for the domain if there is no ``judge``.
+    - ``domain_accuracy``: the same for the domain; also ``judge_accuracy`` without ``judge``.
     - ``not_counted``: the shares of the factors that the judge tells too badly to count.
     """
 

@@ -11,7 +11,7 @@ from itertools import permutations
 import pytest
 
 from bench.board.board import boards
-from bench.board.evidence import sentences
+from bench.board.evidence import parts_of_scores, sentences
 from bench.board.frame import frame
 from bench.board.headline import headline
 from bench.board.markdown import markdown
@@ -211,6 +211,16 @@ def test_a_part_without_which_the_order_changes_is_named():
     assert re.search(r"\| m +\| 0.70 +\| 0.50", shown)
 
 
+def test_a_part_of_two_scores_stands_with_the_one_of_fewer_parts():
+    record = board_record("m", score=0.5, plain=0.4)
+    with_detail(record, parts={"A": 0.7, "R": 0.5, "K": 0.1}, says={"A": "made right"})
+    with_detail(record, "plain", parts={"A": 0.7, "K": 0.2})
+    heads, rows = parts_of_scores(board_of(record))
+    assert sorted(heads[1:]) == ["plain: A", "plain: K", "score: K", "score: R"]
+    assert len(rows) == 1
+    assert "Parts: <A> = <made right>." in below(board_of(record))
+
+
 def test_if_no_part_changes_the_order_one_sentence_says_so():
     records = [
         with_detail(scored(label, value), without={"A": value, "K": value + 0.1})
@@ -297,7 +307,7 @@ def test_the_accuracy_of_the_judge_stands_below():
     counted = with_detail(scored("m", 0.5), **judge, not_counted={"light": 0.6})
     of_domain = with_detail(board_record("n", plain=0.5), "plain", judge_accuracy=0.99)
     said = below(board_of(counted, of_domain))
-    assert "real test images: <hair> 0.950, <kind> 1.000, <plain> 0.990." in said
+    assert "real test images: <hair> 0.950, <kind> 1.000, <domain> 0.990." in said
     assert "too often wrong: <light> 0.600." in said
     poor = board_record("m", score=None)
     poor["metrics"]["score"] |= {"status": "unavailable", "detail": {"not_counted": {"kind": 0.7}}}
