@@ -69,7 +69,7 @@ class Reconstruction(Metric):
     name = "reconstruction"
     summary = "error of images that are encoded and decoded: L1, PSNR, SSIM"
     version = 1
-    position = 70
+    position = 58
     numbers = (
         MetricInfo(
             id="rec_l1_a",
@@ -79,7 +79,6 @@ class Reconstruction(Metric):
             label="L1 A",
             group="Reconstruction",
             main=True,
-            ranked=True,
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
