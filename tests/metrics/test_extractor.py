@@ -129,7 +129,7 @@ def test_drawn_faces_have_their_features_and_photographs_their_own(marked, data,
     features = found.features(marked.domains["test"][0].images)
     assert features.shape == (64, 64)
     (file,) = tmp_path.glob("probe64-*.safetensors")
-    with pytest.raises(UserError, match="--inception .*no such file"):
+    with pytest.raises(UserError, match=r"--inception .*no such file"):
         extractors.extractor_for(marked, Settings(inception=tmp_path / "none.pth"))
 
     judge = module("_judge").judge(found, marked, None)
