@@ -3,7 +3,7 @@
 A transfer changes only part of an image, so an error over the whole image flatters a method that
 does nothing. Here we divide the image into the pixels that the true change affects and the
 others. Inside the true change, the error is compared with the error of the unchanged source.
-Outside it, every change is harm.
+Outside it, every change is harm. `metrics.scores` combines these numbers into scores.
 """
 
 from __future__ import annotations
@@ -29,43 +29,55 @@ def changed(source: Tensor, truth: Tensor) -> Tensor:
     return (source != truth).any(1)
 
 
-def skill(output: Tensor, source: Tensor, truth: Tensor) -> tuple[Array, Array]:
-    """Return the error of each output and the error of its source, summed over the true change.
+def skill(
+    output: Tensor, source: Tensor, truth: Tensor, everywhere: bool = False
+) -> tuple[Array, Array]:
+    """Return the error of each output and the error of its source, as sums over pixels, (n,).
 
-    The skill of a set is 1 - sum(output errors) / sum(source errors). It is 1 for the truth, 0 for
-    a copy of the source, and negative for outputs that are worse than the source. As a ratio of
-    sums, it weights each pair by the size of its true change.
+    The sums run over the true change, or over the whole image if ``everywhere`` is set. The skill
+    of a set is 1 - sum(output errors) / sum(source errors). It is 1 for the truth, 0 for a copy of
+    the source, and negative for outputs that are worse than the source. As a ratio of sums, it
+    weights each pair by the size of its true change.
     """
-    inside = changed(source, truth)
-    error = (absolute_error(output, truth) * inside).sum((1, 2))
-    own = (absolute_error(source, truth) * inside).sum((1, 2))
+    counts = torch.ones(1) if everywhere else changed(source, truth)
+    error = (absolute_error(output, truth) * counts).sum((1, 2))
+    own = (absolute_error(source, truth) * counts).sum((1, 2))
     return error.numpy(), own.numpy()
 
 
-def harm(output: Tensor, source: Tensor, truth: Tensor) -> tuple[Array, Array]:
-    """Return for each pair the change outside the true change, and the number of pixels there."""
+def harm(
+    output: Tensor, source: Tensor, truth: Tensor, kept: Tensor | None = None
+) -> tuple[Array, Array]:
+    """Return for each pair the change outside the true change, and the number of pixels there.
+
+    kept: the images from which a change is measured; None for the sources.
+    """
     outside = ~changed(source, truth)
-    error = (absolute_error(output, source) * outside).sum((1, 2))
+    error = (absolute_error(output, source if kept is None else kept) * outside).sum((1, 2))
     return error.numpy(), outside.sum((1, 2)).to(torch.float64).numpy()
+
+
+def nearer(result: Tensor, right: Tensor, wrong: Tensor) -> Array:
+    """Return for each result whether it is nearer to its right truth than to a wrong one, (n,).
+
+    The value is 1 or 0, and 1/2 for a tie. It is NaN if the two truths are equal.
+    """
+    to_right = absolute_error(result, right).sum((1, 2))
+    to_wrong = absolute_error(result, wrong).sum((1, 2))
+    won: Array = ((to_wrong - to_right).sign().numpy() + 1) / 2
+    won[(right == wrong).flatten(1).all(1).numpy()] = np.nan
+    return won
 
 
 def rank(add: Tensor, other: Tensor, truth: Truth) -> Array:
     """Return for each source how often a result is nearer to its own truth than to the other truth.
 
-    Each source has two guides, so two results and two truths. The value is the mean over the two
-    results, where a tie counts half: (n,) values in {0, 1/4, 1/2, 3/4, 1}. A method that ignores
-    the guide gets 1/2, because its two results are equal: one wins where the other loses. The value
-    is NaN if the two truths are equal.
+    Each source has two guides, so two results and two truths. The value is the mean of `nearer`
+    over the two results: (n,) values in {0, 1/4, 1/2, 3/4, 1}. A method that ignores the guide gets
+    1/2, because its two results are equal: one wins where the other loses. The value is NaN if the
+    two truths are equal.
     """
-
-    def nearer(result: Tensor, right: Tensor, wrong: Tensor) -> Array:
-        to_right = absolute_error(result, right).sum((1, 2))
-        to_wrong = absolute_error(result, wrong).sum((1, 2))
-        return ((to_wrong - to_right).sign().numpy() + 1) / 2
-
-    won = (nearer(add, truth.add, truth.other) + nearer(other, truth.other, truth.add)) / 2
-    won[(truth.add == truth.other).flatten(1).all(1).numpy()] = np.nan
-    return won
+    return (nearer(add, truth.add, truth.other) + nearer(other, truth.other, truth.add)) / 2
 
 
 class Counterfactual(Metric):
@@ -138,6 +150,49 @@ class Counterfactual(Metric):
             needs_truth=True,
         ),
         MetricInfo(
+            id="cf_skill_add",
+            unit="",
+            better="higher",
+            meaning="add: error over the whole image, 1 = truth, 0 = copying, below 0 = worse",
+            label="whole add",
+            group="Transfer",
+            tolerance=0.02,
+            exact={
+                "ground-truth": (1.0, "the truth adds without an error anywhere"),
+                "copy-source": (0.0, "over the whole image, copying adds nothing"),
+            },
+            needs=("add",),
+            needs_truth=True,
+        ),
+        MetricInfo(
+            id="cf_skill_remove",
+            unit="",
+            better="higher",
+            meaning="remove: error over the whole image, 1 = truth, 0 = copying, below 0 = worse",
+            label="whole rem.",
+            group="Transfer",
+            tolerance=0.02,
+            exact={
+                "ground-truth": (1.0, "the truth removes without an error anywhere"),
+                "copy-source": (0.0, "over the whole image, copying removes nothing"),
+            },
+            needs=("remove",),
+            needs_truth=True,
+        ),
+        MetricInfo(
+            id="cf_harm_own_add",
+            unit="pixel range",
+            better="lower",
+            meaning="add: mean distance to the own reconstruction where nothing should change",
+            label="own harm add",
+            group="Transfer",
+            digits=4,
+            tolerance=0.02,
+            tolerance_is_relative=True,
+            needs=("add", "rec_a"),
+            needs_truth=True,
+        ),
+        MetricInfo(
             id="cf_rank_add",
             unit="",
             better="higher",
@@ -176,9 +231,14 @@ class Counterfactual(Metric):
                 continue
             what = info.id.rsplit("_", 1)[1]
             source, true = (a, truth.add) if what == "add" else (b, truth.remove)
+            output = artefacts.tensors[what]
             is_skill = info.id.startswith("cf_skill")
-            function = skill if is_skill else harm
-            above, below = function(artefacts.tensors[what], source, true)
+            if is_skill:
+                everywhere = info.id == f"cf_skill_{what}"
+                above, below = skill(output, source, true, everywhere)
+            else:
+                kept = artefacts.tensors["rec_a"] if info.id == "cf_harm_own_add" else source
+                above, below = harm(output, source, true, kept)
             results[info.id] = _ratio_result(above, below, is_skill, info.id)
         return results
 

@@ -2,8 +2,7 @@
 
 All numbers share one feature pass over each set of images. The real side is the *probe* part of the
 target domain, which has no training images and no guides. It is computed once per machine and
-shared by all methods (`metrics._reference`). The formulas are in
-`metrics._distances`.
+shared by all methods. The formulas are in `metrics._distances`.
 
 The Frechet distance is biased upwards by about 1/n, so compare it only at equal n. Its interval is
 for the biased value at this n. `detail` holds the bias-corrected value, whose interval covers
@@ -23,9 +22,18 @@ from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
-from bench.metrics._distances import FEWEST, NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
-from bench.metrics._extractor import Extractor, avatars64, check_inception, inception
-from bench.metrics._reference import Reference, reference
+from bench.metrics._distances import (
+    FEWEST,
+    NEIGHBOURS,
+    Distance,
+    Real,
+    Reference,
+    frechet,
+    kid,
+    neighbourhood,
+    reference,
+)
+from bench.metrics._extractor import Extractor, check_inception, extractor_for, inception
 from bench.metrics._statistics import jackknife_interval
 
 TARGET = {"add": 1, "remove": 0}
@@ -79,11 +87,11 @@ def _bounded(found: Distance, n: int, top: float | None, detail: dict[str, Any])
 
 
 class ImageQuality(Metric):
-    """Distances in the features of the extractor that ships with the suite."""
+    """Distances in the features of `metrics._extractor.extractor_for`."""
 
     name = "image_quality"
     summary = "how much results look like real images: Frechet distance, KID, precision, coverage"
-    version = 3
+    version = 4
     position = 60
     numbers: ClassVar[tuple[MetricInfo, ...]] = (
         MetricInfo(
@@ -94,7 +102,6 @@ class ImageQuality(Metric):
             label="FD add",
             group="Image quality",
             main=True,
-            ranked=True,
             scale="log",
             digits=2,
             tolerance=0.05,
@@ -250,15 +257,15 @@ class ImageQuality(Metric):
         ),
     )
 
-    def extractor(self, settings: Settings) -> Extractor:
-        """Return the feature extractor."""
-        return avatars64()
+    def extractor(self, data: TaskData, settings: Settings) -> Extractor:
+        """Return the feature extractor for the images of a task."""
+        return extractor_for(data, settings)
 
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
         """Return the wanted distances of each operation."""
-        extractor = self.extractor(settings)
+        extractor = self.extractor(data, settings)
         results = {}
         for what, domain in TARGET.items():
             asked = [info.id for info in wanted if info.id.endswith(f"_{what}")]
@@ -344,7 +351,7 @@ class InceptionDistance(ImageQuality):
         check_inception(settings.inception)
         return ""
 
-    def extractor(self, settings: Settings) -> Extractor:
+    def extractor(self, data: TaskData, settings: Settings) -> Extractor:
         """Return Inception with the weights of the user."""
         assert settings.inception is not None
         return inception(settings.inception)

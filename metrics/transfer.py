@@ -3,7 +3,8 @@
 `tr_specific_acc`: does the result show the content of the guide? `tr_common_acc`: does it keep the
 common factors of the source? Both count a factor only if source and guide differ in it and both
 show it. So a copy of the source scores 0 in the first, and a copy of the guide scores 0 in the
-second.
+second. A factor also counts only if the judge reads it well in real images, see
+`metrics._judge.counted_factors`; the detail names the others.
 
 Cycle and diversity metrics complement them. Each of these is easy to satisfy alone: a copy of the
 source closes every cycle, and noise is diverse. So read them together.
@@ -12,6 +13,7 @@ source closes every cycle, and noise is diverse. So read them together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -19,17 +21,17 @@ from torch import Tensor
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
-from bench.metrics._extractor import Extractor, avatars64
-from bench.metrics._judge import Judge, judge
+from bench.metrics._extractor import Extractor, extractor_for
+from bench.metrics._judge import Judge, counted_factors, judge, why_no_domain
 from bench.metrics._statistics import Array, bootstrap, mean_interval
 
 
-class Transfer(Metric):
+class JudgedParts(Metric):
     """Accuracy of the domain, the separate factors and the common factors of the results."""
 
-    name = "transfer"
+    name = "judged_parts"
     summary = "do results show the guide's content and the source's face? judged by classifiers"
-    version = 2
+    version = 3
     position = 50
     numbers = (
         MetricInfo(
@@ -85,73 +87,115 @@ class Transfer(Metric):
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
         """Return the wanted numbers."""
-        data = data.pair
-        judged = judge(avatars64(), data, settings.cache)
+        extractor, data = extractor_for(data, settings), data.pair
+        judged = judge(extractor, data, settings.cache)
         results = {}
         for info in wanted:
             images = artefacts.tensors["add" if info.id.startswith("tr_") else "remove"]
             if info.id.endswith("domain_success"):
                 target = 1 if info.id.startswith("tr_") else 0
-                results[info.id] = _domain_success(judged, images, target, data)
+                results[info.id] = domain_success(judged, images, target, data)
             else:
                 results[info.id] = _factors_kept(info.id, judged, images, data)
         return results
 
 
-def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
-    """Return (p - p_source) / (p_real - p_source), where p is the share judged as target domain."""
+def said_target(
+    judged: Judge, images: Tensor, target: int, data: TaskData
+) -> tuple[Array, Array, Array]:
+    """Return which images the judge assigns to the target domain, as 1 and 0.
+
+    They are those of the results, (n,), of their sources, (n,), and of real images of the target.
+    """
     source, real = (data.domains["test"][d].images for d in (1 - target, target))
-    said = [(judged.domain(x) == target).double().numpy() for x in (images, source, real)]
+    made, plain, true = (
+        (judged.domain(x) == target).double().numpy() for x in (images, source, real)
+    )
+    return made, plain, true
+
+
+def success(said: tuple[Array, Array, Array], weights: Array) -> Array:
+    """Return (p - p_source) / (p_real - p_source), where p is the share judged as target domain.
+
+    Args:
+        said: What `said_target` returns; the first two may be means over couples of pairs.
+        weights: How often each pair or couple was drawn, (draws, n).
+
+    Returns:
+        The values, (draws,). A draw without a value gives NaN.
+    """
+    made, plain = (weights @ of / weights.sum(1) for of in said[:2])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (made - plain) / (said[2].mean() - plain)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
+    """Return `success` with its interval, if the judge can tell real domains apart."""
     n = len(images)
-
-    def success(weights: Array) -> Array:
-        made, plain = (weights @ of / weights.sum(1) for of in said[:2])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found = (made - plain) / (said[2].mean() - plain)
-        return np.where(np.isfinite(found), found, np.nan)  # a draw may have no value
-
-    if said[2].mean() <= said[1].mean():
-        return Result(status="unavailable", reason="the classifier cannot tell real domains apart")
+    accuracy = judged.domain_accuracy(data)
+    if reason := why_no_domain(accuracy):
+        detail: dict[str, object] = {"judge_accuracy": accuracy}
+        return Result(status="unavailable", reason=reason, n=n, detail=detail)
+    said = said_target(judged, images, target, data)
     second = (judged.second_opinion(images) == target).double().numpy()
     detail = {
         "share": float(said[0].mean()),
-        "accuracy_on_real": float((said[2].mean() + 1 - said[1].mean()) / 2),
+        "judge_accuracy": accuracy,
         "second_opinion": float(second.mean()),
         "agreement": float((second == said[0]).mean()),
     }
-    value = float(success(np.ones((1, n)))[0])
-    lo, hi = bootstrap(success, n, "domain_success", target)
+    value = float(success(said, np.ones((1, n)))[0])
+    lo, hi = bootstrap(partial(success, said), n, "domain_success", target)
     return Result(value, lo, hi, n, extractor=judged.extractor.name, detail=detail)
+
+
+def cases(name: str, at: int, data: TaskData) -> tuple[Tensor, Tensor]:
+    """Return the right value of a factor for each test pair, and which pairs count.
+
+    Args:
+        name: `tr_specific_acc`, `tr_common_acc` or `rm_common_acc`, whose rule applies.
+        at: The column of the factor.
+        data: The task, with two domains.
+
+    Returns:
+        The values, int64 (n,): those of the source (`tr_common_acc`) or of the image of B. And
+        whether each pair counts, bool (n,): the value is visible. For add, source and guide also
+        differ, and for `tr_common_acc` both are visible.
+    """
+    a, b = (domain.factors[:, at] for domain in data.domains["test"])
+    wanted, other = (a, b) if name == "tr_common_acc" else (b, a)
+    count = wanted != HIDDEN
+    if name != "rm_common_acc":
+        count &= other != wanted
+    if name == "tr_common_acc":
+        count &= other != HIDDEN
+    return wanted, count
 
 
 def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> Result:
     """Return the share of correct factors, among the factors that count."""
-    a, b = data.domains["test"]
     separate = name == "tr_specific_acc"
-    owner, other = (b, a) if name != "tr_common_acc" else (a, b)
-    columns = [
-        at
-        for at, factor in enumerate(data.factors)
-        if factor.separate is separate and judged.knows(factor)
-    ]
-    if not columns:
+    owner = data.domains["test"][0 if name == "tr_common_acc" else 1]
+    counted = counted_factors(judged, data, separate)
+    if counted.reason:
+        return Result(
+            status="unavailable", reason=counted.reason, n=len(images), detail=counted.detail
+        )
+    if not counted.columns:
         reason = f"task {data.name} knows no {'separate' if separate else 'common'} factors"
         return Result(status="not_applicable", reason=reason)
     right, counts = np.zeros((2, len(images)))
-    detail: dict[str, object] = {}
-    for at in columns:
-        factor, wanted = data.factors[at], owner.factors[:, at]
-        count = wanted != HIDDEN
-        if not name.startswith("rm_"):
-            count &= other.factors[:, at] != wanted
-        if name == "tr_common_acc":
-            count &= other.factors[:, at] != HIDDEN
+    by_factor: dict[str, object] = {}
+    for at in counted.columns:
+        wanted, count = cases(name, at, data)
+        factor = data.factors[at]
         kept = (judged.factor(factor, images) == wanted) & count
         right += kept.numpy()
         counts += count.numpy()
         on_real = judged.factor(factor, owner.images)[count] == wanted[count]
         if count.any():
-            detail[factor.name] = {
+            by_factor[factor.name] = {
                 "value": float(kept.sum() / count.sum()),
                 "judge_on_real": float(on_real.double().mean()),
                 "n": int(count.sum()),
@@ -160,6 +204,7 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
         return Result(status="unavailable", reason="no factor counts in any pair", n=len(images))
 
     value, lo, hi = _of_sums(right, counts, name)
+    detail = counted.detail | {"factors": by_factor}
     return Result(value, lo, hi, len(images), extractor=judged.extractor.name, detail=detail)
 
 
@@ -178,7 +223,7 @@ class Consistency(Metric):
 
     name = "consistency"
     summary = "do cycles close, and do other guides give other results?"
-    version = 2
+    version = 3
     position = 55
     numbers = (
         MetricInfo(
@@ -260,7 +305,7 @@ class Consistency(Metric):
                 case "cyc_z2":
                     result = _code_cycle(tensors["z2_add"], tensors["z2_test_b"], info.id)
                 case _:
-                    result = _diversity(avatars64(), artefacts, data)
+                    result = _diversity(extractor_for(data, settings), artefacts, data)
             results[info.id] = result
         return results
 

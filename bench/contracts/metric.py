@@ -55,6 +55,8 @@ class MetricInfo:
         group: its table in the leaderboard.
         main: whether the main table shows it, too.
         ranked: whether it counts in the mean rank that orders the rows.
+        orders: 0 for most numbers. The rows of a board are ordered by the number with the lowest
+            positive value here that the board has.
         scale: "log" if seeds and methods differ by factors. Means over seeds are then geometric,
             and intervals are relative.
         digits: the number of digits after the decimal point.
@@ -84,6 +86,7 @@ class MetricInfo:
     group: Group = "Other"
     main: bool = False
     ranked: bool = False
+    orders: int = 0
     scale: Literal["linear", "log"] = "linear"
     digits: int = 3
     kind: Kind = "estimated"

@@ -12,6 +12,7 @@ import torch
 from bench.cell.anchors import copy_guide, copy_source, ground_truth
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import CODES, Artefacts, Settings
+from bench.contracts.task import Companion
 from bench.tasks.cache import prepare
 from tests.helpers import REGISTRY, SIZES, family, module
 from tests.metrics.made_up import codes, degenerate, measured, perfect, useless
@@ -33,8 +34,11 @@ NUMBERS = [
 
 @pytest.fixture(scope="module")
 def data(data):
-    """The faces, with a label so that every family has something to say."""
-    return dataclasses.replace(data, label="skin")
+    """The faces, with a label and a companion so that every family has something to say."""
+    glasses = next(factor for factor in data.factors if factor.name == "glasses")
+    beard = next(factor for factor in data.factors if factor.name == "beard")
+    companion = Companion("glasses", glasses.values[:4], "beard", beard.values[1:])
+    return dataclasses.replace(data, label="skin", companion=companion)
 
 
 NETWORKS = module("_probes")._Networks
@@ -348,7 +352,7 @@ def test_of_three_domains_the_first_two_are_judged(cache, settings):
     assert three.spec.domains == 3
     wanted = {
         "counterfactual": {"cf_skill_in_add": 1, "cf_skill_in_remove": 1, "cf_rank_add": 1},
-        "transfer": {"tr_domain_success": 1, "rm_domain_success": 1},
+        "judged_parts": {"tr_domain_success": 1, "rm_domain_success": 1},
     }
     for name, ceiling in wanted.items():
         results = family(name).score(list(ceiling), ground_truth(three), three, settings)
