@@ -221,7 +221,7 @@ def _best_on_val(place: Place, val: TaskData) -> tuple[float, float, str]:
     return max(AREAS, key=of_adding), *max(product(AREAS, ("mean", "nearest")), key=of_removing)
 
 
-SCORES, ADD_SCORE, REMOVE_SCORE = "counterfactual", "cf_skill_in_add", "cf_skill_in_remove"
+SCORES, ADD_SCORE, REMOVE_SCORE = "scores", "add_score", "remove_score"
 """The family of metrics that chooses on *val*, and its two numbers."""
 
 
