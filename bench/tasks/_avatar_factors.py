@@ -1,10 +1,16 @@
-"""The factors of drawn faces, and the values that are fixed where a factor does not vary."""
+"""The factors of drawn faces, the values that are fixed in some, and how a value is chosen."""
 
 from __future__ import annotations
 
-from bench.contracts.task import Factor
+from collections.abc import Iterable
+from functools import cache
 
-from ._drawing import HATS
+import numpy as np
+
+from bench.contracts.task import Factor
+from bench.utils.seeds import uniform
+
+from ._drawing import HATS, Avatar, hidden_factors
 from ._styles import FABRIC, GLASSES_COLOR, HAIR_COLOR, NONE, SKIN
 
 BEARDS = ("beardLight", "beardMajestic", "beardMedium", "moustacheMagnum")
@@ -107,3 +113,31 @@ APPEARANCE = (
 BARE = {"hair": "shortFlat", "hair_color": "black"}
 CLOTHED = {"clothes": "plain", "clothes_color": "navy"}
 NEUTRAL = CLOTHED | {"background": "white"}
+SAMPLING = 1
+"""Version of the hash that chooses values; raise it with every change of the hash."""
+NONE_WEIGHT = 4.0
+"""Weight of the value `NONE`; every other value has the weight 1."""
+
+
+@cache
+def _edges(values: tuple[str, ...]) -> np.ndarray:
+    weights = [NONE_WEIGHT if value == NONE else 1.0 for value in values]
+    return np.asarray(np.cumsum(weights) / sum(weights))
+
+
+def sample(factors: Iterable[Factor], *role: object) -> Avatar:
+    """Return the avatar of a role.
+
+    Each factor is chosen independently of the others, by the weights of its values.
+    """
+    avatar = {}
+    for factor in factors:
+        edges = _edges(factor.values)
+        at = np.searchsorted(edges, uniform(SAMPLING, *role, factor.name), side="right")
+        avatar[factor.name] = factor.values[min(int(at), len(edges) - 1)]
+    return avatar
+
+
+def is_visible(factor: Factor, avatar: Avatar) -> bool:
+    """Return whether a factor is visible in an avatar: neither hidden nor absent."""
+    return avatar[factor.name] in factor.values and factor.name not in hidden_factors(avatar)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib.metadata import version
 from itertools import count
 from typing import Any, ClassVar, Literal
@@ -49,17 +48,17 @@ from ._avatar_factors import (
     GLASSES,
     HAT,
     NEUTRAL,
+    NONE_WEIGHT,
+    SAMPLING,
     STYLED_FACE,
+    is_visible,
+    sample,
 )
 from ._drawing import Avatar, draw_all, hidden_factors, style_of
 from ._pose import CROP, POSE, ROLE
 from ._pose import recipe as pose_recipe
 from ._styles import NONE, PALETTES
 
-SAMPLING = 1
-"""Version of the hash that chooses values; raise it with every change of the hash."""
-NONE_WEIGHT = 4.0
-"""Weight of the value `NONE`; every other value has the weight 1."""
 SHARES = {"train": 0.54, "val": 0.06, "probe": 0.2, "test": 0.2}
 """The share of all people that each part may have."""
 COMPANION_LACKS = 1 / 9
@@ -71,30 +70,6 @@ If half of all faces show the companion, nine of ten avatars agree with it.
 
 def _without(factors: Iterable[Factor], *names: str) -> tuple[Factor, ...]:
     return tuple(factor for factor in factors if factor.name not in names)
-
-
-@cache
-def _edges(values: tuple[str, ...]) -> np.ndarray:
-    weights = [NONE_WEIGHT if value == NONE else 1.0 for value in values]
-    return np.asarray(np.cumsum(weights) / sum(weights))
-
-
-def sample(factors: Iterable[Factor], *role: object) -> Avatar:
-    """Return the avatar of a role.
-
-    Each factor is chosen independently of the others, by the weights of its values.
-    """
-    avatar = {}
-    for factor in factors:
-        edges = _edges(factor.values)
-        at = np.searchsorted(edges, uniform(SAMPLING, *role, factor.name), side="right")
-        avatar[factor.name] = factor.values[min(int(at), len(edges) - 1)]
-    return avatar
-
-
-def is_visible(factor: Factor, avatar: Avatar) -> bool:
-    """Return whether a factor is visible in an avatar: neither hidden nor absent."""
-    return avatar[factor.name] in factor.values and factor.name not in hidden_factors(avatar)
 
 
 def _part_of(share: float) -> str:
