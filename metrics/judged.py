@@ -43,7 +43,7 @@ class Judged(Metric):
     name = "judged"
     summary = "transfer as a judge sees it: for tasks without true results"
     version = 1
-    position = 6
+    position = 52
     numbers = (
         MetricInfo(
             id="transfer_judged",
@@ -51,7 +51,7 @@ class Judged(Metric):
             better="higher",
             meaning="as transfer, by the judge's predictions; it does not see where content is",
             label="transf. jdg.",
-            group="Transfer",
+            group="Scores",
             agrees_with="transfer",
             main=True,
             orders=2,

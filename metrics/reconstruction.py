@@ -69,7 +69,7 @@ class Reconstruction(Metric):
     name = "reconstruction"
     summary = "error of images that are encoded and decoded: L1, PSNR, SSIM"
     version = 1
-    position = 58
+    position = 70
     numbers = (
         MetricInfo(
             id="rec_l1_a",

@@ -24,11 +24,11 @@ def sentences(board: Board, named: Named) -> list[str]:
     ]
 
 
-def parts_of_scores(board: Board) -> tuple[list[str], list[list[str]]]:
-    """Return the heads and the rows of the table of parts. Without parts, there are no rows.
+def parts_of_scores(board: Board) -> tuple[list[tuple[str, str]], list[list[str]]]:
+    """Return the columns and the rows of the table of parts. Without parts, there are no rows.
 
-    A head names the metric and the part. If two metrics share a part, it stands only with the
-    metric that has fewer parts. The first column has the labels of the rows.
+    A column is a metric and a part. If two metrics share a part, it stands only with the metric
+    that has fewer parts. A row begins with its label.
     """
     columns: dict[tuple[str, str], dict[str, float]] = {}
     for metric in board.columns(list(board.infos)):
@@ -49,7 +49,7 @@ def parts_of_scores(board: Board) -> tuple[list[str], list[list[str]]]:
         for method in board.order
         if any(method in kept[column] for column in shown)
     ]
-    return ["method", *(f"{metric}: {part}" for metric, part in shown)], rows
+    return shown, rows
 
 
 def meanings_of_parts(board: Board, named: Named) -> list[str]:

@@ -116,10 +116,11 @@ def _below(board: Board) -> list[str]:
             for method, reason in board.unranked.items()
         ]
         found.append("Not ranked:\n\n" + "\n".join(lines))
-    heads, rows = parts_of_scores(board)
+    columns, rows = parts_of_scores(board)
     if rows:
+        heads = ["method", *(markdown_name(f"{metric}: {part}") for metric, part in columns)]
         cells = [list(map(markdown_name, row)) for row in rows]
-        found += ["### Parts of the scores", markdown_table(list(map(markdown_name, heads)), cells)]
+        found += ["### Parts of the scores", markdown_table(heads, cells)]
     return found + sentences(board, markdown_code)
 
 

@@ -79,16 +79,17 @@ def _print_board(console: Console, board: Board) -> None:
     say(console, headline(board, _quoted))
     for methods, what in ((board.methods, title), (board.anchors, f"{title}: floors and ceilings")):
         rows = [
-            (method, *(text(board, method, metric, interval=False) for metric in metrics))
+            [method, *(text(board, method, metric, interval=False) for metric in metrics)]
             for method in methods
         ]
         if rows:
             print_table(console, heads, rows, title=what)
     for method, reason in board.unranked.items():
         say(console, f"{method} is not ranked: {reason}")
-    parts, rows_of_parts = parts_of_scores(board)
-    if rows_of_parts:
-        print_table(console, parts, rows_of_parts, title="parts of the scores")
+    columns, rows = parts_of_scores(board)
+    if rows:
+        heads = ["method", *(f"{_label(board, metric)}\n{part}" for metric, part in columns)]
+        print_table(console, heads, rows, title="parts of the scores")
     for line in sentences(board, _quoted):
         say(console, line)
     for method, note in board.notes.items():
@@ -101,11 +102,12 @@ def _quoted(name: str) -> str:
 
 
 def _head(board: Board, column: str) -> str:
-    """Return the label of a metric, its direction, and its extractor if there are several.
-
-    Each word has its own line, so that the many columns fit.
-    """
+    """Return the label of a metric, its direction, and its extractor if there are several."""
     name = base_id(column)
     extractor = column.removeprefix(name)
-    label = board.infos[name].label.replace(" ", "\n")
-    return f"{label}{extractor}\n({ARROWS.get(board.better(column), '')})"
+    return f"{_label(board, name)}{extractor}\n({ARROWS.get(board.better(column), '')})"
+
+
+def _label(board: Board, metric: str) -> str:
+    """Return the label of a metric with a word on each line, so that many columns fit."""
+    return board.infos[base_id(metric)].label.replace(" ", "\n")

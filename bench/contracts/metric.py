@@ -26,9 +26,15 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower", "near 1"]
 Status = Literal["ok", "not_applicable", "unavailable", "failed"]
 Group = Literal[
-    "What is in which code", "Transfer", "Image quality", "Reconstruction", "Cost", "Other"
+    "Scores",
+    "What is in which code",
+    "Transfer",
+    "Reconstruction",
+    "Image quality",
+    "Cost",
+    "Other",
 ]
-"""The tables of the leaderboard, in order."""
+"""The tables of the leaderboard, in order. The main table has its columns in this order, too."""
 Kind = Literal["estimated", "counted", "clocked"]
 """How a number is obtained.
 

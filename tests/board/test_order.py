@@ -11,6 +11,7 @@ from itertools import permutations
 import pytest
 
 from bench.board.board import boards
+from bench.board.columns import main_metrics, ordering_metrics
 from bench.board.evidence import parts_of_scores, sentences
 from bench.board.frame import frame
 from bench.board.headline import headline
@@ -215,8 +216,8 @@ def test_a_part_of_two_scores_stands_with_the_one_of_fewer_parts():
     record = board_record("m", score=0.5, plain=0.4)
     with_detail(record, parts={"A": 0.7, "R": 0.5, "K": 0.1}, says={"A": "made right"})
     with_detail(record, "plain", parts={"A": 0.7, "K": 0.2})
-    heads, rows = parts_of_scores(board_of(record))
-    assert sorted(heads[1:]) == ["plain: A", "plain: K", "score: K", "score: R"]
+    columns, rows = parts_of_scores(board_of(record))
+    assert sorted(columns) == [("plain", "A"), ("plain", "K"), ("score", "K"), ("score", "R")]
     assert len(rows) == 1
     assert "Parts: <A> = <made right>." in below(board_of(record))
 
@@ -328,6 +329,19 @@ def test_the_board_knows_no_metric():
             for word in re.findall(r"\w+", node.value)
         }
         assert not words & shipped_infos().keys(), path
+
+
+def test_the_main_table_is_short_and_begins_with_the_number_that_orders():
+    shown = main_metrics(shipped_infos())
+    assert shown[0] == ordering_metrics(shipped_infos())[0] == "transfer"
+    four = ["info_z1_common", "leak_z1_specific", "info_z2_specific", "leak_z2_common"]
+    at = shown.index("separation")
+    assert shown[1:at] == ["add_score", "remove_score", "transfer_judged"]
+    assert shown[at + 1 : at + 5] == four
+    assert shown[at + 5 :] == [
+        "cf_skill_in_add", "cf_skill_in_remove", "cf_harm_out_add", "cf_harm_own_add",
+        "cf_rank_add", "rec_l1_a", "fd_add", "infer_images_per_s",
+    ]  # fmt: skip
 
 
 def test_the_first_metric_of_the_suite_that_orders_is_one_number():
