@@ -6,6 +6,10 @@ pixels, and a linear head on the features of the shipped extractor. If a result 
 them, they disagree. Linear heads on the same features predict the factors.
 
 They are fitted once per machine, and cached under a hash of the images, factors and extractor.
+
+A classifier that is often wrong about real images says nothing about results. So its predictions
+count only if it is right about at least `LEAST_ACCURACY` of the real images of *test*; see
+`counted_factors` and `why_no_domain`.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -32,6 +37,8 @@ from bench.utils.seeds import derive
 FORMAT = 3
 """The version of the cached files. Increase it with every change of their content."""
 
+LEAST_ACCURACY = 0.9
+"""The least share of real *test* images about which a judge must be right to count."""
 NETWORK = "network/"
 SIDE = 32
 STEPS, BATCH = 400, 64
@@ -64,10 +71,95 @@ class Judge:
         """Return whether a factor was fitted, which needs images of *probe* that show it."""
         return f"{_head_of(factor)}.weight" in self.tensors
 
+    def accuracy(self, factor: Factor, data: TaskData) -> float | None:
+        """Return the share of correct predictions of a factor, in [0, 1].
+
+        It is that of the *test* images of all domains that show the factor; None if none does.
+        """
+        at = data.factors.index(factor)
+        right = [
+            (self.factor(factor, domain.images) == domain.factors[:, at])[
+                domain.factors[:, at] != HIDDEN
+            ]
+            for domain in data.domains["test"]
+        ]
+        found = torch.cat(right).double()
+        return float(found.mean()) if len(found) else None
+
+    def domain_accuracy(self, data: TaskData) -> float:
+        """Return the share of correct domains of *test* images, in [0, 1], mean over domains."""
+        domains = enumerate(data.domains["test"])
+        right = [(self.domain(domain.images) == at).double().mean() for at, domain in domains]
+        return float(torch.stack(right).mean())
+
     def _head(self, name: str, images: Tensor) -> Tensor:
         features = self.extractor.judge_features(images).double()
         scores = features @ self.tensors[f"{name}.weight"].T + self.tensors[f"{name}.bias"]
         return self.tensors[f"{name}.classes"][scores.argmax(1)]
+
+
+@dataclass(frozen=True)
+class CountedFactors:
+    """The factors that a judged number counts, and why others do not count.
+
+    columns: the columns of the factors that count. accuracy: the accuracy on real *test* images of
+    each factor that counts, by name; ``not_counted``: the same of the factors that are below
+    `LEAST_ACCURACY`. reason: why the number is unavailable, or ''.
+    """
+
+    columns: tuple[int, ...]
+    accuracy: Mapping[str, float]
+    not_counted: Mapping[str, float]
+    reason: str
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """What a result says about its judge, as JSON.
+
+        ``judge_accuracy`` is the mean over the factors that count (if there are any). ``judge``
+        gives the accuracy of each of them, and ``not_counted`` that of the others.
+        """
+        found: dict[str, Any] = {"judge": dict(self.accuracy)}
+        if self.accuracy:
+            found["judge_accuracy"] = float(np.mean(list(self.accuracy.values())))
+        if self.not_counted:
+            found["not_counted"] = dict(self.not_counted)
+        return found
+
+
+def counted_factors(judged: Judge, data: TaskData, separate: bool) -> CountedFactors:
+    """Return which separate or shared factors a judged number counts.
+
+    A shared factor counts if the judge is right about at least `LEAST_ACCURACY` of the real *test*
+    images that show it. The number is unavailable if no shared factor reaches that. Of the separate
+    factors, each must reach it: the number would otherwise leave out a part of the content. Factors
+    that the judge does not know or that no *test* image shows are left out without a word.
+    """
+    known = {
+        at: found
+        for at, factor in enumerate(data.factors)
+        if factor.separate is separate
+        and judged.knows(factor)
+        and (found := judged.accuracy(factor, data)) is not None
+    }
+    right = {at: found for at, found in known.items() if found >= LEAST_ACCURACY}
+    wrong = {data.factors[at].name: known[at] for at in known if at not in right}
+    reason = ""
+    if wrong and (separate or not right):
+        each = ", ".join(f"{found:.3f} for {name}" for name, found in wrong.items())
+        reason = _too_often_wrong(each)
+    return CountedFactors(
+        tuple(right), {data.factors[at].name: right[at] for at in right}, wrong, reason
+    )
+
+
+def why_no_domain(accuracy: float) -> str:
+    """Return why the domains of results cannot be judged with this accuracy, or ''."""
+    return "" if accuracy >= LEAST_ACCURACY else _too_often_wrong(f"{accuracy:.3f} for the domain")
+
+
+def _too_often_wrong(each: str) -> str:
+    return f"the judge's accuracy on real test images is {each}, below {LEAST_ACCURACY}"
 
 
 def judge(extractor: Extractor, data: TaskData, cache: Path | None) -> Judge:

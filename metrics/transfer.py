@@ -3,7 +3,8 @@
 `tr_specific_acc`: does the result show the content of the guide? `tr_common_acc`: does it keep the
 common factors of the source? Both count a factor only if source and guide differ in it and both
 show it. So a copy of the source scores 0 in the first, and a copy of the guide scores 0 in the
-second.
+second. A factor also counts only if the judge reads it well in real images, see
+`metrics._judge.counted_factors`; the detail names the others.
 
 Cycle and diversity metrics complement them. Each of these is easy to satisfy alone: a copy of the
 source closes every cycle, and noise is diverse. So read them together.
@@ -20,7 +21,7 @@ from bench.contracts.images import of_neighbours
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
 from bench.metrics._extractor import Extractor, avatars64
-from bench.metrics._judge import Judge, judge
+from bench.metrics._judge import Judge, counted_factors, judge, why_no_domain
 from bench.metrics._statistics import Array, bootstrap, mean_interval
 
 
@@ -29,7 +30,7 @@ class Transfer(Metric):
 
     name = "transfer"
     summary = "do results show the guide's content and the source's face? judged by classifiers"
-    version = 2
+    version = 3
     position = 50
     numbers = (
         MetricInfo(
@@ -110,12 +111,14 @@ def _domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) 
             found = (made - plain) / (said[2].mean() - plain)
         return np.where(np.isfinite(found), found, np.nan)  # a draw may have no value
 
-    if said[2].mean() <= said[1].mean():
-        return Result(status="unavailable", reason="the classifier cannot tell real domains apart")
+    accuracy = judged.domain_accuracy(data)
+    if reason := why_no_domain(accuracy):
+        detail: dict[str, object] = {"judge_accuracy": accuracy}
+        return Result(status="unavailable", reason=reason, n=n, detail=detail)
     second = (judged.second_opinion(images) == target).double().numpy()
     detail = {
         "share": float(said[0].mean()),
-        "accuracy_on_real": float((said[2].mean() + 1 - said[1].mean()) / 2),
+        "judge_accuracy": accuracy,
         "second_opinion": float(second.mean()),
         "agreement": float((second == said[0]).mean()),
     }
@@ -129,17 +132,17 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
     a, b = data.domains["test"]
     separate = name == "tr_specific_acc"
     owner, other = (b, a) if name != "tr_common_acc" else (a, b)
-    columns = [
-        at
-        for at, factor in enumerate(data.factors)
-        if factor.separate is separate and judged.knows(factor)
-    ]
-    if not columns:
+    counted = counted_factors(judged, data, separate)
+    if counted.reason:
+        return Result(
+            status="unavailable", reason=counted.reason, n=len(images), detail=counted.detail
+        )
+    if not counted.columns:
         reason = f"task {data.name} knows no {'separate' if separate else 'common'} factors"
         return Result(status="not_applicable", reason=reason)
     right, counts = np.zeros((2, len(images)))
-    detail: dict[str, object] = {}
-    for at in columns:
+    by_factor: dict[str, object] = {}
+    for at in counted.columns:
         factor, wanted = data.factors[at], owner.factors[:, at]
         count = wanted != HIDDEN
         if not name.startswith("rm_"):
@@ -151,7 +154,7 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
         counts += count.numpy()
         on_real = judged.factor(factor, owner.images)[count] == wanted[count]
         if count.any():
-            detail[factor.name] = {
+            by_factor[factor.name] = {
                 "value": float(kept.sum() / count.sum()),
                 "judge_on_real": float(on_real.double().mean()),
                 "n": int(count.sum()),
@@ -160,6 +163,7 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
         return Result(status="unavailable", reason="no factor counts in any pair", n=len(images))
 
     value, lo, hi = _of_sums(right, counts, name)
+    detail = counted.detail | {"factors": by_factor}
     return Result(value, lo, hi, len(images), extractor=judged.extractor.name, detail=detail)
 
 

@@ -40,11 +40,16 @@ def test_copying_earns_nothing_where_it_is_no_merit(anchors):
 
 def test_judge_is_right_about_real_images(anchors):
     truth = anchors["ground-truth"]
-    assert truth["tr_domain_success"].detail["accuracy_on_real"] > 0.95
+    assert truth["tr_domain_success"].detail["judge_accuracy"] > 0.95
     assert truth["tr_domain_success"].detail["agreement"] > 0.95
     for name in ("tr_specific_acc", "tr_common_acc"):
-        right = [factor["judge_on_real"] for factor in truth[name].detail.values()]
+        detail = truth[name].detail
+        right = [factor["judge_on_real"] for factor in detail["factors"].values()]
         assert np.mean(right) > 0.9
+        assert detail["judge_accuracy"] == pytest.approx(np.mean([*detail["judge"].values()]))
+        assert (
+            min(detail["judge"].values()) >= 0.9 > max(detail.get("not_counted", {"": 0}).values())
+        )
 
 
 def test_factors_count_where_both_show_them_and_differ(monkeypatch):
@@ -61,6 +66,7 @@ def test_factors_count_where_both_show_them_and_differ(monkeypatch):
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     told = SimpleNamespace(
         knows=lambda factor: True,
+        accuracy=lambda factor, _: 1.0,
         factor=lambda factor, _: seen[:, "abc".index(factor.name)],
         extractor=SimpleNamespace(name="none"),
     )
@@ -68,7 +74,77 @@ def test_factors_count_where_both_show_them_and_differ(monkeypatch):
     task = TaskData("t", "", factors, {"test": domains}, None)
     result = transfer._factors_kept("tr_common_acc", told, images, task)
     assert result.value == pytest.approx(2 / 3)
-    assert {name: facts["n"] for name, facts in result.detail.items()} == {"a": 2, "b": 1}
+    counts = {name: facts["n"] for name, facts in result.detail["factors"].items()}
+    assert counts == {"a": 2, "b": 1}
+
+
+def judge_of(accuracies, domain=1.0):
+    """A judge of these accuracies by the names of factors; None: no test image shows it."""
+    return SimpleNamespace(
+        knows=lambda factor: factor.name in accuracies,
+        accuracy=lambda factor, _: accuracies[factor.name],
+        domain_accuracy=lambda _: domain,
+        domain=lambda images: torch.ones(len(images), dtype=torch.int64),
+        factor=lambda factor, images: torch.zeros(len(images), dtype=torch.int64),
+        extractor=SimpleNamespace(name="none"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "accuracies", "reason"),
+    [
+        ("tr_common_acc", {"skin": 0.95, "hair": 0.5}, ""),
+        ("tr_common_acc", {"skin": 0.89, "hair": 0.5}, "0.890 for skin, 0.500 for hair"),
+        ("rm_common_acc", {"skin": 0.89, "hair": None}, "0.890 for skin"),
+        ("tr_specific_acc", {"kind": 0.95, "colour": 0.9}, ""),
+        ("tr_specific_acc", {"kind": 0.95, "colour": 0.89}, "0.890 for colour"),
+    ],
+)
+def test_factors_that_the_judge_cannot_read_do_not_count(name, accuracies, reason):
+    separate = name == "tr_specific_acc"
+    factors = tuple(Factor(name, ("x", "y"), separate=separate) for name in accuracies)
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    a, b = torch.tensor([[0, 0], [0, 1]]), torch.tensor([[1, 1], [1, 0]])
+    task = TaskData("t", "", factors, {"test": [Domain(images, a), Domain(images, b)]}, None)
+    result = module("transfer")._factors_kept(name, judge_of(accuracies), images, task)
+    below = {name: right for name, right in accuracies.items() if right is not None and right < 0.9}
+    assert result.detail.get("not_counted", {}) == below
+    if reason:
+        assert (result.status, result.value) == ("unavailable", None)
+        assert result.reason == f"the judge's accuracy on real test images is {reason}, below 0.9"
+    else:
+        assert result.status == "ok"
+        counted = {name: right for name, right in accuracies.items() if right >= 0.9}
+        assert set(result.detail["factors"]) == set(counted)
+        assert result.detail["judge"] == counted
+        assert result.detail["judge_accuracy"] == pytest.approx(np.mean([*counted.values()]))
+
+
+def test_domain_that_the_judge_cannot_tell_makes_its_numbers_unavailable():
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    domain = Domain(images, torch.zeros(2, 0, dtype=torch.int64))
+    task = TaskData("t", "", (), {"test": [domain, domain]}, None)
+    result = module("transfer")._domain_success(judge_of({}, 0.8), images, 1, task)
+    assert result.status == "unavailable"
+    assert "0.800 for the domain, below 0.9" in result.reason
+    assert result.detail == {"judge_accuracy": 0.8}
+
+
+def test_accuracy_of_the_judge_is_that_of_real_test_images_that_show_the_factor():
+    judge = module("_judge")
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    factor = Factor("skin", ("x", "y"))
+    tensors = {"factor/skin.weight": torch.zeros(1, 4).double(), "factor/skin.bias": torch.zeros(1),
+               "factor/skin.classes": torch.tensor([1])}  # fmt: skip
+    extractor = SimpleNamespace(name="none", features=lambda images: torch.zeros(len(images), 4))
+    judged = judge.Judge(tensors, extractor)  # it always says "y"
+
+    def task(*values):
+        domains = [Domain(images, torch.tensor(of)[:, None]) for of in values]
+        return TaskData("t", "", (factor,), {"test": domains}, None)
+
+    assert judged.accuracy(factor, task([1, HIDDEN], [0, 1])) == pytest.approx(2 / 3)
+    assert judged.accuracy(factor, task([HIDDEN] * 2, [HIDDEN] * 2)) is None
 
 
 def test_judge_is_kept_and_found_by_content(data, tmp_path, monkeypatch):
@@ -296,6 +372,9 @@ def test_of_few_images_a_draw_without_a_value_is_left_out():
             return images[:, 0, 0, 0].long()
 
         second_opinion = domain
+
+        def domain_accuracy(self, data):
+            return 1.0
 
     def marked(*domains):
         images = torch.zeros(len(domains), 3, 4, 4, dtype=torch.uint8)
