@@ -24,7 +24,7 @@ from torch import Tensor
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
 from bench.metrics._distances import FEWEST, NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
-from bench.metrics._extractor import Extractor, avatars64, check_inception, inception
+from bench.metrics._extractor import Extractor, check_inception, extractor_for, inception
 from bench.metrics._reference import Reference, reference
 from bench.metrics._statistics import jackknife_interval
 
@@ -79,11 +79,11 @@ def _bounded(found: Distance, n: int, top: float | None, detail: dict[str, Any])
 
 
 class ImageQuality(Metric):
-    """Distances in the features of the extractor that ships with the suite."""
+    """Distances in the features of `metrics._extractor.extractor_for`."""
 
     name = "image_quality"
     summary = "how much results look like real images: Frechet distance, KID, precision, coverage"
-    version = 3
+    version = 4
     position = 60
     numbers: ClassVar[tuple[MetricInfo, ...]] = (
         MetricInfo(
@@ -250,15 +250,15 @@ class ImageQuality(Metric):
         ),
     )
 
-    def extractor(self, settings: Settings) -> Extractor:
-        """Return the feature extractor."""
-        return avatars64()
+    def extractor(self, data: TaskData, settings: Settings) -> Extractor:
+        """Return the feature extractor for the images of a task."""
+        return extractor_for(data, settings)
 
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
         """Return the wanted distances of each operation."""
-        extractor = self.extractor(settings)
+        extractor = self.extractor(data, settings)
         results = {}
         for what, domain in TARGET.items():
             asked = [info.id for info in wanted if info.id.endswith(f"_{what}")]
@@ -282,7 +282,7 @@ def _measure(
     near: Callable[[], dict[str, Distance]],
 ) -> Result:
     n = len(made)
-    if measure in ("fd", "fid"):
+    if measure in ("fd", "fd_plain", "fid"):
         result = distance(made, real.tensors)
         return Result(**vars(result) | {"detail": result.detail | real.floor("fd")})
     if measure == "fd_cond":
@@ -299,6 +299,62 @@ def _measure(
     found = near()[measure]
     top = None if measure == "density" else 1.0
     return _bounded(found, n, top, {"neighbours": NEIGHBOURS[measure]})
+
+
+class PlainDistance(ImageQuality):
+    """Frechet distances in the features of a second extractor, which never saw blur or noise.
+
+    The first extractor was trained to tell blur and noise. So it ranks a blurred truth below every
+    method. The agreement of both ranks shows how much the order depends on that choice.
+    """
+
+    name = "plain_distance"
+    summary = "Frechet distances by a second extractor, trained without blur and noise"
+    version = 1
+    position = 61
+    numbers = (
+        MetricInfo(
+            id="fd_plain_add",
+            unit="",
+            better="lower",
+            meaning="Frechet distance of add to real B, by an extractor that never saw blur or noise",
+            label="FD plain add",
+            group="Image quality",
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            reference="floor",
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="fd_plain_remove",
+            unit="",
+            better="lower",
+            meaning="Frechet distance of remove to real A, by an extractor without blur and noise",
+            label="FD plain rem",
+            group="Image quality",
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            reference="floor",
+            needs=("remove",),
+        ),
+    )
+
+    def compute(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return the wanted distances, if the images are drawn faces."""
+        if data.features == "avatars":
+            return super().compute(wanted, artefacts, data, settings)
+        reason = "the second extractor was trained on drawn faces only"
+        return {info.id: Result(status="not_applicable", reason=reason) for info in wanted}
+
+    def extractor(self, data: TaskData, settings: Settings) -> Extractor:
+        """Return the second extractor."""
+        return plain64()
 
 
 class InceptionDistance(ImageQuality):
@@ -344,7 +400,7 @@ class InceptionDistance(ImageQuality):
         check_inception(settings.inception)
         return ""
 
-    def extractor(self, settings: Settings) -> Extractor:
+    def extractor(self, data: TaskData, settings: Settings) -> Extractor:
         """Return Inception with the weights of the user."""
         assert settings.inception is not None
         return inception(settings.inception)

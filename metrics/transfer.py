@@ -20,7 +20,7 @@ from torch import Tensor
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
-from bench.metrics._extractor import Extractor, avatars64
+from bench.metrics._extractor import Extractor, extractor_for
 from bench.metrics._judge import Judge, counted_factors, judge, why_no_domain
 from bench.metrics._statistics import Array, bootstrap, mean_interval
 
@@ -86,8 +86,8 @@ class Transfer(Metric):
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
         """Return the wanted numbers."""
-        data = data.pair
-        judged = judge(avatars64(), data, settings.cache)
+        extractor, data = extractor_for(data, settings), data.pair
+        judged = judge(extractor, data, settings.cache)
         results = {}
         for info in wanted:
             images = artefacts.tensors["add" if info.id.startswith("tr_") else "remove"]
@@ -182,7 +182,7 @@ class Consistency(Metric):
 
     name = "consistency"
     summary = "do cycles close, and do other guides give other results?"
-    version = 2
+    version = 3
     position = 55
     numbers = (
         MetricInfo(
@@ -264,7 +264,7 @@ class Consistency(Metric):
                 case "cyc_z2":
                     result = _code_cycle(tensors["z2_add"], tensors["z2_test_b"], info.id)
                 case _:
-                    result = _diversity(avatars64(), artefacts, data)
+                    result = _diversity(extractor_for(data, settings), artefacts, data)
             results[info.id] = result
         return results
 
