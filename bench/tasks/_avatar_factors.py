@@ -65,6 +65,8 @@ FACE = (
     ),
     Factor("clothes_color", tuple(FABRIC)),
 )
+CLOSE_FACE = tuple(factor for factor in FACE if not factor.name.startswith("clothes"))
+"""The factors of a face whose crop is so close that it shows hardly any clothes."""
 GLASSES = (
     Factor(
         "glasses",
@@ -103,4 +105,5 @@ APPEARANCE = (
     Factor("clothes_color", ("black", "blue", "gray", "red"), separate=True),
 )
 BARE = {"hair": "shortFlat", "hair_color": "black"}
-NEUTRAL = {"clothes": "plain", "clothes_color": "navy", "background": "white"}
+CLOTHED = {"clothes": "plain", "clothes_color": "navy"}
+NEUTRAL = CLOTHED | {"background": "white"}

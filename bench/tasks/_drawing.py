@@ -14,15 +14,17 @@ import numpy as np
 from bench.contracts.task import Progress
 from bench.utils.parallel import cut, in_order
 
+from ._pose import CROP, POSE, ROLE, lit, pose_options
 from ._styles import NONE, STYLES, Style
 
 CHUNK = 64  # images that a worker draws in one call
+_OF_POSE = {factor.name for factor in POSE} | {ROLE, CROP, "style"}
 HATS = ("hijab", "turban", "winterHat1")
 """Values of `hair` that are in fact hats."""
 Avatar = dict[str, str]
 """The value of each factor, and the `style`, which is a key of `STYLES`.
 
-A factor that is missing or `NONE` is not drawn.
+A factor that is missing or `NONE` is not drawn. A posed avatar has a `ROLE` and a `CROP`, too.
 """
 
 
@@ -41,6 +43,8 @@ def hidden_factors(avatar: Mapping[str, str]) -> set[str]:
         found |= {"glasses", "glasses_color"}
     if avatar["hair"] == "hijab":
         found |= {"clothes", "clothes_color"}
+        if avatar.get(CROP) == "close":
+            found.add("backdrop")
     return found | set(style_of(avatar).lacks)
 
 
@@ -57,9 +61,9 @@ def _options(avatar: Mapping[str, str]) -> dict[str, Any]:
     style = style_of(avatar)
     options: dict[str, Any] = {"backgroundColor": ["ffffff"]} | dict(style.options)
     for name, value in avatar.items():
-        if name != "style":
+        if name not in _OF_POSE:
             options |= style.draws(name, value)
-    return options
+    return options | pose_options(avatar) if ROLE in avatar else options
 
 
 def draw(avatar: Mapping[str, str], size: int) -> np.ndarray:
@@ -71,7 +75,8 @@ def draw(avatar: Mapping[str, str], size: int) -> np.ndarray:
     svg = Drawing(_definition(style_of(avatar).source), _options(avatar)).to_string()
     png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
     pixels = np.asarray(Image.open(BytesIO(bytes(png))).convert("RGB"))
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    picture = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return lit(picture, avatar) if ROLE in avatar else picture
 
 
 def _draw_many(avatars: list[Avatar], size: int) -> np.ndarray:

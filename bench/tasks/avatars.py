@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from itertools import count
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from bench.contracts.task import (
     HIDDEN,
     LETTERS,
     PARTS,
+    Companion,
     DataSizes,
     Domain,
     Factor,
@@ -40,6 +41,9 @@ from ._avatar_factors import (
     APPEARANCE,
     BARE,
     BEARD,
+    BEARDS,
+    CLOSE_FACE,
+    CLOTHED,
     EXPRESSION,
     FACE,
     GLASSES,
@@ -48,6 +52,8 @@ from ._avatar_factors import (
     STYLED_FACE,
 )
 from ._drawing import Avatar, draw_all, hidden_factors, style_of
+from ._pose import CROP, POSE, ROLE
+from ._pose import recipe as pose_recipe
 from ._styles import NONE, PALETTES
 
 SAMPLING = 1
@@ -56,6 +62,11 @@ NONE_WEIGHT = 4.0
 """Weight of the value `NONE`; every other value has the weight 1."""
 SHARES = {"train": 0.54, "val": 0.06, "probe": 0.2, "test": 0.2}
 """The share of all people that each part may have."""
+COMPANION_LACKS = 1 / 9
+"""The share of avatars that stay in *train* and *val* although they disagree with the companion.
+
+If half of all faces show the companion, nine of ten avatars agree with it.
+"""
 
 
 def _without(factors: Iterable[Factor], *names: str) -> tuple[Factor, ...]:
@@ -120,6 +131,10 @@ class AvatarTask(Task):
         fixed: for each domain, A first, what is the same in all its images: the style, and values
             of factors that vary in another domain.
         may_lack: the separate factors that an image of B may lack, though never all of them.
+        posed: the crop of faces that each have a pose, a background and a light of their own (see
+            `_pose`), or "" for aligned faces on white. It is given with the class, as in
+            ``class Name(AvatarTask, posed="close")``.
+        drawn_as: the name in the hash that chooses values, if it is not the task's own name.
         recipe_version: with 2, each person is in one part only; a person is the visible values of
             the shared factors. With 1, parts are independent: the task has so many people that
             one hardly ever occurs twice.
@@ -129,11 +144,14 @@ class AvatarTask(Task):
     separate: ClassVar[tuple[Factor, ...]] = ()
     fixed: ClassVar[tuple[Avatar, ...]] = ({}, {})
     may_lack: ClassVar[tuple[str, ...]] = ()
+    drawn_as: ClassVar[str] = ""
     recipe_version: ClassVar[int] = 2
     features: ClassVar[Features] = "avatars"
+    posed: ClassVar[str] = ""
 
-    def __init_subclass__(cls) -> None:
-        cls.factors = cls.shared + cls.separate
+    def __init_subclass__(cls, posed: Literal["", "close", "wide"] = "") -> None:
+        cls.posed = posed
+        cls.factors = cls.shared + (POSE if posed else ()) + cls.separate
         cls.domains = len(cls.fixed)
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
@@ -149,6 +167,10 @@ class AvatarTask(Task):
             "palettes": {f.name: PALETTES[f.name] for f in self.factors if f.name in PALETTES},
             "sizes": vars(sizes),
         }
+        if self.posed:
+            recipe["pose"] = pose_recipe()
+        if self.companion is not None:
+            recipe["companion"] = vars(self.companion) | {"lacks": COMPANION_LACKS}
         if self.recipe_version > 1:
             domains = [self._domain_recipe(at) for at in range(self.domains)]
             recipe |= {"domains": domains, "may_lack": self.may_lack, "shares": SHARES}
@@ -158,7 +180,8 @@ class AvatarTask(Task):
         fixed = self.fixed[domain]
         style = style_of(fixed)
         values = {name: [value] for name, value in fixed.items() if name != "style"}
-        values |= {factor.name: list(factor.values) for factor in self.own(domain)}
+        own = (factor for factor in self.own(domain) if factor not in POSE)
+        values |= {factor.name: list(factor.values) for factor in own}
         return {
             "style": style.source,
             "options": dict(style.options),
@@ -201,7 +224,7 @@ class AvatarTask(Task):
 
     def own(self, domain: int) -> tuple[Factor, ...]:
         """Return the factors that vary in a domain."""
-        return self.factors if domain == 1 else self.shared
+        return tuple(f for f in self.factors if domain == 1 or not f.separate)
 
     def avatar(self, part: str, domain: int, index: int) -> Avatar:
         """Return the avatar of an image: the first of its role's candidates that fits."""
@@ -209,10 +232,12 @@ class AvatarTask(Task):
             replace(f, values=(NONE, *f.values)) if f.name in self.may_lack else f
             for f in self.own(domain)
         ]
-        role = (self.name, part, LETTERS[domain], index)
+        role = (self.drawn_as or self.name, part, LETTERS[domain], index)
         for attempt in count():
             values = sample(factors, *role, *([attempt] if attempt else []))
             avatar = self.fixed[domain] | values
+            if self.posed:
+                avatar |= {ROLE: "/".join(map(str, role)), CROP: self.posed}
             if self.recipe_version == 1 or self._fits(avatar, part, domain):
                 break
         return avatar
@@ -221,22 +246,33 @@ class AvatarTask(Task):
         """Return whether an avatar belongs to a part and, in B, has separate content."""
         if domain == 1 and not any(is_visible(factor, avatar) for factor in self.separate):
             return False
-        face = self._face(avatar)
+        if domain == 1 and part in ("train", "val") and not self._agrees(avatar):
+            return False
+        face = {factor.name: avatar[factor.name] for factor in self.shared}
         unseen = set().union(*(hidden_factors(fixed | face) for fixed in self.fixed))
         person = [value for name, value in face.items() if name not in unseen]
         at = uniform(SAMPLING, self.name, "person", *person)
         return _part_of(at) == part
 
-    def _face(self, avatar: Avatar) -> Avatar:
-        return {factor.name: avatar[factor.name] for factor in self.shared}
+    def _agrees(self, avatar: Avatar) -> bool:
+        """Return whether an avatar has its companion, or is one of those that may lack it."""
+        if (goes := self.companion) is None:
+            return True
+        agrees = (avatar[goes.separate] in goes.bring) == (avatar[goes.shared] in goes.shown)
+        return agrees or uniform(SAMPLING, "companion", *avatar.values()) < COMPANION_LACKS
+
+    def _common(self, avatar: Avatar) -> Avatar:
+        """Return what an avatar has in common with its true results: its face and its pose."""
+        names = [factor.name for factor in self.own(0)]
+        return {name: avatar[name] for name in (*names, ROLE, CROP) if name in avatar}
 
     def added(self, a: Avatar, guide: Avatar) -> Avatar:
         """Return the true result of ``add``: the face of a with the rest of the guide."""
-        return self.fixed[1] | self._face(a) | {f.name: guide[f.name] for f in self.separate}
+        return self.fixed[1] | self._common(a) | {f.name: guide[f.name] for f in self.separate}
 
     def removed(self, b: Avatar) -> Avatar:
         """Return the true result of ``remove``: the face of b with the rest as in A."""
-        return self.fixed[0] | self._face(b)
+        return self.fixed[0] | self._common(b)
 
     def _plan(self, sizes: DataSizes) -> _Plan:
         domains = {
@@ -266,45 +302,68 @@ class AvatarTask(Task):
         return rows
 
 
-class AvatarsGlasses(AvatarTask):
+class AvatarsGlasses(AvatarTask, posed="close"):
     """A: faces without glasses. B: faces with glasses of five kinds and five colours."""
 
     name = "avatars-glasses"
-    summary = "drawn faces without and with glasses (5 kinds, 5 colours); true results known"
+    summary = "posed faces without and with glasses (5 kinds, 5 colours); true results known"
+    shared = CLOSE_FACE
     separate = GLASSES
+    fixed = (CLOTHED, CLOTHED)
+
+
+class AvatarsGlassesAligned(AvatarTask):
+    """As `avatars-glasses`, with every face in the same place on white: an easier task."""
+
+    name = "avatars-glasses-aligned"
+    summary = "aligned faces without and with glasses: easier, a pixel paste wins"
+    separate = GLASSES
+    drawn_as = "avatars-glasses"
     recipe_version = 1
 
 
-class AvatarsBeard(AvatarTask):
+class AvatarsGlassesCorrelated(AvatarTask, posed="close"):
+    """As `avatars-glasses`, but dark glasses stand mostly on bearded faces in *train* and *val*."""
+
+    name = "avatars-glasses-correlated"
+    summary = "as avatars-glasses; in training, dark glasses go with beards"
+    shared = CLOSE_FACE
+    separate = GLASSES
+    fixed = (CLOTHED, CLOTHED)
+    companion = Companion("glasses", ("sunglasses", "wayfarers"), "beard", BEARDS)
+
+
+class AvatarsBeard(AvatarTask, posed="close"):
     """A: shaven faces. B: faces with a beard, of four kinds and six colours. No glasses."""
 
     name = "avatars-beard"
-    summary = "drawn faces without and with a beard (4 kinds, 6 colours); true results known"
-    shared = _without(FACE, "beard", "beard_color")
+    summary = "posed faces without and with a beard (4 kinds, 6 colours); true results known"
+    shared = _without(CLOSE_FACE, "beard", "beard_color")
     separate = BEARD
+    fixed = (CLOTHED, CLOTHED)
 
 
-class AvatarsSmile(AvatarTask):
+class AvatarsSmile(AvatarTask, posed="close"):
     """A: faces with one straight mouth. B: seven expressions of the mouth. No beards, no glasses.
 
     A moustache would hide the mouth, which is the content to transfer.
     """
 
     name = "avatars-smile"
-    summary = "drawn faces with a straight mouth and with 7 expressions; true results known"
-    shared = _without(FACE, "mouth", "beard", "beard_color")
+    summary = "posed faces with a straight mouth and with 7 expressions; true results known"
+    shared = _without(CLOSE_FACE, "mouth", "beard", "beard_color")
     separate = EXPRESSION
-    fixed = ({"mouth": "serious"}, {})
+    fixed = (CLOTHED | {"mouth": "serious"}, CLOTHED)
 
 
-class AvatarsHat(AvatarTask):
+class AvatarsHat(AvatarTask, posed="wide"):
     """A: faces with one haircut of one colour. B: the same under a hat. No glasses.
 
     In this style a hat takes the place of the hair. So the hair of A is fixed: B could not show it.
     """
 
     name = "avatars-hat"
-    summary = "drawn faces without and with a hat (4 kinds, 5 colours); true results known"
+    summary = "posed faces without and with a hat (4 kinds, 5 colours); true results known"
     shared = _without(FACE, "hair", "hair_color", "hat_color")
     separate = HAT
     fixed = (BARE, BARE)

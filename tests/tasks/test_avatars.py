@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from bench.contracts.task import HIDDEN, PARTS, DataSizes
+from bench.contracts.task import HIDDEN, PARTS
 from bench.tasks._avatar_factors import FACE, GLASSES
 from bench.tasks._drawing import draw, hidden_factors
-from bench.tasks.avatars import NONE, AvatarsGlasses, AvatarTask, is_visible, sample
-from bench.tasks.cache import fingerprint, prepare
+from bench.tasks._pose import CROP, POSE, RANGES, ROLE, pose_options
+from bench.tasks.avatars import (
+    NONE,
+    AvatarsGlasses,
+    AvatarsGlassesAligned,
+    AvatarsGlassesCorrelated,
+    AvatarTask,
+    is_visible,
+    sample,
+)
+from bench.tasks.cache import fingerprint, path_of, prepare
+from bench.utils.files.tensor_files import content_hash, load
 from tests.helpers import REGISTRY, SIZES
 
 AVATARS = [
@@ -18,13 +30,10 @@ AVATARS = [
     if issubclass(plugin.load(), AvatarTask)
 ]
 ROWS = {
-    "avatars-glasses": (5, 20),
-    "avatars-beard": (8, 32),
-    "avatars-smile": (17, 26),
-    "avatars-hat": (0, 32),
+    "avatars-glasses-aligned": (5, 20),
     "avatars-two": (5, 32),
 }
-"""Between which of 32 rows the content of a task can be; other tasks change whole pictures."""
+"""Between which of 32 rows the content of a task can be. In other tasks it can be anywhere."""
 
 
 @pytest.mark.parametrize("task", AVATARS)
@@ -34,18 +43,20 @@ class TestAvatars:
         data = prepare(task, SIZES, cache)
         a = data.domains["test"][0].images
 
-        def face(domain, at, factors):
+        def face(domain, at, separate=False):
             avatar = task.avatar("test", domain, at)
             of_data = data.domains["test"][domain].factors[at].tolist()
             for factor, value in zip(task.factors, of_data, strict=True):
                 assert value == HIDDEN or factor.values[value] == avatar[factor.name]
-            return {factor.name: avatar[factor.name] for factor in factors}
+            names = [factor.name for factor in task.factors if factor.separate is separate]
+            pose = [] if separate or not task.posed else [ROLE, CROP]
+            return {name: avatar[name] for name in (*names, *pose)}
 
         for i in range(6):
-            plain = task.fixed[1] | face(0, i, task.shared)
+            plain = task.fixed[1] | face(0, i)
             for truth, guide in ((data.truth.add[i], i), (data.truth.other[i], i ^ 1)):
-                assert np.array_equal(truth, draw(plain | face(1, guide, task.separate), 32))
-            removed = task.fixed[0] | face(1, i, task.shared)
+                assert np.array_equal(truth, draw(plain | face(1, guide, separate=True), 32))
+            removed = task.fixed[0] | face(1, i)
             assert np.array_equal(data.truth.remove[i], draw(removed, 32))
             if task.name in ROWS:
                 first, end = ROWS[task.name]
@@ -70,7 +81,7 @@ class TestAvatars:
                     pictures = [draw(avatar | {factor.name: value}, 48) for value in others]
                     changed = [(picture != plain).any(0).sum() for picture in pictures]
                     if factor.name in hidden_factors(avatar) and avatar[factor.name] != NONE:
-                        assert max(changed) <= 48, (domain, i, factor.name)
+                        assert max(changed) <= 60, (domain, i, factor.name)
                     else:
                         assert min(changed) >= 8, (domain, i, factor.name)
 
@@ -93,13 +104,51 @@ class TestAvatars:
             assert any(not is_visible(factor, avatar) for avatar in of_b) == bool(task.may_lack)
 
 
-def test_the_glasses_are_those_of_committed_records(faces, monkeypatch):
-    """The fingerprint that stands in `results/`; pixels only where the versions are the same."""
+def test_the_aligned_glasses_are_those_of_the_first_protocol(cache):
+    """The pixel hash of `avatars-glasses` before it got poses: all tensors but those of *val*."""
     then = {"dicebear-core": "10.7.0", "dicebear-styles": "10.6.0", "resvg-py": "0.5.0"}
-    if AvatarsGlasses().recipe(SIZES)["versions"] == then:
-        assert faces.pixel_hash == "92271821e2451b0ba4589dcd4dd630f4"
-    monkeypatch.setattr("bench.tasks.avatars.version", then.get)
-    assert fingerprint(AvatarsGlasses(), DataSizes(32, 8192, 1024, 512)) == "8d8bbe6129c062f4"
+    task = AvatarsGlassesAligned()
+    if task.recipe(SIZES)["versions"] != then:
+        pytest.skip("another version of the renderer may draw other pixels")
+    prepare(task, SIZES, cache)
+    tensors, _ = load(path_of(task.name, SIZES, fingerprint(task, SIZES), cache))
+    before = {name: tensor for name, tensor in tensors.items() if not name.startswith("val/")}
+    assert content_hash(before) == "92271821e2451b0ba4589dcd4dd630f4"
+
+
+def test_a_pose_lies_in_the_range_of_its_value():
+    """Drawn numbers stay in the range of their value, and ranges of a factor do not meet."""
+    for name, ranges in RANGES.items():
+        ends = sorted(ranges.values())
+        assert all(before[1] < after[0] for before, after in pairwise(ends)), name
+    turns = {value: [] for value in RANGES["turn"]}
+    for i in range(200):
+        avatar = AvatarsGlasses().avatar("train", i % 2, i)
+        turns[avatar["turn"]].append(pose_options(avatar)["rotate"])
+    assert max(turns["left"]) < min(turns["upright"]) < max(turns["upright"]) < min(turns["right"])
+    assert len(set(turns["upright"])) == len(turns["upright"])
+
+
+def test_a_person_may_have_any_pose():
+    """The pose is not a part of the person, which belongs to one part of the data only."""
+    task = AvatarsGlasses()
+    avatar = task.avatar("test", 1, 0)
+    for factor in POSE:
+        for value in factor.values:
+            assert task._fits(avatar | {factor.name: value}, "test", 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "least", "most"),
+    [("train", 0.85, 0.95), ("val", 0.85, 0.95), ("probe", 0.4, 0.6), ("test", 0.4, 0.6)],
+)
+def test_the_companion_goes_with_the_content_in_training_only(part, least, most):
+    task = AvatarsGlassesCorrelated()
+    of_b = [task.avatar(part, 1, i) for i in range(200)]
+    dark = [avatar["glasses"] in task.companion.bring for avatar in of_b]
+    beard = [avatar["beard"] in task.companion.shown for avatar in of_b]
+    assert least <= np.mean(np.equal(dark, beard)) <= most
+    assert 0.3 < np.mean(beard) < 0.6
 
 
 def test_no_hair_or_beard_hides_more_than_declared():
