@@ -4,7 +4,8 @@ Two ship with the suite: `avatars64` and `plain64`. Each is a small convolutiona
 to classify every factor of the built-in faces. A network that classifies only the domain would
 ignore the common factors. `avatars64` also classifies blur and noise; `plain64` never saw either.
 ``python -m tests.train_extractor`` makes their weights. Inception needs the weights that
-torch-fidelity documents. The user gives their path: the suite downloads nothing.
+torch-fidelity documents. The user gives their path: the suite downloads nothing. `probe64` is for
+images that are not drawn faces: a smaller network, trained on the *probe* part of the task.
 
 The name of an extractor ends in the hash of its weights, because values of different weights cannot
 be compared.
@@ -14,10 +15,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
-from functools import cache
-from itertools import pairwise
-from math import prod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from bench.contracts.metric import Settings
+from bench.contracts.task import HIDDEN, TaskData
 from bench.utils import compat
 from bench.utils.errors import UserError
-from bench.utils.files.tensor_files import content_hash
+from bench.utils.files.tensor_files import content_hash, keep_if_possible
+from bench.utils.seeds import derive
+from bench.utils.threads import computing_with
 
 WEIGHTS = Path(__file__).with_name("weights") / "avatars64.safetensors"
 PLAIN_WEIGHTS = WEIGHTS.with_name("plain64.safetensors")
@@ -37,6 +40,13 @@ DIMENSIONS = 64
 """Features for distances: an interval needs twice as many images."""
 WIDE = 256
 """Features for the judge, which needs no interval of a Frechet distance."""
+Layers = Sequence[tuple[int, int, int]]
+"""The width, the kernel and the stride of each convolution."""
+AVATAR_LAYERS: Layers = (
+    *((24, 3, 2), (32, 3, 1), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1), (128, 3, 2)),
+)
+PROBE_LAYERS: Layers = ((24, 4, 2), (48, 4, 2), (96, 4, 2), (96, 4, 2))
+"""Fewer layers for `probe64`, because each machine trains it for each task of photographs."""
 LAYER = "features"  # the only layer that torch-fidelity sees
 INCEPTION_SHA256 = "6726825d"
 """First digits of the hash of `weights-inception-2015-12-05-6726825d.pth`."""
@@ -44,6 +54,12 @@ INCEPTION_SIDE = 299
 BATCH = 32
 REMEMBERED = 8
 """Sets of images whose features an extractor keeps."""
+PROBE_FORMAT = 1
+"""The version of `probe64`. Increase it with every change of its training."""
+PROBE_STEPS, PROBE_EPOCHS, PROBE_BATCH, PROBE_RATE = 600, 50, 64, 4e-3
+"""`probe64` is trained for so many steps, but for no more epochs than that."""
+SHIFT = 4
+"""The most pixels, of 64, by which `probe64` sees an image shifted in training."""
 
 
 class AvatarNet(nn.Module):
@@ -53,19 +69,19 @@ class AvatarNet(nn.Module):
     map of the second; on the training images, each has mean 0 and variance 1.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, layers: Layers = AVATAR_LAYERS) -> None:
         super().__init__()
-        widths = (3, 24, 32, 64, 64, 128, 128, 128)
-        strides = (2, 1, 2, 1, 2, 1, 2)
-        layers: list[nn.Module] = []
-        for (before, after), stride in zip(pairwise(widths), strides, strict=True):
-            layers += [
-                nn.Conv2d(before, after, 3, stride, 1, bias=False),
-                nn.BatchNorm2d(after),
+        blocks: list[nn.Module] = []
+        before, side = 3, SIDE
+        for width, kernel, stride in layers:
+            blocks += [
+                nn.Conv2d(before, width, kernel, stride, 1, bias=False),
+                nn.BatchNorm2d(width),
                 nn.ReLU(inplace=True),
             ]
-        self.maps = nn.Sequential(*layers)
-        self.widen = nn.Linear(widths[-1] * (SIDE // prod(strides)) ** 2, WIDE, bias=False)
+            before, side = width, side // stride
+        self.maps = nn.Sequential(*blocks)
+        self.widen = nn.Linear(before * side**2, WIDE, bias=False)
         self.wide_scale = nn.BatchNorm1d(WIDE, affine=False)
         self.embed = nn.Linear(WIDE, DIMENSIONS, bias=False)
         self.scale = nn.BatchNorm1d(DIMENSIONS, affine=False)
@@ -177,15 +193,105 @@ def plain64() -> Extractor:
 def extractor_of(weights: Path) -> Extractor:
     """Return the extractor with the weights of a file of `AvatarNet`."""
     name = f"{weights.stem}@{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
-    return Extractor(name, register(name, lambda: _trained(weights), resize))
+    return Extractor(name, register(name, partial(_trained, weights), resize))
 
 
 def _trained(weights: Path) -> AvatarNet:
     from safetensors.torch import load_file
 
-    net = AvatarNet()
-    net.load_state_dict(load_file(weights))  # stored in float16, which float32 holds exactly
+    # the file holds float16, which float32 represents exactly
+    return _with_weights(AvatarNet(), load_file(weights))
+
+
+def _probe_net(weights: Mapping[str, Tensor]) -> AvatarNet:
+    return _with_weights(AvatarNet(PROBE_LAYERS), weights)
+
+
+def _with_weights(net: AvatarNet, weights: Mapping[str, Tensor]) -> AvatarNet:
+    net.load_state_dict(weights)
     return net
+
+
+def extractor_for(data: TaskData, settings: Settings) -> Extractor:
+    """Return the extractor for the images of a task, with all its domains.
+
+    Drawn faces get `avatars64`. Other images get Inception if the user gives its weights, and
+    `probe64` otherwise.
+
+    Raises:
+        UserError: the file with the weights of Inception is missing or wrong.
+    """
+    if data.features == "avatars":
+        return avatars64()
+    if settings.inception is not None:
+        return inception(settings.inception)
+    return probe64(data, settings.cache)
+
+
+def probe64(data: TaskData, folder: Path | None) -> Extractor:
+    """Return a network trained to predict the domain and all factors of the *probe* images.
+
+    It is trained once per machine, and stored in a folder under a hash of its training data.
+    Without a folder, it is trained once per process.
+    """
+    parts = data.domains["probe"]
+    images = torch.cat([domain.images for domain in parts])
+    domains = torch.cat([torch.full((len(of.images), 1), at) for at, of in enumerate(parts)])
+    labels = torch.cat([torch.cat([of.factors for of in parts]), domains], 1)
+    classes = [*(len(factor.values) for factor in data.factors), len(parts)]
+    content = content_hash({"images": images, "labels": labels})
+    key = f"{PROBE_FORMAT}|{content}|{classes}|{torch.__version__}"
+    if key not in _PROBES:
+
+        def make() -> dict[str, Tensor]:
+            return _train_probe(images, labels, classes)
+
+        named = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+        file = folder and folder / f"probe64-{named}.safetensors"
+        weights = keep_if_possible(file, make) if file else make()
+        name = f"probe64@{content_hash(weights)[:8]}"
+        _PROBES[key] = Extractor(name, register(name, partial(_probe_net, weights), resize))
+    return _PROBES[key]
+
+
+_PROBES: dict[str, Extractor] = {}
+"""The networks of this process, by the hash of what they are trained on."""
+
+
+def _train_probe(images: Tensor, labels: Tensor, classes: Sequence[int]) -> dict[str, Tensor]:
+    """Return the weights of a network trained on uint8 (N, 3, S, S) images.
+
+    labels: int64 (N, F), `HIDDEN` where an image does not tell. classes: the number of values of
+    each label. With one thread, every cell on a machine gets the same weights.
+    """
+    with computing_with(1), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive("probe64"))
+        net = AvatarNet(PROBE_LAYERS)
+        heads = nn.ModuleList(nn.Linear(size, sum(classes)) for size in (DIMENSIONS, WIDE))
+        parameters = [*net.parameters(), *heads.parameters()]
+        optimizer = torch.optim.AdamW(parameters, PROBE_RATE / 10, weight_decay=1e-2)
+        steps = min(PROBE_STEPS, PROBE_EPOCHS * -(-len(images) // PROBE_BATCH))
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PROBE_RATE, total_steps=steps)
+        for _ in range(steps):
+            at = torch.randint(len(images), (PROBE_BATCH,))
+            x = F.pad(resize(images[at]), [SHIFT] * 4, mode="replicate")
+            down, right = torch.randint(2 * SHIFT + 1, (2,)).tolist()
+            made = net(x[..., down : down + SIDE, right : right + SIDE])
+            loss = torch.stack(
+                [
+                    F.cross_entropy(scores, told, ignore_index=HIDDEN)
+                    for head, layer in zip(heads, made, strict=True)
+                    for scores, told in zip(
+                        head(layer).split(classes, 1), labels[at].T, strict=True
+                    )
+                    if (told != HIDDEN).any()
+                ]
+            ).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return {name: value.detach() for name, value in net.state_dict().items()}
 
 
 @cache

@@ -24,7 +24,13 @@ from torch import Tensor
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
 from bench.metrics._distances import FEWEST, NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
-from bench.metrics._extractor import Extractor, check_inception, extractor_for, inception
+from bench.metrics._extractor import (
+    Extractor,
+    check_inception,
+    extractor_for,
+    inception,
+    plain64,
+)
 from bench.metrics._reference import Reference, reference
 from bench.metrics._statistics import jackknife_interval
 
@@ -317,7 +323,7 @@ class PlainDistance(ImageQuality):
             id="fd_plain_add",
             unit="",
             better="lower",
-            meaning="Frechet distance of add to real B, by an extractor that never saw blur or noise",
+            meaning="Frechet distance of add to real B, by an extractor without blur and noise",
             label="FD plain add",
             group="Image quality",
             scale="log",

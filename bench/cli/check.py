@@ -15,6 +15,7 @@ from bench.cli.options import (
     WHAT,
     WHERE,
     AOption,
+    AttributesOption,
     BOption,
     CacheOption,
     ChooseMethodsOption,
@@ -110,6 +111,7 @@ def check(
     split: SplitOption = None,
     resize: ResizeOption = None,
     skip_bad: SkipBadOption = False,
+    attributes: AttributesOption = None,
     results: Annotated[
         Path | None,
         path_option(
@@ -162,7 +164,7 @@ def check(
         results=results_folder(results or DEFAULT_RESULTS / ("check" if run_first else "")),
         cache=cache_folder(cache_dir),
         plugins=tuple(plugins or ()),
-        said=task_options(data_root, a, b, split, resize, skip_bad),
+        said=task_options(data_root, a, b, split, resize, skip_bad, attributes),
     )
     reports = Reports(json_file, junit, markdown)
     if ab is not None:

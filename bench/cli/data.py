@@ -12,6 +12,7 @@ from bench.cli.options import (
     DEFAULT_RESULTS,
     WHERE,
     AOption,
+    AttributesOption,
     BOption,
     CacheOption,
     DataRootOption,
@@ -91,6 +92,7 @@ def data_show(
     split: SplitOption = None,
     resize: ResizeOption = None,
     skip_bad: SkipBadOption = False,
+    attributes: AttributesOption = None,
     cache_dir: CacheOption = None,
     out: Annotated[
         Path | None,
@@ -112,7 +114,7 @@ def data_show(
     from bench.utils.output.console import console, print_table, say
 
     cache = cache_folder(cache_dir)
-    options = task_options(data_root, a, b, split, resize, skip_bad, cache)
+    options = task_options(data_root, a, b, split, resize, skip_bad, attributes, cache)
     (task,) = tasks_of(Registry(plugins or ()), [name], options).values()
     images = make_ready(console(), task, choose_profile(profile, []).sizes, cache)
     print_table(console(), *_counts(images))

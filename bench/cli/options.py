@@ -182,8 +182,8 @@ DataRootOption = Annotated[
 SplitOption = Annotated[
     Split | None,
     option(
-        help="What puts an image into train, probe or test: hash of its content (default) or its "
-        "sub-folder for --task folder, official (default) or identity for CelebA.",
+        help="What decides the part of an image: hash of its content (default) or its sub-folder "
+        "for --task folder, official (default) or identity for CelebA.",
         panel=IMAGES,
         metavar="RULE",
     ),
@@ -201,6 +201,17 @@ SkipBadOption = Annotated[
         "--skip-bad",
         help="Leave out images that cannot be used; they are an error by default.",
         panel=IMAGES,
+    ),
+]
+
+AttributesOption = Annotated[
+    Path | None,
+    path_option(
+        "--attributes",
+        help="Table of attributes of the images of --task folder, which become factors: CSV, or "
+        "CelebA's format; none by default.",
+        panel=IMAGES,
+        metavar="FILE",
     ),
 ]
 
@@ -293,6 +304,7 @@ def task_options(
     split: Split | None,
     resize: Resize | None,
     skip_bad: bool,
+    attributes: Path | None = None,
     cache: Path | None = None,
 ) -> Options:
     """Return the user's options for the images of a task.
@@ -302,7 +314,7 @@ def task_options(
     """
     if data_root is not None:
         full_path(data_root, "--data-root")
-    return Options(data_root, a, b, split, resize, skip_bad, cache)
+    return Options(data_root, a, b, split, resize, skip_bad, attributes, cache)
 
 
 def results_folder(given: Path) -> Path:

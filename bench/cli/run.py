@@ -15,6 +15,7 @@ from bench.cli.options import (
     WHAT,
     WHERE,
     AOption,
+    AttributesOption,
     BOption,
     CacheOption,
     DataRootOption,
@@ -86,6 +87,7 @@ def run(
     split: SplitOption = None,
     resize: ResizeOption = None,
     skip_bad: SkipBadOption = False,
+    attributes: AttributesOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
     device: Annotated[
@@ -185,7 +187,7 @@ def run(
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
-        options=task_options(data_root, a, b, split, resize, skip_bad, cache),
+        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
         dry_run=dry_run,
     )
     store = Store(results_folder(results))

@@ -14,6 +14,7 @@ from bench.cli.options import (
     WHERE,
     AgainOption,
     AOption,
+    AttributesOption,
     BOption,
     CacheOption,
     ChooseMethodsOption,
@@ -74,6 +75,7 @@ def score(
     split: SplitOption = None,
     resize: ResizeOption = None,
     skip_bad: SkipBadOption = False,
+    attributes: AttributesOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
     jobs: JobsOption = None,
@@ -109,7 +111,7 @@ def score(
         seeds=seeds or "",
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
-        options=task_options(data_root, a, b, split, resize, skip_bad, cache),
+        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
     )
     setup = Setup(
         console=console(),
@@ -156,6 +158,7 @@ def score_images(
     split: SplitOption = None,
     resize: ResizeOption = None,
     skip_bad: SkipBadOption = False,
+    attributes: AttributesOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
     dry_run: Annotated[
@@ -186,7 +189,7 @@ def score_images(
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
-        options=task_options(data_root, a, b, split, resize, skip_bad, cache),
+        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
         dry_run=dry_run,
     )
     setup = Setup(
@@ -221,6 +224,7 @@ def pairs(
     split: SplitOption = None,
     resize: ResizeOption = None,
     skip_bad: SkipBadOption = False,
+    attributes: AttributesOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
 ) -> None:
@@ -236,6 +240,6 @@ def pairs(
         profile=profile,
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
-        options=task_options(data_root, a, b, split, resize, skip_bad, cache),
+        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
     )
     write_test_pairs(console(), request, Store(results_folder(results)), cache)

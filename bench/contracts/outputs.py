@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from bench.contracts.method import Codes
-from bench.contracts.task import HIDDEN, LETTERS, PARTS, DataSizes, Domain, Factor, TaskData
+from bench.contracts.task import HIDDEN, LETTERS, PARTS, DataSizes, Factor, Task, TaskData
 from bench.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
         for letter, domain in zip(LETTERS, domains, strict=False):
             place = f"{where} for domain {letter} of {part}"
             _check_images(place, domain.images, sizes.size)
-            _check_factors(place, domain, data.factors)
+            _check_factors(place, domain.factors, len(domain.images), data.factors)
         counts = [len(domain.images) for domain in domains]
         if part in ("val", "test") and (len(set(counts[:2])) > 1 or counts[0] % 2):
             raise UserError(
@@ -216,15 +216,22 @@ def checked_task(data: TaskData, sizes: DataSizes) -> TaskData:
     return data
 
 
-def checked_pieces(name: str, pieces: Iterator[Tensor], size: int) -> Iterator[Tensor]:
+def checked_pieces(
+    task: Task, pieces: Iterator[Tensor], size: int, factors: Tensor | None
+) -> Iterator[Tensor]:
     """Yield the images of one domain of a streamed task, piece by piece.
 
     Raises:
-        UserError: a piece is not uint8 (n, 3, S, S).
+        UserError: a piece is not uint8 (n, 3, S, S), or the factors are not int64 (N, F) in the
+            range of their values.
     """
+    place, count = f"task {task.name}: load gave", 0
     for piece in pieces:
-        _check_images(f"task {name}: load gave", piece, size)
+        _check_images(place, piece, size)
+        count += len(piece)
         yield piece
+    if task.factors or factors is not None:
+        _check_factors(place, factors, count, task.factors)
 
 
 def _check_images(place: str, images: Any, size: int) -> None:
@@ -237,8 +244,13 @@ def _check_images(place: str, images: Any, size: int) -> None:
         raise UserError(f"{place} no image, {wanted} with N of 1 or more")
 
 
-def _check_factors(place: str, domain: Domain, factors: Sequence[Factor]) -> None:
-    values, wanted = domain.factors, (len(domain.images), len(factors))
+def _check_factors(place: str, values: Any, count: int, factors: Sequence[Factor]) -> None:
+    """Check the factors of so many images.
+
+    Raises:
+        UserError: they are not int64 (count, F), or a value is out of range.
+    """
+    wanted = (count, len(factors))
     if not isinstance(values, Tensor) or values.dtype != torch.int64 or values.shape != wanted:
         shape = _shape(values) if isinstance(values, Tensor) else _kind(values)
         raise UserError(f"{place} factors of shape {shape}, expected int64 {wanted}")

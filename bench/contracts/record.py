@@ -140,6 +140,7 @@ class Options(TypedDict, total=False):
     split: Split
     resize: Resize
     skip_bad: bool
+    attributes: str
 
 
 class Environment(TypedDict, total=False):

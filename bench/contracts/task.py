@@ -203,11 +203,13 @@ class Streamed:
     """A task whose images may not fit into memory. They are decoded while they are written.
 
     domains: for each part, one iterator per domain, A first. Each iterator yields uint8 pieces
-    (n, 3, S, S) and is read once, in this order. facts: see `TaskData`.
+    (n, 3, S, S) and is read once, in this order. facts: see `TaskData`. factors: for each part, the
+    factors of each domain (see `Domain`); empty if the task has no factors.
     """
 
     domains: Mapping[str, Sequence[Iterator[torch.Tensor]]]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    factors: Mapping[str, Sequence[torch.Tensor]] = field(default_factory=dict)
 
 
 Progress = Callable[[int, int], None]
@@ -224,7 +226,8 @@ class Options:
     images are divided into parts: by a hash of the content, by sub-folder, by the official split of
     the data set, or by the person in the image; None for the default of the task. resize: how an
     image becomes square. skip_bad: whether unusable images are left out; otherwise they raise an
-    error. cache: the folder for the index of image files; it does not change the images.
+    error. attributes: a table of attributes of the images, which become factors. cache: the folder
+    for the index of image files; it does not change the images.
     """
 
     data_root: Path | None = None
@@ -233,6 +236,7 @@ class Options:
     split: Split | None = None
     resize: Resize | None = None
     skip_bad: bool = False
+    attributes: Path | None = None
     cache: Path | None = None
 
 

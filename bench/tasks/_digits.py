@@ -21,7 +21,7 @@ def shuffle(items: Iterable[int], *role: object) -> list[int]:
 
 
 def make_even(count: int) -> int:
-    """Return the largest even number up to a count, as test images come in pairs of neighbours."""
+    """Return the largest even number up to a count, as images of *val* and *test* come in pairs."""
     return count // 2 * 2
 
 

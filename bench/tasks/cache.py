@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -71,7 +72,7 @@ def prepare(
         if made.facts:
             facts["facts"] = json.dumps(made.facts)
         if isinstance(made, Streamed):
-            return _streams_of(made, task.name, sizes)
+            return _streams_of(made, task, sizes)
         return _tensors_of(checked_task(made, sizes))
 
     path = path_of(task.name, sizes, name, cache)
@@ -130,7 +131,7 @@ def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData
     )
 
 
-def _frozen(value: str | list[str]) -> str | tuple[str, ...]:
+def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -142,7 +143,7 @@ def _truth(tensors: Mapping[str, torch.Tensor], part: str) -> Truth | None:
 
 
 def _domains(tensors: Mapping[str, torch.Tensor], part: str) -> list[Domain]:
-    """Return the domains of a part. Images of a `Streamed` task have no factors."""
+    """Return the domains of a part. Images of a `Streamed` task may have no factors."""
     domains: list[Domain] = []
     while (images := tensors.get(f"{part}/{len(domains)}/images")) is not None:
         none = torch.empty(len(images), 0, dtype=torch.int64)
@@ -160,14 +161,15 @@ def path_of(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
     return cache / f"{safe(name)}-{sizes.size}px-{fingerprint}-{FILE_FORMAT}.safetensors"
 
 
-def _streams_of(made: Streamed, name: str, sizes: DataSizes) -> Streams:
-    return Streams(
-        {
-            f"{part}/{at}/images": checked_pieces(name, pieces, sizes.size)
-            for part, domains in made.domains.items()
-            for at, pieces in enumerate(domains)
-        }
-    )
+def _streams_of(made: Streamed, task: Task, sizes: DataSizes) -> Streams:
+    factors, images = {}, {}
+    for part, domains in made.domains.items():
+        for at, pieces in enumerate(domains):
+            place, known = f"{part}/{at}", made.factors[part][at] if made.factors else None
+            if known is not None:
+                factors[f"{place}/factors"] = iter([known])
+            images[f"{place}/images"] = checked_pieces(task, pieces, sizes.size, known)
+    return Streams(factors | images)
 
 
 def _tensors_of(data: TaskData) -> dict[str, torch.Tensor]:

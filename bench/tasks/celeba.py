@@ -2,7 +2,8 @@
 
 As in the paper, the aligned photographs are cropped to the square in the middle and resized
 bilinearly. The paper's code mirrors images at random during training. Here the training part holds
-each image and its mirror image, so that all methods see the same images.
+each image and its mirror image, so that all methods see the same images. Of the official parts, the
+validation part is *probe*; *val* is cut from the official training part.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from PIL import Image
 
-from bench.contracts.task import PARTS, DataSizes, Options, Progress, Streamed, Task
+from bench.contracts.task import DataSizes, Factor, Options, Progress, Streamed, Task
+from bench.tasks.files.attributes import NO_YES, Attributes, choose_factors
 from bench.tasks.files.decode import path_text
 from bench.tasks.files.index import ImageFile, inspect_files
 from bench.tasks.files.split import MIN_IN_PART, Item, Parts, Picture, by_group, by_name, limit_to
@@ -29,12 +32,14 @@ from bench.utils.hashing import hash_of
 if TYPE_CHECKING:
     import pandas as pd
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 FOLDER, IMAGES = "celeba", "img_align_celeba"
 ATTRIBUTES = "list_attr_celeba.txt"
 SPLIT_FILES = {"official": "list_eval_partition.txt", "identity": "identity_CelebA.txt"}
 """The file that each split is read from."""
-Attributes = Mapping[str, "pd.Series[bool]"]
+OFFICIAL = ("train", "probe", "test")
+"""The part that each official part becomes; val is cut from train."""
+Has = Mapping[str, "pd.Series[bool]"]
 """For each attribute, which images have it."""
 
 
@@ -51,6 +56,8 @@ class Celeba(Task):
     takes = ("data_root", "split", "skip_bad")
     needs = ("data_root",)
     splits = ("official", "identity")
+    defining: ClassVar[tuple[str, ...]]
+    """The attributes that define the domains."""
 
     def __init__(self, options: Options = Options()) -> None:
         super().__init__(options)
@@ -71,9 +78,14 @@ class Celeba(Task):
             return str(error)
         return ""
 
+    @cached_property
+    def factors(self) -> tuple[Factor, ...]:  # type: ignore[override]
+        """The attributes that vary; those that define the domains are separate."""
+        return self._read_table[1].factors
+
     @staticmethod
     @abstractmethod
-    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
         """Return which images are in A, and which are in B."""
 
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
@@ -83,6 +95,7 @@ class Celeba(Task):
             "recipe": RECIPE_VERSION,
             "resize": _policy(sizes).words(),
             "train": "each image and its mirror image",
+            "factors": [vars(factor) for factor in self.factors],
             "content": {
                 part: [hash_of([item.digest for item in items]) for items in domains]
                 for part, domains in self._shared(sizes).items()
@@ -93,14 +106,14 @@ class Celeba(Task):
     def available(self, sizes: DataSizes) -> DataSizes:
         """Return the sizes with the images of the larger domain, where these are fewer."""
         shared = self._shared(sizes)
-        counts = {part: max(map(len, shared[part])) for part in PARTS}
+        counts = {part: max(map(len, shared[part])) for part in OFFICIAL}
         return replace(sizes, **(counts | {"train": 2 * counts["train"]}))
 
     def load(self, sizes: DataSizes, progress: Progress) -> Streamed:
         """Decode the images on all cores."""
         choose, skip_bad = partial(self._chosen, sizes), self.options.skip_bad
         own = {"split": self.split, "train": "each image and its mirror image"}
-        return stream_images(choose, _policy(sizes), progress, skip_bad, **own)
+        return stream_images(choose, _policy(sizes), progress, skip_bad, self._read_table[1], **own)
 
     def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the facts of this run, such as the images that it leaves out."""
@@ -130,7 +143,7 @@ class Celeba(Task):
         while True:
             out = {*left_out, *self._bad}
             items = [[item for item in of if item.path not in out] for of in self._items]
-            shared = (by_group if self.split == "identity" else by_name)(items)
+            shared = by_group(items) if self.split == "identity" else by_name(items, halved)
             shared = limit_to(shared, halved, f"--split {self.split}")
             paths = sorted({i.path for of in shared.values() for items in of for i in items})
             seen = {s.path: s for s in inspect_files(paths, self.options.cache, str(self.folder))}
@@ -144,9 +157,14 @@ class Celeba(Task):
                 raise refusal(list(bad.values()))
             self._bad |= bad
 
-    @cached_property
+    @property
     def _items(self) -> list[list[Item]]:
         """The images of each domain. Their digests are their names until `_shared` reads them."""
+        return self._read_table[0]
+
+    @cached_property
+    def _read_table(self) -> tuple[list[list[Item]], Attributes]:
+        """The images of each domain, and their factors."""
         self._require_files()
         images = self.folder / IMAGES
         with _parsing(self.folder / ATTRIBUTES) as path:
@@ -156,16 +174,19 @@ class Celeba(Task):
         with _parsing(self.folder / SPLIT_FILES[self.split]) as path:
             groups = _read(path, ["group"])["group"].reindex(table.index)
             if self.split == "official":
-                groups = groups.map(dict(enumerate(PARTS)))
+                groups = groups.map(dict(enumerate(OFFICIAL)))
             if groups.hasnans:
                 raise ValueError(f"no entry for {groups.index[groups.isna()][0]}")
-        return [
+        items = [
             [
                 Item(str(images / name), name, group)
                 for name, group in zip(table.index[of], groups[of].astype(str), strict=True)
             ]
             for of in domains
         ]
+        factors = [Factor(name, NO_YES, name in self.defining) for name in names]
+        values = [(table[of].to_numpy() == 1).astype(np.int64) for of in domains]
+        return items, choose_factors(factors, [[item.path for item in of] for of in items], values)
 
     def _require_files(self) -> None:
         """Make sure that CelebA's files are there and have the right checksums.
@@ -199,9 +220,10 @@ class CelebaGlasses(Celeba):
 
     name = "celeba-glasses"
     summary = "CelebA (--data-root): faces without and with glasses"
+    defining = ("Eyeglasses",)
 
     @staticmethod
-    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
         """B: Eyeglasses. A: all others."""
         return ~has["Eyeglasses"], has["Eyeglasses"]
 
@@ -211,9 +233,10 @@ class CelebaMouth(Celeba):
 
     name = "celeba-mouth"
     summary = "CelebA (--data-root): faces with a closed and with an open mouth"
+    defining = ("Mouth_Slightly_Open",)
 
     @staticmethod
-    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
         """B: Mouth_Slightly_Open. A: all others."""
         return ~has["Mouth_Slightly_Open"], has["Mouth_Slightly_Open"]
 
@@ -223,9 +246,10 @@ class CelebaBeard(Celeba):
 
     name = "celeba-beard"
     summary = "CelebA (--data-root): men without and with facial hair"
+    defining = ("Mustache", "Goatee", "No_Beard")
 
     @staticmethod
-    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
         """B: men with a moustache, a goatee or a beard. A: all other men.
 
         Men with a five o'clock shadow are in neither.
@@ -240,9 +264,10 @@ class CelebaSmile(Celeba):
 
     name = "celeba-smile"
     summary = "CelebA (--data-root): faces without and with a smile"
+    defining = ("Smiling",)
 
     @staticmethod
-    def rule(has: Attributes) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    def rule(has: Has) -> tuple[pd.Series[bool], pd.Series[bool]]:
         """B: Smiling. A: all others."""
         return ~has["Smiling"], has["Smiling"]
 

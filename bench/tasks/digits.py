@@ -5,10 +5,10 @@ part, 8x8, grey), enlarged smoothly. B: digits that are drawn with the font of P
 inks; size, slant, thickness and place vary. The ink is the separate content. Nobody knows how a
 handwritten digit would look in print, so the task has no truth.
 
-Of the real images of each digit, one quarter belongs to *probe*, one to *test* and the rest to
-*train*. A *train* part that needs more continues with moved, slanted and scaled copies of its own
-images. *probe* and *test* have no copies, as these would not be independent; so they cannot be
-larger than their quarter.
+Of the real images of each digit, one quarter belongs to *probe* and one to *test*. Of the rest, one
+in eleven belongs to *val* and the others to *train*. A *train* part that needs more continues with
+moved, slanted and scaled copies of its own images. The other parts have no copies, as these would
+not be independent; so they cannot be larger than their share.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.utils.seeds import uniform
 
 from ._digits import DIGIT, Numbers, Pictures, make_even, resize_all, shuffle
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 CANVAS = 128  # smallest side in pixels of the canvas that a digit is drawn on
 INKS = {
     "red": (255, 70, 60),
@@ -64,7 +64,9 @@ def parts() -> dict[str, list[int]]:
         quarter = len(mine) // 4
         found["test"] += mine[:quarter]
         found["probe"] += mine[quarter : 2 * quarter]
-        found["train"] += mine[2 * quarter :]
+        val = (len(mine) - 2 * quarter) // 11
+        found["val"] += mine[2 * quarter : 2 * quarter + val]
+        found["train"] += mine[2 * quarter + val :]
     return {part: shuffle(items, RECIPE_VERSION, "order") for part, items in found.items()}
 
 
@@ -99,12 +101,14 @@ class Digits(Task):
         import torch
 
         found = self.available(sizes)
-        total, done = 2 * sum(found.of(part) for part in PARTS), 0
+        counts = {part: found.of(part) for part in PARTS}
+        counts["val"] = make_even(min(found.val, len(parts()["val"])))
+        total, done = 2 * sum(counts.values()), 0
         domains: dict[str, list[Domain]] = {}
         for part in PARTS:
             domains[part] = []
             for make in (_real, _drawn):
-                pictures, factors = make(part, found.of(part), found.size)
+                pictures, factors = make(part, counts[part], found.size)
                 domains[part].append(Domain(torch.from_numpy(pictures), torch.from_numpy(factors)))
                 done += len(pictures)
                 progress(done, total)

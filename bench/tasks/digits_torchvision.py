@@ -5,7 +5,8 @@ NAME`` downloads them; a run never does. Each file must have the checksum that t
 so the names of the files determine the pixels.
 
 The official test part becomes *test*. Of the official training part, *probe* takes at most a
-quarter and *train* takes the rest. Grey images become three equal channels.
+quarter, *val* takes at most one in eleven of the rest, and *train* takes the others. Grey images
+become three equal channels.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from bench.utils.files.paths import default_data_root
 
 from ._digits import DIGIT, Numbers, Pictures, make_even, resize_all, shuffle
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 PATIENCE = 20.0
 """Seconds without an answer after which a download is given up."""
 FILES = {
@@ -113,7 +114,7 @@ class DigitPair(Task):
         """Return the sizes; the smaller data set limits *probe* and *test*."""
         train, test = (min(COUNTS[of][at] for of in self.sources) for at in (0, 1))
         probe = min(sizes.probe, train // 4)
-        most = max(COUNTS[of][0] for of in self.sources) - probe
+        most = max(COUNTS[of][0] for of in self.sources) - probe - _val(sizes, train - probe)
         return DataSizes(
             sizes.size, min(sizes.train, most), probe, make_even(min(sizes.test, test))
         )
@@ -144,14 +145,18 @@ class DigitPair(Task):
         for source in self.sources:
             with _root_for_loaders(source, self.home) as root:
                 official.append([_read(source, root, train) for train in (True, False)])
-        probe = min(sizes.probe, *(len(train[1]) // 4 for train, _ in official))
+        fewest = min(len(train[1]) for train, _ in official)
+        probe = min(sizes.probe, fewest // 4)
+        val = _val(sizes, fewest - probe)
         test = make_even(min(sizes.test, *(len(test[1]) for _, test in official)))
         taken: dict[str, list[Domain]] = {part: [] for part in PARTS}
         for at, source in enumerate(self.sources):
             train_set, test_set = official[at]
             order = shuffle(range(len(train_set[1])), RECIPE_VERSION, source, "train")
             first = shuffle(range(len(test_set[1])), RECIPE_VERSION, source, "test")[:test]
-            taken["train"].append(_domain(train_set, order[probe:][: sizes.train], sizes.size))
+            rest = order[probe + val :][: sizes.train]
+            taken["train"].append(_domain(train_set, rest, sizes.size))
+            taken["val"].append(_domain(train_set, order[probe:][:val], sizes.size))
             taken["probe"].append(_domain(train_set, order[:probe], sizes.size))
             taken["test"].append(_domain(test_set, first, sizes.size))
             progress(at + 1, len(official))
@@ -203,6 +208,11 @@ def _fetch_file(path: Path, addresses: list[str], md5: str) -> None:
         f"cannot fetch {path.name}: {'; '.join(reasons)}; download it elsewhere and "
         f"put it at {path} (MD5 {md5})"
     )
+
+
+def _val(sizes: DataSizes, rest: int) -> int:
+    """Return the size of *val*, where so many official training images are not in *probe*."""
+    return make_even(min(sizes.val, rest // 11))
 
 
 def _domain(official: tuple[Pictures, Numbers], chosen: list[int], size: int) -> Domain:

@@ -14,12 +14,13 @@ from bench.utils.errors import UserError, unknown
 
 IMAGE_OPTIONS = tuple(field.name for field in fields(Options) if field.name != "cache")
 """The options that determine images: all but the cache."""
-FOLDERS = {
+PATHS = {
     "a": "the folder of images without the separate content",
     "b": "the folder of images with it",
     "data_root": "the folder that holds the data set",
+    "attributes": "the table of attributes of the images",
 }
-"""The options that are folders, and what is in each."""
+"""The options that are paths, and what is there."""
 
 
 def tasks_of(registry: Registry, names: Sequence[str], options: Options) -> dict[str, Task]:
@@ -58,7 +59,7 @@ def task_of(registry: Registry, name: str, options: Options) -> Task:
     kind: type[Task] = plugin.load()
     for option in kind.needs:
         if getattr(options, option) is None:
-            raise UserError(f"--task {plugin.name} needs {flag(option)} DIR: {FOLDERS[option]}")
+            raise UserError(f"--task {plugin.name} needs {flag(option)} DIR: {PATHS[option]}")
     if "split" in kind.takes and options.split not in (None, *kind.splits):
         raise unknown(f"--split of task {plugin.name}", str(options.split), kind.splits)
     left = [option for option in IMAGE_OPTIONS if option not in kind.takes]
@@ -88,7 +89,7 @@ def to_json(options: Options) -> dict[str, Any]:
 def from_json(chosen: Mapping[str, Any], cache: Path | None) -> Options:
     """Return the options of a result of `to_json`."""
     typed: dict[str, Any] = {
-        name: Path(value) if name in FOLDERS else value
+        name: Path(value) if name in PATHS else value
         for name, value in chosen.items()
         if name in IMAGE_OPTIONS
     }

@@ -11,7 +11,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from bench.contracts.task import PARTS, DataSizes, Options, Progress, Streamed, Task
+from bench.contracts.task import PARTS, DataSizes, Factor, Options, Progress, Streamed, Task
+from bench.tasks.files.attributes import Attributes, read_attributes
 from bench.tasks.files.decode import SUFFIXES, path_text
 from bench.tasks.files.file_names import normal
 from bench.tasks.files.index import FolderListing, ImageFile, image_files, inspect_files
@@ -35,7 +36,7 @@ from bench.tasks.files.stream import (
 from bench.utils.errors import UserError
 from bench.utils.hashing import hash_of
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 
 
 class Folder(Task):
@@ -43,7 +44,7 @@ class Folder(Task):
 
     name = "folder"
     summary = "your own images: --a DIR without and --b DIR with the separate content"
-    takes = ("a", "b", "split", "resize", "skip_bad")
+    takes = ("a", "b", "split", "resize", "skip_bad", "attributes")
     needs = ("a", "b")
     splits = ("hash", "folder")
 
@@ -64,6 +65,14 @@ class Folder(Task):
             UserError: a file cannot be used, or there are too few files for a part.
         """
         self._shared(sizes)
+        told = self._attributes
+        factors = {
+            "factors": [vars(factor) for factor in told.factors],
+            "values": [
+                hash_of(sorted([item.digest, list(told.of(item.path))] for item in items))
+                for items in self._unique_items
+            ],
+        }
         return {
             "task": "folder",
             "recipe": RECIPE_VERSION,
@@ -74,18 +83,20 @@ class Folder(Task):
                 for items in self._unique_items
             ],
             "sizes": vars(sizes),
-        }
+        } | (factors if told.factors else {})
 
     def available(self, sizes: DataSizes) -> DataSizes:
         """Return the sizes with the images of the larger domain, where these are fewer."""
         shared = self._shared(sizes)
-        return replace(sizes, **{part: max(map(len, shared[part])) for part in PARTS})
+        counts = {part: max(map(len, shared[part])) for part in PARTS if part != "val"}
+        return replace(sizes, **counts)
 
     def load(self, sizes: DataSizes, progress: Progress) -> Streamed:
         """Decode the images on all cores."""
         policy = Policy(sizes.size, self.resize)
         choose = partial(self._chosen, sizes)
-        return stream_images(choose, policy, progress, self.options.skip_bad, split=self.split)
+        skip_bad = self.options.skip_bad
+        return stream_images(choose, policy, progress, skip_bad, self._attributes, split=self.split)
 
     def facts_now(self, sizes: DataSizes, made: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the facts of this run, such as what else is in the folders."""
@@ -100,7 +111,29 @@ class Folder(Task):
         if kept := [path_text(path) for found in self._found for path in found.kept]:
             more = f" and {len(kept) - MAX_NAMED} more" if len(kept) > MAX_NAMED else ""
             notes.append(f"folders of the system, left out: {', '.join(kept[:MAX_NAMED])}{more}")
+        if self._attributes.factors:
+            notes.append(self._about_factors())
         return facts | {"duplicates": twice, "notes": notes}
+
+    def _about_factors(self) -> str:
+        told = self._attributes
+        names = [f"{f.name} (separate)" if f.separate else f.name for f in told.factors]
+        untold = sum(item.path not in told.values for items in self._unique_items for item in items)
+        left_out = f"; do not vary: {', '.join(told.left_out)}" if told.left_out else ""
+        return f"factors: {', '.join(names)}{left_out}; images without a row: {untold}"
+
+    @cached_property
+    def factors(self) -> tuple[Factor, ...]:  # type: ignore[override]
+        """The attributes of the user's table that vary."""
+        return self._attributes.factors
+
+    @cached_property
+    def _attributes(self) -> Attributes:
+        if self.options.attributes is None:
+            return Attributes()
+        files = [found.paths for found in self._found]
+        used = [{item.path for item in items} for items in self._unique_items]
+        return read_attributes(self.options.attributes, self.folders, files, used)
 
     def _chosen(self, sizes: DataSizes, left_out: Collection[str]) -> Selection:
         shared = self._shared(sizes, left_out)
@@ -185,7 +218,7 @@ class Folder(Task):
         domains = self._items(left_out) if left_out else self._unique_items
         if self.split == "hash":
             return limit_to(by_hash(domains, sizes), sizes, "--split hash")
-        return limit_to(by_sub_folder(domains), sizes, "--split folder")
+        return limit_to(by_sub_folder(domains, sizes), sizes, "--split folder")
 
 
 def _name_part(folder: Path) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.metric import Artefacts, Settings
+from bench.contracts.task import HIDDEN, Domain, Factor, TaskData
 from bench.utils import compat
 from bench.utils.errors import UserError
 from tests.helpers import family, module
@@ -125,3 +127,63 @@ def test_fid_with_weights_of_the_documented_form(tmp_path, data, monkeypatch):
     assert result.value >= 0
     assert result.extractor == f"inception@{digest}"
     assert result.lo is None
+
+
+# --- features of photographs ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def marked():
+    """A task of 16 px: the place of a bar is a shared factor, its colour a separate one of B."""
+    place, colour = Factor("place", ("left", "right")), Factor("colour", ("red", "blue"), True)
+
+    def domain(at, n):
+        random = np.random.default_rng([at, n])
+        images = random.integers(0, 200, (n, 3, 16, 16)).astype(np.uint8)
+        values = random.integers(0, 2, (n, 2))
+        for image, (side, shade) in zip(images, values, strict=True):
+            image[:, 2:14, 3 + 8 * side : 6 + 8 * side] = 255
+            if at:
+                image[2 * shade] = 255
+        values[:, 1] = values[:, 1] if at else HIDDEN
+        return Domain(torch.from_numpy(images), torch.from_numpy(values))
+
+    domains = {part: [domain(0, n), domain(1, n)] for part, n in (("probe", 96), ("test", 64))}
+    return TaskData("marked", "", (place, colour), domains, None)
+
+
+def test_drawn_faces_have_their_features_and_photographs_their_own(marked, data, tmp_path):
+    settings = Settings(cache=tmp_path)
+    assert extractors.extractor_for(data, settings) is extractors.avatars64()
+    found = extractors.extractor_for(marked, settings)
+    assert found.name.startswith("probe64@")
+    assert extractors.extractor_for(marked, settings) is found
+    features = found.features(marked.domains["test"][0].images)
+    assert features.shape == (64, 64)
+    (file,) = tmp_path.glob("probe64-*.safetensors")
+    with pytest.raises(UserError, match=r"--inception .*no such file"):
+        extractors.extractor_for(marked, Settings(inception=tmp_path / "none.pth"))
+
+    judge = module("_judge").judge(found, marked, None)
+    for factor in marked.factors:
+        assert judge.accuracy(factor, marked) > 0.9
+    assert judge.domain_accuracy(marked) > 0.9
+
+    extractors._PROBES.clear()
+    assert extractors.extractor_for(marked, settings).name == found.name  # from the file
+    file.unlink()
+    extractors._PROBES.clear()
+    assert extractors.extractor_for(marked, Settings()).name == found.name  # the same bits
+
+
+def test_other_labels_give_other_features(marked):
+    bare = dataclasses.replace(
+        marked,
+        factors=(),
+        domains={
+            part: [Domain(of.images, of.factors[:, :0]) for of in domains]
+            for part, domains in marked.domains.items()
+        },
+    )
+    names = {extractors.extractor_for(task, Settings()).name for task in (marked, bare)}
+    assert len(names) == 2

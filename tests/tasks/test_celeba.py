@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.contracts.task import PARTS, DataSizes, Options
+from bench.contracts.task import HIDDEN, PARTS, DataSizes, Options
 from bench.tasks.cache import fingerprint, prepare
 from bench.tasks.celeba import CelebaBeard, CelebaGlasses, checksums
 from bench.utils.compat import torchvision
@@ -75,9 +75,11 @@ def test_the_official_parts_are_kept(root):
     lines = (root / "celeba" / "list_eval_partition.txt").read_text().splitlines()
     number = dict(line.split() for line in lines)
     shared = glasses(root)._shared(SIZES)
-    for at, part in enumerate(PARTS):
+    for part, official in {"train": "0", "val": "0", "probe": "1", "test": "2"}.items():
         names = {item.path.rpartition("/")[2] for of in shared[part] for item in of}
-        assert {number[name] for name in names} == {str(at)}
+        assert {number[name] for name in names} == {official}
+    used = [{item.path for of in shared[part] for item in of} for part in ("train", "val")]
+    assert not used[0] & used[1]
 
 
 def test_no_person_is_in_two_parts(root):
@@ -165,3 +167,34 @@ def test_celeba_names_the_files_of_this_run(tmp_path, monkeypatch):
         assert data.facts["train"] == "each image and its mirror image"
     with pytest.raises(UserError, match=rf"{path.name}: no image that can be read"):
         prepare(task(), sizes, tmp_path / "cache")
+
+
+def test_attributes_are_factors(root):
+    """Those that define the domains are separate where they vary in B; constant ones are none."""
+    table = (root / "celeba" / "list_attr_celeba.txt").read_text().splitlines()
+    heads = table[1].split()
+    has = {name: dict(zip(heads, row, strict=True)) for name, *row in map(str.split, table[2:])}
+    task = CelebaBeard(Options(data_root=root))
+    data = prepare(task, SIZES, root / "cache")
+    assert data.factors == task.factors
+    names = {factor.name: factor.separate for factor in data.factors}
+    separate = {"Goatee": True, "Mustache": True, "No_Beard": True}
+    assert names == separate | dict.fromkeys(
+        ("Eyeglasses", "Mouth_Slightly_Open", "Smiling"), False
+    )
+    assert {factor.values for factor in data.factors} == {("no", "yes")}
+    assert data.features == "probe"
+    for domain, (items, of) in enumerate(
+        zip(task._shared(SIZES)["test"], data.domains["test"], strict=True)
+    ):
+        for item, row in zip(items, of.factors.tolist(), strict=True):
+            of_image = has[item.path.rpartition("/")[2]]
+            for factor, value in zip(data.factors, row, strict=True):
+                hidden = factor.separate and domain == 0
+                assert value == (HIDDEN if hidden else int(of_image[factor.name] == "1"))
+    train = data.domains["train"][0].factors
+    assert torch.equal(train[::2], train[1::2])  # an image and its mirror image
+    domains = [[row for row in has.values() if row["Eyeglasses"] == of] for of in ("-1", "1")]
+    varying = {name for name in heads if all(len({row[name] for row in of}) > 1 for of in domains)}
+    assert {f.name for f in glasses(root).factors} == varying
+    assert not any(factor.separate for factor in glasses(root).factors)

@@ -75,15 +75,15 @@ def test_torchvisions_loaders_read_both_domains(name, root):
     task = REGISTRY.find("task", name).load()(Options(data_root=root))
     assert task.missing() == ""
     data = task.load(SIZES, lambda done, of: None)
-    for part, counts in {"train": 12, "probe": 8, "test": 6}.items():
+    for part, counts in {"train": 12, "val": 2, "probe": 8, "test": 6}.items():
         for domain in data.domains[part]:
             assert domain.images.shape == (counts, 3, 16, 16)
             assert domain.images.dtype == torch.uint8
     if name == "usps-mnist":  # 16 px are not resized: the first pixel says which image it is
-        usps = [data.domains[part][0] for part in ("train", "probe")]
+        usps = [data.domains[part][0] for part in ("train", "val", "probe")]
         numbers = torch.cat([domain.images[:, 0, 0, 0] for domain in usps]).long() // 4
         digits = torch.cat([domain.factors[:, 0] for domain in usps])
-        assert len(numbers.unique()) == 20
+        assert len(numbers.unique()) == 22
         assert (numbers % 10 == digits).all()
         assert all((d.images == d.images[:, :1]).all() for d in usps)
     if "svhn" in name:
@@ -150,6 +150,9 @@ def test_real_digits_belong_to_one_part_and_only_training_has_copies():
     assert (train.factors[originals:, 0] == train.factors[:3, 0]).all()
     assert (train.images[originals:] != train.images[:3]).flatten(1).any(1).all()
     assert [len(domain.images) for domain in few.domains["test"]] == [4, 4]
+    assert len(held["val"]) == 80
+    many = task.load(DataSizes(size, 8000, 4, 5000), lambda done, of: None)
+    assert [len(domain.images) for domain in many.domains["val"]] == [80, 80]
 
 
 def test_a_run_fetches_nothing(inside, tmp_path, monkeypatch):

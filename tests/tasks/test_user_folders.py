@@ -84,7 +84,7 @@ def test_what_is_in_both_domains_can_be_left_out_of_both(place):
     shared(place)
     data = prepare(folder_task(place, skip_bad=True), SIZES, place / "cache")
     assert data.facts["skipped"]["count"] == 2
-    assert data.facts["images"]["train"] == [8, 7]
+    assert data.facts["images"]["train"] == [6, 5]
 
 
 WRONG = {
@@ -123,14 +123,17 @@ def test_names_with_blanks_and_letters_of_any_language_work(inside, place):
                   "--methods", "copy-source,ground-truth", "--metrics", "rec_l1_a,cf_skill_in_add",
                   *results)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 + 8 images of A + B to train, 2 + 2 to probe, 2 + 2 to test" in done.stdout
+    assert (
+        "6 + 6 images of A + B to train, 2 + 2 to val, 2 + 2 to probe, 2 + 2 to test" in done.stdout
+    )
     assert "2 test pairs are too few for an interval of a Frechet distance" in done.stdout
     (record,) = (place / "r" / "records").glob("copy-source-*.json")
     assert record.name.isascii()
     said = json.loads(record.read_text())
     assert said["identity"]["task"] == "folder:ohne_Brille_\u00e4lter+\u7709\u955c"
     assert said["environment"]["options"] == {"a": str(a), "b": str(b), "resize": "pad"}
-    assert said["facts"]["task"]["images"] == {"train": [8, 8], "probe": [2, 2], "test": [2, 2]}
+    counts = {"train": [6, 6], "val": [2, 2], "probe": [2, 2], "test": [2, 2]}
+    assert said["facts"]["task"]["images"] == counts
     assert said["facts"]["task"]["resize"] == "pad, lanczos, antialiased"
     assert said["metrics"]["cf_skill_in_add"]["status"] == "not_applicable"
 

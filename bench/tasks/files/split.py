@@ -1,4 +1,4 @@
-"""Splits the images of two domains into train, probe and test."""
+"""Splits the images of two domains into train, val, probe and test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from bench.utils.errors import UserError
 from bench.utils.seeds import derive
 
 SHARES = {"test": 0.15, "probe": 0.15}
-"""The share of a domain's images for each part, limited by the profile; train has the rest."""
+"""The share of a domain's images for each part, limited by the profile; train and val have the
+rest."""
+OF_TRAIN = 11
+"""Of so many images for train, one goes to val. So val has at most a tenth of what train keeps."""
 MIN_IMAGES = 10
 """The least number of usable images of a domain."""
 MIN_IN_PART = 2
@@ -23,7 +26,7 @@ LIKE_A_PART = re.compile(
     r"(tr(ai)?ns?|training|trained|te?sts?|testing|probe?s?|probing|val|valid|validation|eval)"
     r"(set|data|images?)?"
 )
-"""Names of folders, reduced to letters, that are meant as parts: `training`, `val`, `test_set`."""
+"""Names of folders, reduced to letters, that are meant as parts: `training`, `valid`, `testset`."""
 MAX_LISTED = 8
 """The most names of sub-folders in a message."""
 
@@ -63,29 +66,44 @@ def by_hash(domains: Domains, sizes: DataSizes) -> Parts:
         shared["test"].append(items[:test])
         shared["probe"].append(items[test:probe])
         shared["train"].append(items[probe:])
-    return shared
+    return _with_val(shared, sizes)
+
+
+def _with_val(shared: Parts, sizes: DataSizes) -> Parts:
+    """Return parts in which val has images of train: those with the lowest hashes of their digests.
+
+    It has equally many of all domains, and no more than the profile asks for.
+    """
+    fewest = min(map(len, shared["train"]))
+    count = max(MIN_IN_PART, min(sizes.val, fewest // OF_TRAIN) // 2 * 2)
+    ordered = [
+        sorted(items, key=lambda item: derive("val", item.digest)) for items in shared["train"]
+    ]
+    train, val = ([items[at] for items in ordered] for at in (slice(count, None), slice(count)))
+    return shared | {"train": train, "val": val}
 
 
 def by_group(domains: Domains) -> Parts:
     """Split groups by the hash of their names. A group is in the same part in all domains.
 
-    Groups go to the test part until that has its share of each domain, then to the probe part, and
-    then to the train part.
+    Groups go to the test part until that has its share of each domain, then to the probe part, then
+    to the val part, and then to the train part.
     """
     members: dict[str, list[list[Item]]] = defaultdict(lambda: [[] for _ in domains])
     for at, items in enumerate(domains):
         for item in items:
             members[item.group][at].append(item)
     shared: Parts = {part: [[] for _ in domains] for part in PARTS}
+    shares = SHARES | {"val": (1 - sum(SHARES.values())) / OF_TRAIN}
     wanted = {
         part: [max(MIN_IN_PART, share * len(items)) for items in domains]
-        for part, share in SHARES.items()
+        for part, share in shares.items()
     }
     for group in sorted(members, key=lambda name: derive("group", name)):
         part = next(
             (
                 part
-                for part in SHARES
+                for part in shares
                 if any(len(has) < w for has, w in zip(shared[part], wanted[part], strict=True))
             ),
             "train",
@@ -95,24 +113,25 @@ def by_group(domains: Domains) -> Parts:
     return shared
 
 
-def by_name(domains: Domains) -> Parts:
-    """Split groups that have the names of parts."""
-    return {
+def by_name(domains: Domains, sizes: DataSizes) -> Parts:
+    """Split groups that have the names of parts. Without a group val, train gives images to it."""
+    shared = {
         part: [[item for item in items if item.group == part] for items in domains]
         for part in PARTS
     }
+    return shared if any(shared["val"]) else _with_val(shared, sizes)
 
 
-def by_sub_folder(domains: Domains) -> Parts:
-    """Split sub-folders: by their names if these are the three parts, else by hash.
+def by_sub_folder(domains: Domains, sizes: DataSizes) -> Parts:
+    """Split sub-folders: by their names if these are the parts, else by hash. val may be missing.
 
     Raises:
         UserError: a sub-folder has or resembles the name of a part, but they are not exactly the
-            three parts.
+            parts.
     """
     groups = {item.group for items in domains for item in items}
-    if groups == set(PARTS):
-        return by_name(domains)
+    if groups | {"val"} == set(PARTS):
+        return by_name(domains, sizes)
     like_parts = {group for group in groups if _is_like_a_part(group)}
     if not like_parts:
         return by_group(domains)
@@ -120,8 +139,8 @@ def by_sub_folder(domains: Domains) -> Parts:
     more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
     raise UserError(
         f"--split folder: sub-folders {', '.join(map(path_text, names[:MAX_LISTED]))}{more}: "
-        f"expected {', '.join(PARTS)} and no other, or only names that do not resemble these: "
-        "rename them (validation images go to probe)"
+        f"expected {', '.join(PARTS)} and no other (val may be missing), or only names that do "
+        "not resemble these: rename them"
     )
 
 
@@ -132,7 +151,8 @@ def _is_like_a_part(group: str) -> bool:
 def limit_to(shared: Parts, sizes: DataSizes, what: str) -> Parts:
     """Return parts that are cut to the wanted sizes. The items with the lowest hashes stay.
 
-    In probe and test all domains have equally many items, in test an even number.
+    In val, probe and test all domains have equally many items, in val and test an even number. val
+    has at most a tenth of the items of train, but two.
 
     Args:
         shared: the items of each part.
@@ -145,9 +165,12 @@ def limit_to(shared: Parts, sizes: DataSizes, what: str) -> Parts:
     found: Parts = {}
     for part, domains in shared.items():
         limits = [min(sizes.of(part), len(items)) for items in domains]
+        if part == "val":
+            tenth = min(map(len, shared["train"])) // 10
+            limits = [min(limit, max(MIN_IN_PART, tenth)) for limit in limits]
         if part != "train":
             limits = [min(limits)] * len(limits)
-        if part == "test":
+        if part in ("val", "test"):
             limits = [limit // 2 * 2 for limit in limits]
         if min(limits) < MIN_IN_PART:
             have = " and ".join(str(len(items)) for items in domains)

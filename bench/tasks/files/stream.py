@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from bench.contracts.task import PARTS, Options, Progress, Resize, Streamed
+from bench.tasks.files.attributes import Attributes
 from bench.tasks.files.decode import BadImageError, path_text, read_rgb, to_array, to_square
 from bench.tasks.files.index import ImageFile
 from bench.tasks.files.split import Picture
@@ -52,7 +53,12 @@ class Policy:
 
 
 def stream_images(
-    choose: Select, policy: Policy, progress: Progress, skip_bad: bool, **more: Any
+    choose: Select,
+    policy: Policy,
+    progress: Progress,
+    skip_bad: bool,
+    attributes: Attributes,
+    **more: Any,
 ) -> Streamed:
     """Return the pictures of a task as a stream: they are decoded while they are stored.
 
@@ -62,6 +68,7 @@ def stream_images(
         progress: is called with the numbers of pictures that are done and that there are.
         skip_bad: whether to leave out files that cannot be decoded, which are an error otherwise.
             All pictures are then decoded twice: the first time finds these files.
+        attributes: the factors of the pictures.
         more: further facts that hold in every run.
     """
     broken = _find_broken(choose, _undecodable) if skip_bad else {}
@@ -91,7 +98,19 @@ def stream_images(
         "resize": policy.words(),
     }
     domains = {part: [images(len(of)) for of in chunks[part]] for part in PARTS}
-    return Streamed(domains, facts | more)
+    return Streamed(domains, facts | more, _factors(chosen, attributes))
+
+
+def _factors(chosen: Selection, attributes: Attributes) -> dict[str, list[torch.Tensor]]:
+    """Return the factors of the pictures, int64 (n, F) for each domain of each part, or {}."""
+    import torch
+
+    if not attributes.factors:
+        return {}
+    return {
+        part: [torch.tensor([attributes.of(picture.path) for picture in of]) for of in domains]
+        for part, domains in chosen.items()
+    }
 
 
 def facts_of_run(
@@ -123,8 +142,9 @@ def facts_of_run(
         raise refusal(list(broken.values()))
     facts = {key: value for key, value in made.items() if key != BROKEN}
     counts = facts["images"]
-    train, probe, test = (" + ".join(map(str, counts[part])) for part in PARTS)
-    notes = [f"{train} images of A + B to train, {probe} to probe, {test} to test"]
+    train, *others = (" + ".join(map(str, counts[part])) for part in PARTS)
+    to = [f"{count} to {part}" for count, part in zip(others, PARTS[1:], strict=True)]
+    notes = [f"{train} images of A + B to train, {', '.join(to)}"]
     if (pairs := counts["test"][0]) < MIN_FOR_INTERVAL:
         notes.append(
             f"{pairs} test pairs are too few for an interval of a Frechet distance: it needs "

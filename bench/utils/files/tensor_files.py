@@ -28,7 +28,7 @@ from bench.utils.files.atomic import written_whole
 
 Tensors = dict[str, torch.Tensor]
 Pieces = Iterator[torch.Tensor]
-"""A uint8 tensor in pieces of some rows each, which are made while they are written."""
+"""A tensor of uint8 or int64 in pieces of some rows each, which are made while they are written."""
 
 
 class CacheError(UserError):
@@ -37,13 +37,18 @@ class CacheError(UserError):
 
 @dataclass(frozen=True)
 class Streams:
-    """Tensors that need not fit into memory, by name, in the order of writing."""
+    """Tensors that need not fit into memory, by name, in the order of writing.
+
+    Those of int64 come first, so that each begins at a multiple of its item size.
+    """
 
     tensors: Mapping[str, Pieces]
 
 
 About = Callable[[str], Mapping[str, str]]
 """A function from the hash of tensors to the facts that are stored beside them."""
+TYPES = {torch.uint8: "U8", torch.int64: "I64"}
+"""The names that safetensors has for the types of streamed tensors."""
 ROOM = 2**20
 """The bytes reserved for the header of a file that is written in pieces."""
 DAMAGED = (SafetensorError, KeyError, TypeError, ValueError)
@@ -74,11 +79,13 @@ def write_streamed(path: Path, tensors: Mapping[str, Pieces], about: About = lam
         for name in tensors:
             start, count = end, 0
             row: tuple[int, ...] = ()
+            dtype = torch.uint8
             for piece in tensors[name]:
                 file.write(piece.contiguous().flatten().numpy())
                 end, count, row = end + piece.nbytes, count + len(piece), piece.shape[1:]
+                dtype = piece.dtype
             offsets = (start, end)
-            entries[name] = {"dtype": "U8", "shape": (count, *row), "data_offsets": offsets}
+            entries[name] = {"dtype": TYPES[dtype], "shape": (count, *row), "data_offsets": offsets}
         _write_header(file, entries)
         held, _ = load(temporary)
         facts = dict(about(content_hash(held)))

@@ -23,9 +23,10 @@ def in_parts(place, *names, of="ab"):
     return place
 
 
-@pytest.mark.parametrize("names", [("Train", "Probe", "Test"), ("TRAIN", "PROBE", "TEST")])
+@pytest.mark.parametrize("names", [PARTS, map(str.title, PARTS), map(str.upper, PARTS)])
 def test_parts_are_known_whatever_the_case_of_their_letters(names, tmp_path):
     """Case 5."""
+    names = list(names)
     plain = folder_task(in_parts(tmp_path / "plain", *PARTS), split="folder")
     task = folder_task(in_parts(tmp_path / "loud", *names), split="folder")
     for part, name in zip(PARTS, names, strict=True):
@@ -38,7 +39,8 @@ def test_the_case_of_letters_may_differ_between_domains(tmp_path):
     in_parts(tmp_path, "train", "Probe", "TEST", of="a")
     make_folder(tmp_path / "b", 18, 1, sub=lambda at: ("Train", "probe", "Test")[at % 3])
     shared = folder_task(tmp_path, split="folder")._shared(SIZES)
-    assert [[len(of) for of in shared[part]] for part in PARTS] == [[6, 6]] * 3
+    counts = [[len(of) for of in shared[part]] for part in PARTS]
+    assert counts == [[4, 4], [2, 2], [6, 6], [6, 6]]  # val is taken from train
 
 
 NEARLY = [
@@ -58,7 +60,9 @@ NEARLY = [
 @pytest.mark.parametrize("names", NEARLY, ids="-".join)
 def test_what_is_nearly_a_part_is_refused(names, tmp_path):
     """Case 5: it once trained on Probe and tested on VAL."""
-    with pytest.raises(UserError, match=r"--split folder: sub-folders .* expected train, probe"):
+    with pytest.raises(
+        UserError, match=r"--split folder: sub-folders .* expected train, val, probe"
+    ):
         fingerprint(folder_task(in_parts(tmp_path, *names), split="folder"), SIZES)
 
 
@@ -140,20 +144,58 @@ def test_sub_folders_stay_together(tmp_path):
     shared = task._shared(DataSizes(16, 30, 6, 6))
     people = {part: {item.group for of in shared[part] for item in of} for part in PARTS}
     assert sum(len(of_part) for of_part in people.values()) == len(set.union(*people.values()))
-    assert [[len(of) for of in shared[part]] for part in PARTS] == [[30, 30], [6, 6], [6, 6]]
+    assert [[len(of) for of in shared[part]] for part in PARTS] == [
+        [28, 28],
+        [2, 2],
+        [6, 6],
+        [6, 6],
+    ]
     assert fingerprint(task, SIZES) != fingerprint(folder_task(tmp_path), SIZES)
 
 
 def test_sub_folders_named_after_parts_are_the_parts(tmp_path):
     for seed, name in enumerate("ab"):
-        make_folder(tmp_path / name, 18, seed, sub=lambda at: PARTS[at % 3])
+        make_folder(tmp_path / name, 24, seed, sub=lambda at: PARTS[at % 4])
     shared = folder_task(tmp_path, split="folder")._shared(SIZES)
     for part in PARTS:
         assert {item.group for of in shared[part] for item in of} == {part}
+    assert [len(of) for of in shared["val"]] == [2, 2]  # a tenth of train, but two
+    shutil.rmtree(tmp_path / "a" / "val")
+    shutil.rmtree(tmp_path / "b" / "val")
+    without = folder_task(tmp_path, split="folder")._shared(SIZES)
+    assert [[len(of) for of in without[part]] for part in PARTS] == [[4, 4], [2, 2], [6, 6], [6, 6]]
+    for name in ("train", "val"):
+        assert {item.group for of in without[name] for item in of} == {"train"}
     shutil.rmtree(tmp_path / "a" / "probe")
     shutil.rmtree(tmp_path / "b" / "probe")
-    with pytest.raises(UserError, match="sub-folders test, train: expected train, probe, test and"):
+    with pytest.raises(
+        UserError, match="sub-folders test, train: expected train, val, probe, test"
+    ):
         fingerprint(folder_task(tmp_path, split="folder"), SIZES)
     picture(3).save(tmp_path / "a" / "x.png")
     with pytest.raises(UserError, match=r"x.png: in no sub-folder, but --split folder needs one"):
         fingerprint(folder_task(tmp_path, split="folder"), SIZES)
+
+
+@pytest.mark.parametrize("split", ["hash", "folder"])
+def test_val_is_cut_from_train_and_a_tenth_of_it(split, tmp_path):
+    """It has equally many images of both domains, in pairs; probe and test lose none to it."""
+    for seed, name in enumerate("ab"):
+        make_folder(
+            tmp_path / name,
+            120 + 30 * seed,
+            seed,
+            sub=lambda at: ("train", "probe", "test")[at % 3],
+        )
+    task = folder_task(tmp_path, split=split)
+    shared = task._shared(DataSizes(16, 1000, 20, 1000))
+    train, val = shared["train"], shared["val"]
+    assert len(val[0]) == len(val[1]) >= 2
+    assert len(val[0]) % 2 == 0
+    assert 10 * len(val[0]) <= min(map(len, train))
+    digests = [{item.digest for of in shared[part] for item in of} for part in PARTS]
+    assert sum(map(len, digests)) == len(set.union(*digests))
+    few = task._shared(DataSizes(16, 30, 20, 1000))
+    assert [len(of) for of in few["val"]] == [2, 2]
+    assert few["probe"] == shared["probe"]
+    assert few["test"] == shared["test"]
