@@ -24,13 +24,7 @@ from torch import Tensor
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
 from bench.metrics._distances import FEWEST, NEIGHBOURS, Distance, Real, frechet, kid, neighbourhood
-from bench.metrics._extractor import (
-    Extractor,
-    check_inception,
-    extractor_for,
-    inception,
-    plain64,
-)
+from bench.metrics._extractor import Extractor, check_inception, extractor_for, inception, plain64
 from bench.metrics._reference import Reference, reference
 from bench.metrics._statistics import jackknife_interval
 
@@ -308,11 +302,7 @@ def _measure(
 
 
 class PlainDistance(ImageQuality):
-    """Frechet distances in the features of a second extractor, which never saw blur or noise.
-
-    The first extractor was trained to tell blur and noise. So it ranks a blurred truth below every
-    method. The agreement of both ranks shows how much the order depends on that choice.
-    """
+    """Frechet distances by a second extractor: the first was trained to tell blur and noise."""
 
     name = "plain_distance"
     summary = "Frechet distances by a second extractor, trained without blur and noise"
@@ -330,7 +320,6 @@ class PlainDistance(ImageQuality):
             digits=2,
             tolerance=0.05,
             tolerance_is_relative=True,
-            reference="floor",
             needs=("add",),
         ),
         MetricInfo(
@@ -344,7 +333,6 @@ class PlainDistance(ImageQuality):
             digits=2,
             tolerance=0.05,
             tolerance_is_relative=True,
-            reference="floor",
             needs=("remove",),
         ),
     )
