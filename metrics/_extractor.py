@@ -1,10 +1,11 @@
 """Feature extractors for distances and for the judge, in the form that torch-fidelity registers.
 
-`avatars64` ships with the suite. It is a small convolutional network, trained to classify every
-factor of the built-in faces. A network that classifies only the domain would ignore the common
-factors. ``python -m tests.train_extractor`` makes its weights. Inception needs the weights that
+Two ship with the suite: `avatars64` and `plain64`. Each is a small convolutional network, trained
+to classify every factor of the built-in faces. A network that classifies only the domain would
+ignore the common factors. `avatars64` also classifies blur and noise; `plain64` never saw either.
+``python -m tests.train_extractor`` makes their weights. Inception needs the weights that
 torch-fidelity documents. The user gives their path: the suite downloads nothing. `probe64` is for
-images that are not drawn faces: the same small network, trained on the *probe* part of the task.
+images that are not drawn faces: a smaller network, trained on the *probe* part of the task.
 
 The name of an extractor ends in the hash of its weights, because values of different weights cannot
 be compared.
@@ -16,7 +17,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,20 @@ from bench.utils.seeds import derive
 from bench.utils.threads import computing_with
 
 WEIGHTS = Path(__file__).with_name("weights") / "avatars64.safetensors"
+PLAIN_WEIGHTS = WEIGHTS.with_name("plain64.safetensors")
 SIDE = 64
 DIMENSIONS = 64
-LAYER = "features"  # the only layer of our extractors
+"""Features for distances: an interval needs twice as many images."""
+WIDE = 256
+"""Features for the judge, which needs no interval of a Frechet distance."""
+Layers = Sequence[tuple[int, int, int]]
+"""The width, the kernel and the stride of each convolution."""
+AVATAR_LAYERS: Layers = (
+    *((24, 3, 2), (32, 3, 1), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1), (128, 3, 2)),
+)
+PROBE_LAYERS: Layers = ((24, 4, 2), (48, 4, 2), (96, 4, 2), (96, 4, 2))
+"""Fewer layers for `probe64`, because each machine trains it for each task of photographs."""
+LAYER = "features"  # the only layer that torch-fidelity sees
 INCEPTION_SHA256 = "6726825d"
 """First digits of the hash of `weights-inception-2015-12-05-6726825d.pth`."""
 INCEPTION_SIDE = 299
@@ -52,25 +63,33 @@ SHIFT = 4
 
 
 class AvatarNet(nn.Module):
-    """Maps images, (N, 3, 64, 64) in [-1, 1], to (N, 64) features."""
+    """Maps images, (N, 3, 64, 64) in [-1, 1], to (N, 64) and (N, 256) features.
 
-    def __init__(self) -> None:
+    Distances use the first, the judge uses the second, which are rectified. The first are a linear
+    map of the second; on the training images, each has mean 0 and variance 1.
+    """
+
+    def __init__(self, layers: Layers = AVATAR_LAYERS) -> None:
         super().__init__()
-        widths = (3, 24, 48, 96, 96)
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [
-                nn.Conv2d(before, after, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(after),
+        blocks: list[nn.Module] = []
+        before, side = 3, SIDE
+        for width, kernel, stride in layers:
+            blocks += [
+                nn.Conv2d(before, width, kernel, stride, 1, bias=False),
+                nn.BatchNorm2d(width),
                 nn.ReLU(inplace=True),
             ]
-        self.maps = nn.Sequential(*layers)
-        self.embed = nn.Linear(widths[-1] * (SIDE >> (len(widths) - 1)) ** 2, DIMENSIONS)
-        self.scale = nn.BatchNorm1d(DIMENSIONS, affine=False)  # each feature has variance 1
+            before, side = width, side // stride
+        self.maps = nn.Sequential(*blocks)
+        self.widen = nn.Linear(before * side**2, WIDE, bias=False)
+        self.wide_scale = nn.BatchNorm1d(WIDE, affine=False)
+        self.embed = nn.Linear(WIDE, DIMENSIONS, bias=False)
+        self.scale = nn.BatchNorm1d(DIMENSIONS, affine=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, 64) features."""
-        return self.scale(self.embed(self.maps(x).flatten(1)))
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (N, 64) and (N, 256) features."""
+        wide = F.relu(self.wide_scale(self.widen(self.maps(x).flatten(1))))
+        return self.scale(self.embed(wide)), wide
 
 
 def resize(images: Tensor) -> Tensor:
@@ -84,8 +103,9 @@ def resize(images: Tensor) -> Tensor:
 def register(name: str, make: Callable[[], nn.Module], prepare: Callable[[Tensor], Tensor]) -> Any:
     """Register a network with torch-fidelity, unless its name is registered already, and return it.
 
-    `prepare` converts the input, uint8 images or features, to the input of the network. The output
-    is a tuple with the (N, D) features.
+    `prepare` converts the input, uint8 images or features, to the input of the network. The network
+    returns (N, D) features, or a tuple of those for distances and those for the judge. For
+    torch-fidelity, the output is a tuple with the features for distances.
     """
     fidelity = compat.torch_fidelity()
     from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
@@ -97,7 +117,11 @@ def register(name: str, make: Callable[[], nn.Module], prepare: Callable[[Tensor
                 self.net = make().eval()
 
         def forward(self, x: Tensor) -> tuple[Tensor]:
-            return (self.net(prepare(x)),)
+            return (self.both(x)[0],)
+
+        def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            made = self.net(prepare(x))
+            return made if isinstance(made, tuple) else (made, made)
 
         @staticmethod
         def get_provided_features_list() -> tuple[str]:
@@ -122,14 +146,24 @@ class Extractor:
     def __init__(self, name: str, module: Any) -> None:
         self.name = name
         self._module = module
-        self._done: OrderedDict[str, Tensor] = OrderedDict()
+        self._done: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
 
     def features(self, images: Tensor) -> Tensor:
-        """Return (n, D) float32 features of uint8 (n, 3, S, S) images.
+        """Return (n, D) float32 features of uint8 (n, 3, S, S) images, for distances.
 
         The features of the last `REMEMBERED` sets are cached, because several metrics need the same
         images.
         """
+        return self._both(images)[0]
+
+    def judge_features(self, images: Tensor) -> Tensor:
+        """Return the (n, W) float32 features that the judge reads, of the same pass.
+
+        Networks with a single layer of features return those of `features`.
+        """
+        return self._both(images)[1]
+
+    def _both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         content = content_hash({"images": images})
         if content not in self._done:
             self._done[content] = self._pass(images)
@@ -138,26 +172,42 @@ class Extractor:
         return self._done[content]
 
     @torch.inference_mode()
-    def _pass(self, images: Tensor) -> Tensor:
-        return torch.cat([self._module(batch)[0].flatten(1) for batch in images.split(BATCH)])
+    def _pass(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        parts = [self._module.both(batch) for batch in images.split(BATCH)]
+        narrow, wide = (torch.cat([x.flatten(1) for x in xs]) for xs in zip(*parts, strict=True))
+        return narrow, wide
 
 
 @cache
 def avatars64() -> Extractor:
     """Return the extractor that ships with the suite."""
-    digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:8]
-    name = f"avatars64@{digest}"
-    return Extractor(name, register(name, _trained, resize))
+    return extractor_of(WEIGHTS)
 
 
-def _trained() -> AvatarNet:
+@cache
+def plain64() -> Extractor:
+    """Return the second extractor, which never saw blur or noise."""
+    return extractor_of(PLAIN_WEIGHTS)
+
+
+def extractor_of(weights: Path) -> Extractor:
+    """Return the extractor with the weights of a file of `AvatarNet`."""
+    name = f"{weights.stem}@{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
+    return Extractor(name, register(name, partial(_trained, weights), resize))
+
+
+def _trained(weights: Path) -> AvatarNet:
     from safetensors.torch import load_file
 
-    return _with_weights(load_file(WEIGHTS))
+    # the file holds float16, which float32 represents exactly
+    return _with_weights(AvatarNet(), load_file(weights))
 
 
-def _with_weights(weights: Mapping[str, Tensor]) -> AvatarNet:
-    net = AvatarNet()
+def _probe_net(weights: Mapping[str, Tensor]) -> AvatarNet:
+    return _with_weights(AvatarNet(PROBE_LAYERS), weights)
+
+
+def _with_weights(net: AvatarNet, weights: Mapping[str, Tensor]) -> AvatarNet:
     net.load_state_dict(weights)
     return net
 
@@ -200,7 +250,7 @@ def probe64(data: TaskData, folder: Path | None) -> Extractor:
         file = folder and folder / f"probe64-{named}.safetensors"
         weights = keep_if_possible(file, make) if file else make()
         name = f"probe64@{content_hash(weights)[:8]}"
-        _PROBES[key] = Extractor(name, register(name, partial(_with_weights, weights), resize))
+        _PROBES[key] = Extractor(name, register(name, partial(_probe_net, weights), resize))
     return _PROBES[key]
 
 
@@ -216,8 +266,9 @@ def _train_probe(images: Tensor, labels: Tensor, classes: Sequence[int]) -> dict
     """
     with computing_with(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive("probe64"))
-        net, head = AvatarNet(), nn.Linear(DIMENSIONS, sum(classes))
-        parameters = [*net.parameters(), *head.parameters()]
+        net = AvatarNet(PROBE_LAYERS)
+        heads = nn.ModuleList(nn.Linear(size, sum(classes)) for size in (DIMENSIONS, WIDE))
+        parameters = [*net.parameters(), *heads.parameters()]
         optimizer = torch.optim.AdamW(parameters, PROBE_RATE / 10, weight_decay=1e-2)
         steps = min(PROBE_STEPS, PROBE_EPOCHS * -(-len(images) // PROBE_BATCH))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PROBE_RATE, total_steps=steps)
@@ -225,11 +276,14 @@ def _train_probe(images: Tensor, labels: Tensor, classes: Sequence[int]) -> dict
             at = torch.randint(len(images), (PROBE_BATCH,))
             x = F.pad(resize(images[at]), [SHIFT] * 4, mode="replicate")
             down, right = torch.randint(2 * SHIFT + 1, (2,)).tolist()
-            said = head(net(x[..., down : down + SIDE, right : right + SIDE])).split(classes, 1)
+            made = net(x[..., down : down + SIDE, right : right + SIDE])
             loss = torch.stack(
                 [
                     F.cross_entropy(scores, told, ignore_index=HIDDEN)
-                    for scores, told in zip(said, labels[at].T, strict=True)
+                    for head, layer in zip(heads, made, strict=True)
+                    for scores, told in zip(
+                        head(layer).split(classes, 1), labels[at].T, strict=True
+                    )
                     if (told != HIDDEN).any()
                 ]
             ).sum()

@@ -34,7 +34,7 @@ from bench.metrics._extractor import Extractor
 from bench.utils.files.tensor_files import content_hash, keep_if_possible
 from bench.utils.seeds import derive
 
-FORMAT = 2
+FORMAT = 3
 """The version of the cached files. Increase it with every change of their content."""
 
 LEAST_ACCURACY = 0.9
@@ -93,7 +93,7 @@ class Judge:
         return float(torch.stack(right).mean())
 
     def _head(self, name: str, images: Tensor) -> Tensor:
-        features = self.extractor.features(images).double()
+        features = self.extractor.judge_features(images).double()
         scores = features @ self.tensors[f"{name}.weight"].T + self.tensors[f"{name}.bias"]
         return self.tensors[f"{name}.classes"][scores.argmax(1)]
 
@@ -191,7 +191,7 @@ def _fitted(
     torch.set_num_threads(1)
     try:
         with threadpool_limits(1):
-            features = extractor.features(images).double()
+            features = extractor.judge_features(images).double()
             tensors = _fit_head("domain", features, domains)
             for column, factor in zip(factors.T, data.factors, strict=True):
                 told = (column != HIDDEN) | factor.separate

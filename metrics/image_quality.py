@@ -12,6 +12,7 @@ sizes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any, ClassVar
@@ -33,7 +34,7 @@ from bench.metrics._distances import (
     neighbourhood,
     reference,
 )
-from bench.metrics._extractor import Extractor, check_inception, extractor_for, inception
+from bench.metrics._extractor import Extractor, check_inception, extractor_for, inception, plain64
 from bench.metrics._statistics import jackknife_interval
 
 TARGET = {"add": 1, "remove": 0}
@@ -77,13 +78,6 @@ def distance_by_kind(made: Tensor, real: Callable[[int], Real], kinds: Tensor) -
     reach = hi - value
     detail["bias_corrected"] = [corrected, corrected - reach, corrected + reach]
     return Result(value, max(0.0, lo), hi, len(made), detail=detail)
-
-
-def _bounded(found: Distance, n: int, top: float | None, detail: dict[str, Any]) -> Result:
-    lo, hi, _ = jackknife_interval(*found)
-    return Result(
-        found.value, max(0.0, lo), hi if top is None else min(top, hi), n, detail=dict(detail)
-    )
 
 
 class ImageQuality(Metric):
@@ -289,7 +283,7 @@ def _measure(
     near: Callable[[], dict[str, Distance]],
 ) -> Result:
     n = len(made)
-    if measure in ("fd", "fid"):
+    if measure in ("fd", "fd_plain", "fid"):
         result = distance(made, real.tensors)
         return Result(**vars(result) | {"detail": result.detail | real.floor("fd")})
     if measure == "fd_cond":
@@ -304,8 +298,61 @@ def _measure(
         lo, hi, _ = jackknife_interval(*found)
         return Result(found.value, lo, hi, n, detail=real.floor("kid"))
     found = near()[measure]
-    top = None if measure == "density" else 1.0
-    return _bounded(found, n, top, {"neighbours": NEIGHBOURS[measure]})
+    lo, hi, _ = jackknife_interval(*found)
+    top = math.inf if measure == "density" else 1.0
+    return Result(
+        found.value, max(0.0, lo), min(top, hi), n, detail={"neighbours": NEIGHBOURS[measure]}
+    )
+
+
+class PlainDistance(ImageQuality):
+    """Frechet distances by a second extractor: the first was trained to tell blur and noise."""
+
+    name = "plain_distance"
+    summary = "Frechet distances by a second extractor, trained without blur and noise"
+    version = 1
+    position = 61
+    numbers = (
+        MetricInfo(
+            id="fd_plain_add",
+            unit="",
+            better="lower",
+            meaning="Frechet distance of add to real B, by an extractor without blur and noise",
+            label="FD plain add",
+            group="Image quality",
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            needs=("add",),
+        ),
+        MetricInfo(
+            id="fd_plain_remove",
+            unit="",
+            better="lower",
+            meaning="Frechet distance of remove to real A, by an extractor without blur and noise",
+            label="FD plain rem",
+            group="Image quality",
+            scale="log",
+            digits=2,
+            tolerance=0.05,
+            tolerance_is_relative=True,
+            needs=("remove",),
+        ),
+    )
+
+    def compute(
+        self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
+    ) -> dict[str, Result]:
+        """Return the wanted distances, if the images are drawn faces."""
+        if data.features == "avatars":
+            return super().compute(wanted, artefacts, data, settings)
+        reason = "the second extractor was trained on drawn faces only"
+        return {info.id: Result(status="not_applicable", reason=reason) for info in wanted}
+
+    def extractor(self, data: TaskData, settings: Settings) -> Extractor:
+        """Return the second extractor."""
+        return plain64()
 
 
 class InceptionDistance(ImageQuality):

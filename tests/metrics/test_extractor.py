@@ -8,6 +8,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from bench.cell.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
@@ -20,17 +21,48 @@ extractors = module("_extractor")
 SETTINGS = Settings()
 
 
-def test_extractor_is_small_and_named_by_its_weights():
-    assert extractors.WEIGHTS.stat().st_size < 2_000_000
-    assert len(extractors.avatars64().name.split("@")[1]) == 8
+SHIPPED = pytest.mark.parametrize("shipped", [extractors.avatars64, extractors.plain64])
 
 
-def test_features_touch_no_random_state_and_know_no_batch_mates(data):
+@pytest.mark.parametrize("weights", [extractors.WEIGHTS, extractors.PLAIN_WEIGHTS])
+def test_extractor_is_small_and_named_by_its_weights(weights):
+    assert weights.stat().st_size < 2_000_000
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert extractors.extractor_of(weights).name == f"{weights.stem}@{digest[:8]}"
+
+
+@pytest.mark.parametrize("weights", [extractors.WEIGHTS, extractors.PLAIN_WEIGHTS])
+def test_the_network_has_exactly_the_stored_weights(weights):
+    """They are stored in half precision, which float32 holds without rounding."""
+    stored, net = load_file(weights), extractors.AvatarNet()
+    net.load_state_dict(stored)
+    for name, value in net.state_dict().items():
+        assert torch.equal(value.double(), stored[name].double()), name
+
+
+def test_the_two_extractors_differ(data):
+    images = data.domains["test"][0].images[:8]
+    first, second = (shipped() for shipped in (extractors.avatars64, extractors.plain64))
+    assert first.name != second.name
+    assert not torch.allclose(first.features(images), second.features(images), atol=0.1)
+
+
+@SHIPPED
+def test_features_for_distances_are_few_and_those_for_the_judge_many(shipped, data):
+    """An interval of a Frechet distance needs twice as many images as features."""
+    images = data.domains["test"][0].images[:4]
+    assert shipped().features(images).shape == (4, 64)
+    assert shipped().judge_features(images).shape == (4, 256)
+
+
+@SHIPPED
+def test_features_touch_no_random_state_and_know_no_batch_mates(shipped, data):
     images = data.domains["test"][0].images[:40]
     state = torch.get_rng_state()
-    whole = extractors.avatars64().features(images)
-    assert torch.equal(state, torch.get_rng_state())
-    assert torch.allclose(extractors.avatars64().features(images[7:9]), whole[7:9], atol=1e-5)
+    for layer in (shipped().features, shipped().judge_features):
+        whole = layer(images)
+        assert torch.equal(state, torch.get_rng_state())
+        assert torch.allclose(layer(images[7:9]), whole[7:9], atol=1e-4)
 
 
 @pytest.mark.parametrize(("n", "m"), [(32, 299), (64, 299), (128, 299), (300, 299), (7, 7)])

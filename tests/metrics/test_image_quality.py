@@ -84,33 +84,47 @@ def test_distance_by_kind_sees_what_the_whole_hides():
     assert len(by_kind.detail["kinds"]) == 2
 
 
-def test_distances_rise_with_blur_noise_and_wrong_content(data):
-    """The shipped features see what people see: each step further from the truth costs more."""
-    v2, family_ = compat.torchvision_transforms(), family("image_quality")
-    real = data.domains["test"][1].images
+def degraded(real):
+    """Return series of images that move away from real ones, by blur and by noise."""
+    v2 = compat.torchvision_transforms()
     generator = torch.Generator().manual_seed(0)
 
     def noisy(deviation):
         noise = deviation * torch.randn(real.shape, generator=generator)
         return (real + noise).round().clamp(0, 255).to(torch.uint8)
 
-    series = {
+    return {
         "blur": [real, *(v2.functional.gaussian_blur(real, 7, s) for s in (0.6, 1.0, 2.0))],
         "noise": [real, noisy(8), noisy(25), noisy(60)],
-        "content": [
-            data.truth.add,
-            (data.truth.add // 2) + (data.domains["test"][0].images // 2),
-            data.domains["test"][0].images,
-        ],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [("image_quality", "fd_add"), ("image_quality", "kid_add"), ("plain_distance", "fd_plain_add")],
+)
+def test_distances_rise_with_blur_noise_and_wrong_content(name, of, data):
+    """The shipped features see what people see: each step further from the truth costs more."""
+    a, b = data.test_pairs
+    series = degraded(b) | {"content": [data.truth.add, (data.truth.add // 2) + (a // 2), a]}
     for kind, steps in series.items():
-        for name in ("fd_add", "kid_add"):
-            found = [
-                family_.score([name], Artefacts({"add": images}), data, SETTINGS)[name].value
-                for images in steps
-            ]
-            assert found == sorted(found), (kind, name, found)
+        found = [
+            family(name).score([of], Artefacts({"add": images}), data, SETTINGS)[of].value
+            for images in steps
+        ]
+        assert found == sorted(found), (kind, found)
         assert found[-1] > 1.5 * found[0], (kind, found)
+
+
+def test_the_second_extractor_is_for_drawn_faces_only(data):
+    photographs = dataclasses.replace(data, features="probe")
+    results = family("plain_distance").score(
+        ["fd_plain_add", "fd_plain_remove"], UNTRAINED["ground-truth"](data), photographs, SETTINGS
+    )
+    assert {r.status for r in results.values()} == {"not_applicable"}
+    assert {r.reason for r in results.values()} == {
+        "the second extractor was trained on drawn faces only"
+    }
 
 
 def test_anchors_bracket_the_distances(data):
@@ -126,6 +140,14 @@ def test_anchors_bracket_the_distances(data):
         assert truth[fd].value < 2 * truth[fd].detail["floor"]
         assert truth[fd].extractor.startswith("avatars64@")
         assert truth[f"kid_{what}"].value < copied[f"kid_{what}"].value
+        plain = f"fd_plain_{what}"
+        truth, copied = (
+            family("plain_distance").score([plain], UNTRAINED[name](data), data, SETTINGS)[plain]
+            for name in ("ground-truth", "copy-source")
+        )
+        assert truth.value < copied.value / 1.5
+        assert truth.value < 2 * truth.detail["floor"]
+        assert truth.extractor.startswith("plain64@")
     guide = made["copy-guide"]
     assert guide["fd_cond_add"].value < made["copy-source"]["fd_cond_add"].value
     assert guide["fd_cond_remove"].status == "not_applicable"
