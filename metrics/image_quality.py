@@ -44,8 +44,7 @@ TARGET = {"add": 1, "remove": 0}
 def distance(made: Tensor, real: Real) -> Result:
     """Return the Frechet distance of float32 (n, D) features with its jackknife interval.
 
-    It needs at least two items. The interval needs at least 2 D items on each side, because the
-    jackknife fails with a singular covariance.
+    It needs two items. The interval needs 2 D on each side: else the covariance is singular.
     """
     return distance_by_kind(made, lambda _: real, torch.zeros(len(made)))
 
@@ -54,17 +53,16 @@ def distance_by_kind(made: Tensor, real: Callable[[int], Real], kinds: Tensor) -
     """Return the Frechet distance within each kind of content, averaged over kinds.
 
     made: generated features, (n, D). kinds: the kind of content of each, (n,). real: returns the
-    real side of a kind. A method that adds the same glasses for every guide can have a low overall
-    distance, but not a low distance here. The jackknife leaves out a group in all kinds at once,
-    because kinds may share a real side.
+    real side of a kind. A method that adds the same glasses for every guide has no low distance
+    here. The jackknife leaves out a group in all kinds at once: kinds may share a real side.
     """
     parts = [(made[kinds == kind], real(int(kind))) for kind in kinds.unique()]
-    dimensions = made.shape[1]
     fewest = min(min(len(part), len(side["features"])) for part, side in parts)
     if fewest < 2:
-        reason = f"{fewest} image: a covariance needs 2"
-        return Result(status="unavailable", reason=reason, n=len(made))
-    enough = fewest >= 2 * dimensions
+        return Result(
+            status="unavailable", reason=f"{fewest} image: a covariance needs 2", n=len(made)
+        )
+    enough = fewest >= 2 * (dimensions := made.shape[1])
     found = [frechet(side, part, jackknife=enough) for part, side in parts]
     detail: dict[str, Any] = {"dimensions": dimensions, "fewest": fewest}
     if len(parts) > 1:
@@ -73,8 +71,7 @@ def distance_by_kind(made: Tensor, real: Callable[[int], Real], kinds: Tensor) -
     if not enough:
         detail["warning"] = f"n below 2 x {dimensions} dimensions: biased, without an interval"
         return Result(value, n=len(made), detail=detail)
-    left_out = np.mean([distance.left_out for distance in found], axis=0)
-    lo, hi, corrected = jackknife_interval(value, left_out)
+    lo, hi, corrected = jackknife_interval(value, np.mean([d.left_out for d in found], axis=0))
     reach = hi - value
     detail["bias_corrected"] = [corrected, corrected - reach, corrected + reach]
     return Result(value, max(0.0, lo), hi, len(made), detail=detail)
@@ -262,8 +259,7 @@ class ImageQuality(Metric):
         extractor = self.extractor(data, settings)
         results = {}
         for what, domain in TARGET.items():
-            asked = [info.id for info in wanted if info.id.endswith(f"_{what}")]
-            if not asked:
+            if not (asked := [info.id for info in wanted if info.id.endswith(f"_{what}")]):
                 continue
             made = extractor.features(artefacts.tensors[what])
             real = reference(extractor, data, domain, len(made), settings.cache)
