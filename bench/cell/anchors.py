@@ -6,7 +6,7 @@ An anchor has no codes and no decoder, so metrics that need codes or a decoder d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -194,9 +194,14 @@ class Place:
         fill: "mean" for the mean image of A; "nearest" for the *train* image of A that is nearest
         outside the place (squared error).
         """
-        mask = self.mask(area)
-        filling = self.mean if fill == "mean" else self.train[_nearest(b, self.train, ~mask)]
-        return torch.where(mask, filling, b)
+        filling = self.mean if fill == "mean" else self.nearest(b, (area,))[area]
+        return torch.where(self.mask(area), filling, b)
+
+    def nearest(self, b: Tensor, areas: Sequence[float]) -> dict[float, Tensor]:
+        """Return for each area the *train* image of A nearest to each image outside the place."""
+        areas = sorted(areas, reverse=True)
+        indices = _nearest(b, self.train, [~self.mask(area) for area in areas])
+        return {area: self.train[index] for area, index in zip(areas, indices, strict=True)}
 
 
 def _best_on_val(place: Place, val: TaskData) -> tuple[float, float, str]:
@@ -215,13 +220,17 @@ def _best_on_val(place: Place, val: TaskData) -> tuple[float, float, str]:
         images = {"add": place.add(a, b, area), "other": place.add(a, of_neighbours(b), area)}
         return score(ADD_SCORE, images)
 
+    nearest = place.nearest(b, AREAS)
+
     def of_removing(chosen: tuple[float, str]) -> float:
-        return score(REMOVE_SCORE, {"remove": place.remove(b, *chosen)})
+        area, fill = chosen
+        filling = place.mean if fill == "mean" else nearest[area]
+        return score(REMOVE_SCORE, {"remove": torch.where(place.mask(area), filling, b)})
 
     return max(AREAS, key=of_adding), *max(product(AREAS, ("mean", "nearest")), key=of_removing)
 
 
-SCORES, ADD_SCORE, REMOVE_SCORE = "counterfactual", "cf_skill_in_add", "cf_skill_in_remove"
+SCORES, ADD_SCORE, REMOVE_SCORE = "scores", "add_score", "remove_score"
 """The family of metrics that chooses on *val*, and its two numbers."""
 
 
@@ -250,15 +259,26 @@ def _as_image(mean: Tensor) -> Tensor:
     return mean.round().to(torch.uint8)
 
 
-def _nearest(images: Tensor, among: Tensor, where: Tensor) -> Tensor:
-    """Return for each image the index of the nearest one of `among`, int64 (n,).
+def _nearest(images: Tensor, among: Tensor, regions: Sequence[Tensor]) -> list[Tensor]:
+    """Return for each region the index of the nearest one of `among` to each image, int64 (n,).
 
-    The distance is the squared error over the pixels `where`, bool (S, S). In float64 it is exact,
-    so the index is the same on every machine; of equal ones, the first counts.
+    The distance is the squared error over the pixels of a region, bool (S, S). Each region holds
+    the one before it, so only the new pixels are compared. In float64 the distance is exact, so the
+    index is the same on every machine. Of equally near ones, the first counts.
     """
-    x = images[:, :, where].flatten(1).to(torch.float64)
-    found = []
-    for chunk in among.split(_CHUNK):
-        y = chunk[:, :, where].flatten(1).to(torch.float64)
-        found.append((y.square().sum(1) - 2 * (x @ y.T)).numpy())
-    return torch.from_numpy(np.concatenate(found, 1).argmin(1))
+    pairs = zip(regions, [torch.zeros_like(regions[0]), *regions], strict=False)
+    new = [region & ~before for region, before in pairs]
+    ours = [images[:, :, where].flatten(1).to(torch.float64) for where in new]
+    least = np.full((len(regions), len(images)), np.inf)
+    index = np.zeros(least.shape, dtype=np.int64)
+    for start in range(0, len(among), _CHUNK):
+        chunk = among[start : start + _CHUNK]
+        distance = torch.zeros((len(images), len(chunk)), dtype=torch.float64)
+        for at, (where, x) in enumerate(zip(new, ours, strict=True)):
+            y = chunk[:, :, where].flatten(1).to(torch.float64)
+            distance += y.square().sum(1) - 2 * (x @ y.T)  # without the square of x: it is constant
+            first = distance.numpy().argmin(1)
+            value = distance.numpy()[np.arange(len(images)), first]
+            better = value < least[at]
+            least[at][better], index[at][better] = value[better], start + first[better]
+    return list(torch.from_numpy(index))

@@ -97,6 +97,16 @@ def test_paste_fills_from_the_image_that_is_nearest_outside_the_place(made):
     assert torch.equal(filled, train[wanted])
 
 
+def test_the_nearest_image_of_several_areas_is_that_of_each_area_alone(made, monkeypatch):
+    monkeypatch.setattr("bench.cell.anchors._CHUNK", 7)
+    place, b = Place.of(made), made.test_pairs[1]
+    found = place.nearest(b, AREAS)
+    for area in AREAS:
+        outside = ~place.mask(area)
+        x, y = (of[:, :, outside].flatten(1).double() for of in (b, place.train))
+        assert torch.equal(found[area], place.train[torch.cdist(x, y).argmin(1)])
+
+
 def test_paste_says_what_it_chose_on_val_and_uses_it_on_test(made):
     artefacts = paste(made)
     assert artefacts.measured["note"].endswith("(chosen by the scores on val)")
