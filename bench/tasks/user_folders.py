@@ -69,7 +69,7 @@ class Folder(Task):
         factors = {
             "factors": [vars(factor) for factor in told.factors],
             "values": [
-                hash_of(sorted([item.digest, list(told.of(item.path))] for item in items))
+                hash_of(sorted([item.digest, told.of(item.path).tolist()] for item in items))
                 for items in self._unique_items
             ],
         }

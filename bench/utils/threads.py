@@ -15,16 +15,23 @@ def available_cores() -> int:
     return psutil.cpu_count() or 1
 
 
+_depth = 0
+"""The number of blocks of `computing_with` that this process is in."""
+
+
 @contextmanager
 def computing_with(count: int) -> Iterator[None]:
     """Limit torch and all other libraries to `count` threads in a block, and flush denormals.
 
     Training, the check that a method fits a task, and the golden numbers all use it, because the
-    number of threads changes the last bits of a result.
+    number of threads changes the last bits of a result. Blocks may be nested; denormals are flushed
+    until the outermost ends.
     """
     import torch
     from threadpoolctl import threadpool_limits
 
+    global _depth  # torch does not tell whether it flushes
+    _depth += 1
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     torch.set_flush_denormal(True)
@@ -33,4 +40,5 @@ def computing_with(count: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
-        torch.set_flush_denormal(False)
+        _depth -= 1
+        torch.set_flush_denormal(_depth > 0)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from bench.contracts.task import DataSizes, Domain, Factor, Streamed, Task, TaskData
+from bench.contracts.task import PARTS, DataSizes, Domain, Factor, Streamed, Task, TaskData
 from bench.tasks.cache import prepare
 from bench.utils.errors import UserError
 
@@ -32,7 +32,7 @@ class _Given(Task):
             images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
             return Domain(images, torch.zeros(4, 1, dtype=torch.int64))
 
-        domains = {part: [domain(), domain()] for part in ("train", "probe", "test")}
+        domains = {part: [domain(), domain()] for part in PARTS}
         return self.change(TaskData(self.name, "", self.factors, domains, None))
 
 
@@ -41,6 +41,15 @@ def _images(change, part="train"):
         a, b = data.domains[part]
         changed = dataclasses.replace(b, images=change(b.images))
         return dataclasses.replace(data, domains={**data.domains, part: [a, changed]})
+
+    return of
+
+
+def _unpaired(part):
+    def of(data):
+        a, b = data.domains[part]
+        fewer = Domain(b.images[:2], b.factors[:2])
+        return dataclasses.replace(data, domains={**data.domains, part: [a, fewer]})
 
     return of
 
@@ -64,13 +73,8 @@ WRONG_TASKS = {
     ),
     "for domain B of train no image": _images(lambda x: x[:0]),
     "for domain B of train a list, expected uint8": _images(lambda x: x.tolist()),
-    "4 and 2 test images of A and B, expected equally many": lambda data: dataclasses.replace(
-        data,
-        domains={**data.domains,
-                 "test": [data.domains["test"][0],
-                          Domain(data.domains["test"][1].images[:2],
-                                 data.domains["test"][1].factors[:2])]},
-    ),
+    "4 and 2 test images of A and B, expected equally many": _unpaired("test"),
+    "4 and 2 val images of A and B, expected equally many": _unpaired("val"),
     r"for domain A of probe factors of shape \(4, 2\)": _factors(
         torch.zeros(4, 2, dtype=torch.int64)
     ),
@@ -81,7 +85,7 @@ WRONG_TASKS = {
         data, domains={part: of[:1] for part, of in data.domains.items()}
     ),
     "no part 'test'": lambda data: dataclasses.replace(
-        data, domains={part: data.domains[part] for part in ("train", "probe")}
+        data, domains={part: data.domains[part] for part in ("train", "val", "probe")}
     ),
     "the label 'digit', expected the name of a factor": lambda data: dataclasses.replace(
         data, label="digit"
@@ -101,11 +105,34 @@ def test_a_task_that_streams_is_checked_as_it_streams(tmp_path):
         good, bad = (torch.zeros(4, 3, 8, 8, dtype=dtype) for dtype in (torch.uint8, torch.int16))
         pieces = {part: [iter([good]), iter([bad if part == "probe" else good])]
                   for part in data.domains}  # fmt: skip
-        return Streamed(pieces)
+        return Streamed(pieces, factors=_zeros(4))
 
     with pytest.raises(UserError, match="task given: load gave int16 images"):
         prepare(_Given(streamed), SIZES, tmp_path)
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (lambda: _zeros(3), r"shape \(3, 1\), expected int64 \(4, 1\)"),
+        (dict, r"shape nothing \(None\), expected int64 \(4, 1\)"),
+    ],
+)
+def test_factors_of_a_stream_are_those_of_its_images(values, said, tmp_path):
+    def streamed(data):
+        pieces = {part: [iter([domain.images]) for domain in of]
+                  for part, of in data.domains.items()}  # fmt: skip
+        return Streamed(pieces, factors=values())
+
+    with pytest.raises(UserError, match=f"task given: load gave factors of {said}"):
+        prepare(_Given(streamed), SIZES, tmp_path)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def _zeros(count):
+    """Factors of so many images for each domain of each part."""
+    return {part: [torch.zeros(count, 1, dtype=torch.int64)] * 2 for part in PARTS}
 
 
 def test_a_task_as_it_should_be_is_taken(tmp_path):

@@ -103,6 +103,7 @@ def test_fid_with_weights_of_the_documented_form(tmp_path, data, monkeypatch):
 @pytest.fixture(scope="module")
 def marked():
     """A task of 16 px: the place of a bar is a shared factor, its colour a separate one of B."""
+    sizes = {"train": 2, "val": 2, "probe": 96, "test": 64}
     place, colour = Factor("place", ("left", "right")), Factor("colour", ("red", "blue"), True)
 
     def domain(at, n):
@@ -116,7 +117,7 @@ def marked():
         values[:, 1] = values[:, 1] if at else HIDDEN
         return Domain(torch.from_numpy(images), torch.from_numpy(values))
 
-    domains = {part: [domain(0, n), domain(1, n)] for part, n in (("probe", 96), ("test", 64))}
+    domains = {part: [domain(0, n), domain(1, n)] for part, n in sizes.items()}
     return TaskData("marked", "", (place, colour), domains, None)
 
 
@@ -155,3 +156,23 @@ def test_other_labels_give_other_features(marked):
     )
     names = {extractors.extractor_for(task, Settings()).name for task in (marked, bare)}
     assert len(names) == 2
+
+
+def test_numbers_of_photographs_name_their_extractor(marked, tmp_path):
+    """The judge reads the factors by it, so that anchors get what they are worth."""
+    settings = Settings(cache=tmp_path)
+    found = extractors.extractor_for(marked, settings).name
+    source, guide = (
+        family("transfer").score(
+            ["tr_specific_acc", "tr_common_acc"], ANCHORS[name](marked), marked, settings
+        )
+        for name in ("copy-source", "copy-guide")
+    )
+    assert source["tr_common_acc"].value > 0.9 > 0.1 > guide["tr_common_acc"].value
+    assert guide["tr_specific_acc"].value > 0.9
+    assert {result.extractor for result in (source | guide).values()} == {found}
+    assert guide["tr_specific_acc"].detail["judge"].keys() == {"colour"}
+    quality = family("image_quality").score(
+        ["fd_add"], ANCHORS["copy-source"](marked), marked, settings
+    )
+    assert quality["fd_add"].extractor == found

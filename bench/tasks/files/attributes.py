@@ -28,7 +28,10 @@ NO_YES = ("no", "yes")
 """The values of an attribute in CelebA's format, where -1 is no and 1 is yes."""
 MAX_NAMED = 5
 Values = NDArray[np.int64]
-"""For each image and each factor, an index into the values of the factor, or `HIDDEN`: (n, F)."""
+"""For each image and each factor, an index into the values of the factor, or `HIDDEN`.
+
+(n, F) for n images, (F,) for one.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,12 @@ class Attributes:
     """
 
     factors: tuple[Factor, ...] = ()
-    values: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    values: Mapping[str, Values] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
-    def of(self, path: str) -> Sequence[int]:
-        """Return the value of each factor of an image: `HIDDEN` if the table does not name it."""
-        return self.values.get(path, (HIDDEN,) * len(self.factors))
+    def of(self, path: str) -> Values:
+        """Return the value of each factor of an image, (F,): all `HIDDEN` if it is in no row."""
+        return self.values.get(path, np.full(len(self.factors), HIDDEN))
 
 
 def choose_factors(
@@ -66,12 +69,12 @@ def choose_factors(
         for at, factor in enumerate(candidates)
     ]
     factors = tuple(f for f, kept in zip(candidates, varies, strict=True) if kept)
-    found: dict[str, Sequence[int]] = {}
+    found: dict[str, Values] = {}
     for domain, (of_domain, table) in enumerate(zip(paths, values, strict=True)):
         kept = table[:, varies].copy()
         if domain == 0:
             kept[:, [factor.separate for factor in factors]] = HIDDEN
-        found |= zip(of_domain, kept.tolist(), strict=True)
+        found |= zip(of_domain, kept, strict=True)
     left_out = tuple(f.name for f, kept in zip(candidates, varies, strict=True) if not kept)
     return Attributes(factors, found, left_out)
 
@@ -96,10 +99,10 @@ def read_attributes(
     for name, row in rows:
         found = by_name.get(normal(name.removeprefix("./")), set())
         if len(found) > 1:
-            first, second = sorted(found)[:2]
-            raise _bad(table, f"'{name}' may be {path_text(first)} or {path_text(second)}: write "
-                       f"it as {path_text(Path(first).parent.name)}/{path_text(Path(first).name)} "
-                       "or with its whole path")  # fmt: skip
+            first, second = map(path_text, sorted(found)[:2])
+            raise _bad(table, f"'{name}' may be {first} or {second}: write it with the name of its "
+                       f"folder in front, as in {path_text(folders[0].name)}/{name}, or with its "
+                       "whole path")  # fmt: skip
         for path in found:
             if path in texts:
                 raise _bad(table, f"'{name}' is there twice: give each image one row")

@@ -108,7 +108,10 @@ def _factors(chosen: Selection, attributes: Attributes) -> dict[str, list[torch.
     if not attributes.factors:
         return {}
     return {
-        part: [torch.tensor([attributes.of(picture.path) for picture in of]) for of in domains]
+        part: [
+            torch.from_numpy(np.stack([attributes.of(picture.path) for picture in of]))
+            for of in domains
+        ]
         for part, domains in chosen.items()
     }
 
