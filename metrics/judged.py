@@ -204,6 +204,7 @@ def _companion(judged: Judge, images: Mapping[str, Tensor], data: TaskData) -> R
     detail = {
         "share": float(made.mean()),
         "share_of_truth": float(true.mean()),
+        "judge": {factor.name: counted.accuracy[factor.name]},
         "judge_accuracy": counted.accuracy[factor.name],
     }
     lo, hi = mean_interval(made - true, "tr_companion")
