@@ -39,8 +39,6 @@ class Adaptation(Metric):
             meaning="accuracy in B of a classifier of the label that was fitted on z1 of A",
             label="label A to B",
             group="What is in which code",
-            main=True,
-            ranked=True,
             needs=("z1_probe_a", "z1_test_b"),
         ),
         MetricInfo(

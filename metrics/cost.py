@@ -82,6 +82,7 @@ class Cost(Metric):
             meaning="results of add in a CPU second (GPU: a second), batches of 32, median",
             label="infer img/s",
             group="Cost",
+            main=True,
             scale="log",
             digits=0,
             kind="clocked",

@@ -96,7 +96,6 @@ class Counterfactual(Metric):
             label="skill add",
             group="Transfer",
             main=True,
-            ranked=True,
             tolerance=0.02,
             exact={
                 "ground-truth": (1.0, "the truth makes the whole change when it adds"),
@@ -186,6 +185,7 @@ class Counterfactual(Metric):
             meaning="add: mean distance to the own reconstruction where nothing should change",
             label="own harm add",
             group="Transfer",
+            main=True,
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
@@ -200,7 +200,6 @@ class Counterfactual(Metric):
             label="rank add",
             group="Transfer",
             main=True,
-            ranked=True,
             exact={
                 "ground-truth": (1.0, "the truth follows its guide"),
                 "copy-source": (0.5, "copying the source ignores its guide"),

@@ -79,7 +79,6 @@ class Reconstruction(Metric):
             label="L1 A",
             group="Reconstruction",
             main=True,
-            ranked=True,
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,

@@ -134,7 +134,7 @@ class Scores(Metric):
             better="higher",
             meaning="mean of the add and the remove score; 1 = truth, 0 = any trick",
             label="transfer",
-            group="Transfer",
+            group="Scores",
             main=True,
             orders=1,
             tolerance=0.01,
@@ -151,7 +151,8 @@ class Scores(Metric):
             better="higher",
             meaning="harmonic mean of A (change made right), K (source kept), F (guide followed)",
             label="add score",
-            group="Transfer",
+            group="Scores",
+            follows_guide=True,
             main=True,
             exact={
                 "ground-truth": (1.0, "the truth has an add score of 1"),
@@ -167,7 +168,7 @@ class Scores(Metric):
             better="higher",
             meaning="harmonic mean of R (change made right), K' (image kept), I (own image)",
             label="remove score",
-            group="Transfer",
+            group="Scores",
             main=True,
             exact={
                 "ground-truth": (1.0, "the truth has a remove score of 1"),

@@ -41,7 +41,6 @@ class JudgedParts(Metric):
             meaning="share of the guide's content (kind, colour) that add shows",
             label="add separate",
             group="Transfer",
-            main=True,
             needs=("add",),
         ),
         MetricInfo(
@@ -51,7 +50,6 @@ class JudgedParts(Metric):
             meaning="share of the source's face that add keeps, where the guide's is another",
             label="add common",
             group="Transfer",
-            main=True,
             needs=("add",),
         ),
         MetricInfo(

@@ -37,7 +37,8 @@ TABLE = re.compile(r"<!--board (\S+) (\S+): (.*?) -->\n.*?<!--/board-->", re.DOT
 def committed() -> Mapping[tuple[str, str], Board]:
     """Return the boards of the committed records, by profile and task."""
     records, _ = Store(ROOT / "results").records()
-    return {(board.profile, board.task): board for board in boards(records)}
+    found = reversed(boards(records))  # the newest protocol is the first board
+    return {(board.profile, board.task): board for board in found}
 
 
 def filled(text: str) -> str:

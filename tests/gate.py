@@ -22,7 +22,7 @@ from unittest import mock
 
 from bench.cell.run import run
 from bench.cell.training import build, flops_of_step
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import ANCHORS, WITHOUT_SEED, configured_as
 from bench.contracts.cell import Cell
 from bench.contracts.registry import Plugin, Registry
 from bench.contracts.task import Spec, kinds_of_content
@@ -149,7 +149,7 @@ def _outcome(
     missing = set(plan.versions) - set(entries)
     failed = [f"{m}: {e['reason']}" for m, e in entries.items() if e["status"] == "failed"]
     scored = sum(entry["status"] == "ok" for entry in entries.values())
-    has_none = job.cell.method == "ground-truth" and data.truth is None
+    has_none = job.cell.method in ("ground-truth", "shuffled-truth") and data.truth is None
     if missing or failed or (scored == 0) != has_none:
         return "; ".join([*failed, *missing]) or "no number at all", False
     return f"{scored} of {len(entries)} numbers apply", True
@@ -157,9 +157,9 @@ def _outcome(
 
 def _of_two_steps(cell: Cell, plan: Plan) -> Cell:
     """Return a cell with the budget of two training steps."""
-    if cell.method in ANCHORS:
+    if cell.method in WITHOUT_SEED:
         return cell
-    kind: Any = plan.registry.find("method", cell.method).load()
+    kind: Any = plan.registry.find("method", configured_as(cell.method)).load()
     task = plan.tasks[cell.task]
     spec = Spec(cell.sizes.size, domains=task.domains, kinds=kinds_of_content(task.factors))
     with computing_with(1):

@@ -12,6 +12,7 @@ import torch
 
 from bench.cell.training import build
 from bench.contracts.method import Batch
+from bench.contracts.protocol import PROTOCOL
 from bench.contracts.registry import Registry
 from bench.contracts.task import DataSizes, Options, Spec
 from bench.plan.profiles import choose_profile, configure
@@ -64,6 +65,7 @@ def board_record(label="m", seed=0, method=None, status="ok", **values):
     identity = {
         "method": method or label, "task": "faces", "profile": "small", "seed": seed,
         "config": {"width": 8}, "numbers": {"size": 32}, "precision": "fp32", "device": "cpu",
+        "protocol": PROTOCOL,
     }  # fmt: skip
     entries = {
         metric: {

@@ -1,12 +1,11 @@
-"""From records to boards, one for each task and profile.
+"""From records to boards, one for each profile, task and version of the protocol.
 
-A missing value is shown with its reason, and never averaged. Values of different extractors are
-never in one column.
+One number orders a board (see `bench.board.order`). A missing value is shown with its reason, and
+never averaged. Values of different extractors are never in one column.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,33 +13,49 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.board.columns import TRAINING_FACTS, base_id, infos_of, ranked_metrics
+from bench.board.columns import TRAINING_FACTS, base_id, infos_of
 from bench.board.frame import frame
+from bench.board.order import Order, order_rows
 from bench.board.row_labels import row_labels
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import ANCHORS, CEILINGS
 from bench.contracts.metric import MetricInfo
+from bench.contracts.protocol import Place, place_of
 from bench.contracts.record import Record
 from bench.records.environment import machine_of
 
 
 @dataclass(frozen=True)
 class Board:
-    """The table of one (profile, task): the methods by mean rank, then the anchors.
+    """The table of one (profile, task, protocol).
 
-    infos: the facts of each metric. machines: for each kind of machine (see
+    infos: the facts of each metric. rows: the rows of the tidy frame. ordering: the order of the
+    methods. methods: their labels, in this order, then those that are not ranked. unranked: why
+    they are not, if a number orders the board. anchors: the labels of the floors and ceilings,
+    which are never ranked. ceilings: those among them that a method is not expected to reach.
+    unguided: the methods that ignore the guide. machines: for each kind of machine (see
     `bench.records.environment.machine_of`), the trained methods whose times were measured there.
     """
 
     profile: str
     task: str
+    protocol: int
     infos: Mapping[str, MetricInfo]
     rows: pd.DataFrame
-    order: list[str]
-    ranks: dict[str, float]
+    ordering: Order
+    methods: list[str]
+    unranked: dict[str, str]
+    anchors: list[str]
+    ceilings: set[str]
+    unguided: set[str]
     facts: dict[str, dict[str, float]]
     meanings: dict[str, str]
     notes: dict[str, str]
     machines: dict[str, list[str]]
+
+    @property
+    def order(self) -> list[str]:
+        """The labels of all rows: the methods, then the anchors."""
+        return self.methods + self.anchors
 
     def cell(self, method: str, metric: str) -> Mapping[str, Any] | None:
         """Return the entry of a method and a metric, or None."""
@@ -53,6 +68,11 @@ class Board:
         found = list(dict.fromkeys(applying["metric"]))
         return [name for metric in wanted for name in found if base_id(name) == metric]
 
+    def values(self, metric: str) -> dict[str, float]:
+        """Return the value of a metric for each row that has one."""
+        found = self.rows[(self.rows["metric"] == metric) & self.rows["value"].notna()]
+        return dict(zip(found["method"], map(float, found["value"]), strict=True))
+
     def better(self, metric: str) -> str:
         """Return the direction of a metric."""
         found = self.rows[(self.rows["metric"] == metric) & (self.rows["better"] != "")]
@@ -64,7 +84,7 @@ def boards(
     table: pd.DataFrame | None = None,
     known: Mapping[str, MetricInfo] | None = None,
 ) -> list[Board]:
-    """Return a board for each (profile, task) of the records.
+    """Return a board for each (profile, task, protocol) of the records, newest protocol first.
 
     Args:
         records: The records.
@@ -73,35 +93,70 @@ def boards(
     """
     table = frame(records, known) if table is None else table
     infos = infos_of(records, known)
-    labels = row_labels(records)
-    made = []
-    for profile, task in dict.fromkeys(
-        (r["identity"]["profile"], r["identity"]["task"]) for r in records
-    ):
-        rows = _apart(table[(table["profile"] == profile) & (table["task"] == task)])
-        here = [
-            (record, label)
-            for record, label in zip(records, labels, strict=True)
-            if (record["identity"]["profile"], record["identity"]["task"]) == (profile, task)
-        ]
-        anchors = {label for record, label in here if record["identity"]["method"] in ANCHORS}
-        with_more_labels = {
-            label
-            for record, label in here
-            if record["facts"].get("supervision") not in (None, "domain")
-        }
-        ranks = mean_ranks(rows[~rows["method"].isin(anchors | with_more_labels)], infos)
-        methods = sorted(
-            {label for _, label in here} - anchors, key=lambda m: (ranks.get(m, math.inf), m)
-        )
-        order = methods + [name for name in ANCHORS if name in anchors]
-        order += sorted(anchors - set(order))
-        notes = {label: str(record["facts"].get("note") or "") for record, label in here}
-        facts, machines = _facts(here), _machines(here)
-        made.append(
-            Board(profile, task, infos, rows, order, ranks, facts, _meanings(here), notes, machines)
-        )
-    return made
+    by_place: dict[Place, list[tuple[Record, str]]] = {}
+    for record, label in zip(records, row_labels(records), strict=True):
+        by_place.setdefault(place_of(record["identity"]), []).append((record, label))
+    found = sorted(by_place.items(), key=lambda of: -of[0][2])
+    return [_board(place, here, table, infos) for place, here in found]
+
+
+def _board(
+    place: Place,
+    here: Sequence[tuple[Record, str]],
+    table: pd.DataFrame,
+    infos: Mapping[str, MetricInfo],
+) -> Board:
+    """Return the board of labelled records."""
+    profile, task, protocol = place
+    of_place = (table["profile"] == profile) & (table["task"] == task)
+    rows = _apart(table[of_place & (table["protocol"] == protocol)])
+    by_label = {label: record["identity"]["method"] for record, label in here}
+    anchors = [label for label, method in by_label.items() if method in ANCHORS]
+    told_more = {
+        label
+        for record, label in here
+        if record["facts"].get("supervision") not in (None, "domain")
+    }
+    labels = by_label.keys() - set(anchors)
+    ordering = order_rows(rows, infos, labels - told_more)
+    failed = {label: record["reason"] for record, label in here if record["status"] != "ok"}
+    others = sorted(labels - ordering.ranks.keys())
+    unranked = {
+        label: TOLD_MORE
+        if label in told_more
+        else _why_without(rows, label, ordering.metric, failed.get(label, ""))
+        for label in others
+        if ordering.metric
+    }
+    in_order = list(ANCHORS)
+    return Board(
+        profile,
+        task,
+        protocol,
+        infos,
+        rows,
+        ordering,
+        methods=[*ordering.ranks, *others],
+        unranked=unranked,
+        anchors=sorted(anchors, key=lambda label: (in_order.index(by_label[label]), label)),
+        ceilings={label for label in anchors if by_label[label] in CEILINGS},
+        unguided={label for record, label in here if record["facts"].get("guided") is False},
+        facts=_facts(here),
+        meanings=_meanings(here),
+        notes={label: str(record["facts"].get("note") or "") for record, label in here},
+        machines=_machines(here),
+    )
+
+
+TOLD_MORE = "it was trained with more labels than the domain"
+"""Why a method with other supervision is not ranked."""
+
+
+def _why_without(rows: pd.DataFrame, label: str, metric: str, failed: str) -> str:
+    """Return why a row has no value of the number that orders the board."""
+    entry = rows[(rows["method"] == label) & (rows["metric"] == metric)]
+    said = failed or (str(entry["reason"].iloc[0]) if len(entry) else "it was not computed")
+    return f"it has no `{metric}`: {said}"
 
 
 def _apart(rows: pd.DataFrame) -> pd.DataFrame:
@@ -111,28 +166,6 @@ def _apart(rows: pd.DataFrame) -> pd.DataFrame:
     mixed = rows["metric"].isin(several[several > 1].index) & named
     names = rows["metric"].where(~mixed, rows["metric"] + " [" + rows["extractor"] + "]")
     return rows.assign(metric=names)
-
-
-def ranked_by(rows: pd.DataFrame, infos: Mapping[str, MetricInfo]) -> list[str]:
-    """Return the ranked metrics with a value and a direction. Tasks without truth have fewer."""
-    valued = set(rows.loc[rows["value"].notna() & (rows["better"] != ""), "metric"])
-    return [metric for metric in ranked_metrics(infos) if metric in valued]
-
-
-def mean_ranks(rows: pd.DataFrame, infos: Mapping[str, MetricInfo]) -> dict[str, float]:
-    """Return the mean rank of each method that has all of `ranked_by`. Ties get the mean rank."""
-    ranked = ranked_by(rows, infos)
-    wide = rows[rows["metric"].isin(ranked)].pivot(index="method", columns="metric", values="value")
-    wide = wide.astype(float).dropna()
-    if wide.empty or not ranked:
-        return {}
-    for metric in wide.columns:
-        better = rows.loc[(rows["metric"] == metric) & (rows["better"] != ""), "better"].iloc[0]
-        if (chance := infos[str(metric)].chance) is not None:
-            floor, ceiling = (chance, None) if better == "lower" else (None, chance)
-            wide[metric] = wide[metric].clip(floor, ceiling)
-        wide[metric] = wide[metric].rank(ascending=better == "lower", method="average")
-    return {str(method): float(rank) for method, rank in wide.mean(axis=1).items()}
 
 
 def _facts(here: Iterable[tuple[Record, str]]) -> dict[str, dict[str, float]]:

@@ -30,9 +30,10 @@ def main_metrics(infos: Mapping[str, MetricInfo]) -> list[str]:
     return [name for name, info in infos.items() if info.main]
 
 
-def ranked_metrics(infos: Mapping[str, MetricInfo]) -> list[str]:
-    """Return the metrics whose mean rank orders the rows."""
-    return [name for name, info in infos.items() if info.ranked]
+def ordering_metrics(infos: Mapping[str, MetricInfo]) -> list[str]:
+    """Return the metrics that can order a board, the preferred one first."""
+    chosen = [name for name, info in infos.items() if info.orders]
+    return sorted(chosen, key=lambda name: infos[name].orders)
 
 
 def further_groups(infos: Mapping[str, MetricInfo]) -> dict[str, list[str]]:

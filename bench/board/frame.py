@@ -14,11 +14,13 @@ from scipy.special import stdtrit  # importing scipy.stats takes a second
 from bench.board.columns import infos_of
 from bench.board.row_labels import row_labels
 from bench.contracts.metric import MetricInfo
+from bench.contracts.protocol import protocol_of
 from bench.contracts.record import MetricEntry, Record
 
 COLUMNS = (
     "profile",
     "task",
+    "protocol",
     "method",
     "metric",
     "extractor",
@@ -36,23 +38,26 @@ COLUMNS = (
 
 
 def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = None) -> pd.DataFrame:
-    """Return one row per (profile, task, method, metric, extractor), over all seeds.
+    """Return one row per (profile, task, protocol, method, metric, extractor), over all seeds.
 
     known: The facts of known metrics, or None for the built-in metrics.
     """
     labels, infos = row_labels(records), infos_of(records, known)
-    newest: dict[str, int] = {}
-    for record in records:
+    protocols = [protocol_of(record["identity"]) for record in records]
+    newest: dict[tuple[int, str], int] = {}
+    for protocol, record in zip(protocols, records, strict=True):
         for metric, entry in record["metrics"].items():
-            newest[metric] = max(newest.get(metric, 0), entry["version"])
+            known_so_far = newest.get((protocol, metric), 0)
+            newest[protocol, metric] = max(known_so_far, entry["version"])
     entries = [
         {
             "profile": record["identity"]["profile"],
             "task": record["identity"]["task"],
+            "protocol": protocols[at],
             "method": labels[at],
             "metric": metric,
             "seed": record["identity"]["seed"],
-            **_current(entry, newest[metric]),
+            **_current(entry, newest[protocols[at], metric]),
         }
         for at, record in enumerate(records)
         for metric, entry in record["metrics"].items()
@@ -60,13 +65,12 @@ def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = No
     if not entries:
         return pd.DataFrame(columns=list(COLUMNS))
     table = pd.DataFrame(entries)
-    table["extractor"] = table.groupby(["profile", "task", "method", "metric"])[
-        "extractor"
-    ].transform(_one_name)
-    keys = ["profile", "task", "method", "metric", "extractor"]
+    of_row = ["profile", "task", "protocol", "method", "metric"]
+    table["extractor"] = table.groupby(of_row)["extractor"].transform(_one_name)
+    keys = [*of_row, "extractor"]
     with np.errstate(over="ignore", invalid="ignore"):  # overflows are shown as such
         rows = [
-            dict(zip(keys, key, strict=True)) | _over_seeds(infos[str(key[3])], group)
+            dict(zip(keys, key, strict=True)) | _over_seeds(infos[str(key[4])], group)
             for key, group in table.groupby(keys, sort=False)
         ]
     return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
@@ -116,6 +120,8 @@ def _over_seeds(info: MetricInfo, group: pd.DataFrame) -> dict[str, Any]:
     if len(good) < len(group):
         bad = group[group["status"] != "ok"].iloc[0]
         row["status"], row["reason"] = bad["status"], bad["reason"]
+        if bad["status"] == "unavailable":  # it may say why, as the accuracy of the judge
+            row["detail"] = _as_text(bad["detail"])
         if len(good):
             row["status"] = "incomplete"
             row["reason"] = f"{len(good)}/{len(group)} seeds; seed {bad['seed']}: {bad['reason']}"
@@ -123,8 +129,7 @@ def _over_seeds(info: MetricInfo, group: pd.DataFrame) -> dict[str, Any]:
     values = good["value"].to_numpy(dtype=float)
     relative = info.scale == "log" and bool((values > 0).all())
     row["value"] = float(np.exp(np.log(values).mean()) if relative else values.mean())
-    detail = over_seeds(list(good["detail"]))
-    row["detail"] = json.dumps(detail, sort_keys=True) if detail else ""
+    row["detail"] = _as_text(over_seeds(list(good["detail"])))
     if len(values) == 1:
         row["value"] = float(values[0])
         row["lo"], row["hi"] = (
@@ -134,6 +139,10 @@ def _over_seeds(info: MetricInfo, group: pd.DataFrame) -> dict[str, Any]:
         return row
     row["lo"], row["hi"] = seed_interval(values, relative)
     return row
+
+
+def _as_text(detail: Any) -> str:
+    return json.dumps(detail, sort_keys=True) if detail else ""
 
 
 def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:

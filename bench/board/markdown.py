@@ -1,24 +1,25 @@
-"""The text form of boards: the text of a table cell, and the leaderboard as Markdown."""
+"""The text form of boards: the leaderboard as Markdown, and the tidy frame as CSV."""
 
 from __future__ import annotations
 
-import json
 import math
-import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
-from bench.board.board import Board, ranked_by
+from bench.board.board import Board
 from bench.board.columns import (
     ARROWS,
     TRAINING_FACTS,
-    base_id,
     further_groups,
     main_metrics,
     of_group,
+    ordering_metrics,
 )
+from bench.board.evidence import parts_of_scores, sentences
+from bench.board.headline import headline
+from bench.board.values import detail_of, is_number, number, text
 from bench.utils.output.escape import (
     csv_text,
     markdown_code,
@@ -27,35 +28,8 @@ from bench.utils.output.escape import (
     markdown_table,
 )
 
-NUMBERS = ("value", "lo", "hi", "n_seeds", "n_items")
+NUMBERS = ("protocol", "value", "lo", "hi", "n_seeds", "n_items")
 """The columns of the tidy frame that hold numbers."""
-
-
-def number(value: float, digits: int | None) -> str:
-    """Return a value with `digits` decimals. With None, use a unit prefix, as in 1.5M."""
-    if not math.isfinite(value):
-        return "-"
-    if digits is None:
-        for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-            if abs(value) >= limit:
-                return f"{value / limit:.3g}{unit}"
-        return f"{value:.0f}"
-    return f"{value:.{digits}f}"
-
-
-def text(board: Board, method: str, metric: str, interval: bool = True) -> str:
-    """Return the text of a table cell: the value and interval, or why there is no value."""
-    row = board.cell(method, metric)
-    if row is None:
-        return "not run"
-    if row["status"] != "ok":
-        return {"not_applicable": "n/a"}.get(str(row["status"]), str(row["status"]))
-    info = board.infos[base_id(metric)]
-    digits = None if info.kind == "counted" else info.digits
-    shown = number(row["value"], digits)
-    if interval and math.isfinite(row["lo"]):
-        shown += f" [{number(row['lo'], digits)}, {number(row['hi'], digits)}]"
-    return shown
 
 
 def csv(table: pd.DataFrame) -> str:
@@ -69,13 +43,20 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
     """Return the leaderboard as Markdown."""
     parts = ["# Leaderboard", *(f"> {markdown_prose(note)}" for note in notes)]
     for board in made:
-        title = f"## {markdown_name(board.task)}, profile {markdown_code(board.profile)}"
-        parts.append(title)
+        parts += [
+            f"## {markdown_name(board.task)}, profile {markdown_code(board.profile)}, "
+            f"protocol {board.protocol}",
+            headline(board, markdown_code),
+        ]
         main = board.columns(main_metrics(board.infos))
-        parts.append(_table(board, main, ranked=True))
+        if board.methods:
+            parts.append(_main_table(board, main))
+        if board.anchors:
+            parts += ["Floors and ceilings:", _table(board, main, board.anchors)]
+        parts += _below(board)
         for group, ids in further_groups(board.infos).items():
             if columns := board.columns(ids):
-                parts += [f"### {group}", _table(board, columns)]
+                parts += [f"### {group}", _table(board, columns, board.order)]
                 if of_factors := _factor_table(board, group):
                     parts += ["Of each factor, 0 = a guess, 1 = always right:", of_factors]
         if costs := _cost_table(board):
@@ -103,16 +84,44 @@ def _head(board: Board, metric: str) -> str:
     return f"{markdown_name(metric)} ({ARROWS.get(board.better(metric), '')})"
 
 
-def _table(board: Board, metrics: Sequence[str], ranked: bool = False) -> str:
-    rows = []
-    for method in board.order:
-        row = [markdown_name(method)]
-        if ranked:
-            rank = board.ranks.get(method)
-            row += [f"{rank:.1f}" if rank is not None else "-", str(_seeds(board, method))]
-        rows.append(row + [text(board, method, metric) for metric in metrics])
-    heads = ["method", *(("mean rank", "seeds") if ranked else ())]
-    return markdown_table([*heads, *(_head(board, metric) for metric in metrics)], rows)
+def _table(board: Board, metrics: Sequence[str], methods: Sequence[str]) -> str:
+    rows = [
+        [markdown_name(method), *(text(board, method, metric) for metric in metrics)]
+        for method in methods
+    ]
+    return markdown_table(["method", *(_head(board, metric) for metric in metrics)], rows)
+
+
+def _main_table(board: Board, metrics: Sequence[str]) -> str:
+    """Return the main table of the methods, with the place of each."""
+    rows = [
+        [
+            markdown_name(method),
+            str(board.ordering.ranks.get(method, "-")),
+            str(_seeds(board, method)),
+            *(text(board, method, metric) for metric in metrics),
+        ]
+        for method in board.methods
+    ]
+    heads = ["method", "rank", "seeds", *(_head(board, metric) for metric in metrics)]
+    return markdown_table(heads, rows)
+
+
+def _below(board: Board) -> list[str]:
+    """Return what stands below the main table: what is not ranked, and how firm the order is."""
+    found = []
+    if board.unranked:
+        lines = [
+            f"- {markdown_name(method)}: {markdown_prose(reason)}"
+            for method, reason in board.unranked.items()
+        ]
+        found.append("Not ranked:\n\n" + "\n".join(lines))
+    columns, rows = parts_of_scores(board)
+    if rows:
+        heads = ["method", *(markdown_name(f"{metric}: {part}") for metric, part in columns)]
+        cells = [list(map(markdown_name, row)) for row in rows]
+        found += ["### Parts of the scores", markdown_table(heads, cells)]
+    return found + sentences(board, markdown_code)
 
 
 def _factor_table(board: Board, group: str) -> str:
@@ -123,8 +132,8 @@ def _factor_table(board: Board, group: str) -> str:
         for code in ("z1", "z2"):
             cells = {}
             for info in (info for info in infos if info.code == code):
-                for factor, facts in _details(board.cell(method, info.id)).items():
-                    if isinstance(facts, dict) and _is_number(facts.get("value")):
+                for factor, facts in detail_of(board.cell(method, info.id)).items():
+                    if isinstance(facts, dict) and is_number(facts.get("value")):
                         cells[factor] = f"{facts['value']:.2f}"
             if cells:
                 found.append((method, code, cells))
@@ -137,16 +146,10 @@ def _factor_table(board: Board, group: str) -> str:
     return markdown_table(heads, rows) if rows else ""
 
 
-def _details(cell: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the details of an entry."""
-    found = json.loads(cell["detail"] or "{}") if cell else {}
-    return found if isinstance(found, dict) else {}
-
-
 def _detail(board: Board, metric: str, key: str) -> Any:
     """Return a detail that is equal for all methods, from the first that has it, or None."""
     of_metric = board.rows[board.rows["metric"] == metric]
-    found = (_details({"detail": text}).get(key) for text in of_metric["detail"])
+    found = (detail_of({"detail": text}).get(key) for text in of_metric["detail"])
     return next((value for value in found if value is not None), None)
 
 
@@ -198,22 +201,21 @@ def _references(board: Board) -> list[str]:
     said = []
     for info in board.infos.values():
         found = _detail(board, info.id, info.reference) if info.reference else None
-        if isinstance(found, list) and len(found) == 2 and all(map(_is_number, found)):
+        if isinstance(found, list) and len(found) == 2 and all(map(is_number, found)):
             lo, hi = (number(end, info.digits) for end in found)
             said.append(f"Guessing has a `{info.id}` of {lo} to {hi} (95 %).")
-        elif _is_number(found):
+        elif is_number(found):
             said.append(f"Real images have a `{info.id}` of {number(found, info.digits)}.")
     return said
 
 
 def _legend(board: Board) -> str:
     extractors = sorted({name for name in board.rows["extractor"] if name})
-    ranked = ", ".join(ranked_by(board.rows, board.infos))
+    numbers = " or else ".join(markdown_code(name) for name in ordering_metrics(board.infos))
     lines = [
         "Brackets: 95 % interval, over the test items for one seed, over seeds for more. "
-        f"Rows are ordered by the mean rank over {ranked} (ties "
-        "averaged); anchors, incomplete rows and methods with more labels than the domain are "
-        "not ranked. "
+        f"Rows are ordered by one number ({numbers}). Floors and ceilings, rows without the number "
+        "and methods with more labels than the domain are not ranked. "
         "Values hold for equal n and one extractor"
         + (f" ({', '.join(map(markdown_name, extractors))})." if extractors else "."),
         *_references(board),
@@ -224,10 +226,3 @@ def _legend(board: Board) -> str:
         ),
     ]
     return "\n".join(lines)
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    """Return whether a value of a detail is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= sys.float_info.max

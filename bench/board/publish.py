@@ -9,9 +9,13 @@ from rich.console import Console
 
 from bench.board.board import Board, boards
 from bench.board.columns import ARROWS, base_id, main_metrics
+from bench.board.evidence import parts_of_scores, sentences
 from bench.board.frame import frame
-from bench.board.markdown import csv, markdown, text
+from bench.board.headline import headline
+from bench.board.markdown import csv, markdown
+from bench.board.values import text
 from bench.contracts.metric import MetricInfo
+from bench.contracts.protocol import Place
 from bench.records.store import Store
 from bench.utils.errors import UserError
 from bench.utils.files.sealed import write_atomically
@@ -23,7 +27,7 @@ READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 def write_leaderboard(
     console: Console,
     store: Store,
-    only: Collection[tuple[str, str]] | None = None,
+    only: Collection[Place] | None = None,
     must_write: bool = True,
     known: Mapping[str, MetricInfo] | None = None,
 ) -> bool:
@@ -32,7 +36,7 @@ def write_leaderboard(
     Args:
         console: Where to print.
         store: The results folder.
-        only: The (profile, task) pairs to print. All pairs are written.
+        only: The boards to print. All boards are written.
         must_write: Whether a read-only folder is an error. If not, a line says so.
         known: The facts of known metrics, or None for the built-in metrics.
 
@@ -50,7 +54,7 @@ def write_leaderboard(
     if not made:
         return False
     for board in made:
-        if only is None or (board.profile, board.task) in only:
+        if only is None or (board.profile, board.task, board.protocol) in only:
             _print_board(console, board)
     notes = [str(record) for record in damaged]
     try:
@@ -71,18 +75,39 @@ def write_leaderboard(
 def _print_board(console: Console, board: Board) -> None:
     metrics = board.columns(main_metrics(board.infos))
     heads = ["method", *(_head(board, metric) for metric in metrics)]
-    rows = [
-        (method, *(text(board, method, metric, interval=False) for metric in metrics))
-        for method in board.order
-    ]
-    print_table(console, heads, rows, title=f"{board.task}, profile {board.profile}")
+    title = f"{board.task}, profile {board.profile}, protocol {board.protocol}"
+    say(console, headline(board, _quoted))
+    for methods, what in ((board.methods, title), (board.anchors, f"{title}: floors and ceilings")):
+        rows = [
+            [method, *(text(board, method, metric, interval=False) for metric in metrics)]
+            for method in methods
+        ]
+        if rows:
+            print_table(console, heads, rows, title=what)
+    for method, reason in board.unranked.items():
+        say(console, f"{method} is not ranked: {reason}")
+    columns, rows = parts_of_scores(board)
+    if rows:
+        heads = ["method", *(f"{_label(board, metric)}\n{part}" for metric, part in columns)]
+        print_table(console, heads, rows, title="parts of the scores")
+    for line in sentences(board, _quoted):
+        say(console, line)
     for method, note in board.notes.items():
         if note:
             say(console, f"{method}: {note}")
+
+
+def _quoted(name: str) -> str:
+    return f"`{name}`"
 
 
 def _head(board: Board, column: str) -> str:
     """Return the label of a metric, its direction, and its extractor if there are several."""
     name = base_id(column)
     extractor = column.removeprefix(name)
-    return f"{board.infos[name].label}{extractor}\n({ARROWS.get(board.better(column), '')})"
+    return f"{_label(board, name)}{extractor}\n({ARROWS.get(board.better(column), '')})"
+
+
+def _label(board: Board, metric: str) -> str:
+    """Return the label of a metric with a word on each line, so that many columns fit."""
+    return board.infos[base_id(metric)].label.replace(" ", "\n")

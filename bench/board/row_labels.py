@@ -8,6 +8,7 @@ from typing import Any
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import is_imported
 from bench.contracts.labels import quoted
+from bench.contracts.protocol import Place, place_of
 from bench.contracts.record import Record
 from bench.utils.hashing import hash_of
 
@@ -32,10 +33,9 @@ def row_labels(records: Sequence[Record]) -> list[str]:
     source. If a condition of the images or the machine differs anywhere on a board, every label
     shows it. An anchor names only what distinguishes it from other rows of the same anchor.
     """
-    boards: dict[tuple[str, str], list[int]] = {}
+    boards: dict[Place, list[int]] = {}
     for at, record in enumerate(records):
-        place = (record["identity"]["profile"], record["identity"]["task"])
-        boards.setdefault(place, []).append(at)
+        boards.setdefault(place_of(record["identity"]), []).append(at)
     labels = [""] * len(records)
     for board in boards.values():
         found = _of_board([records[at] for at in board])

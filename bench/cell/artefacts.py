@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.cell.anchors import NO_MODEL, without_truth
 from bench.cell.measure import clock_of, repeat
 from bench.cell.parameter_use import parameters_behind
 from bench.cell.training import Training, autocast, in_batches
@@ -65,25 +67,15 @@ def results_of(
         OutputError: a function of the method breaks its contract.
     """
     method.eval()
-
-    def batches(call: Callable[..., T], *inputs: Tensor) -> Iterator[tuple[T, Tensor]]:
-        """Yield the output of a function for each batch, and the batch of the first input."""
-        for part in in_batches(len(inputs[0]), size):
-            batch = [to_float(images[part].to(device)) for images in inputs]
-            with autocast(device.type, precision):
-                yield call(*batch), batch[0]
-
-    def images(function: str, call: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-        made = batches(call, *inputs)
-        return torch.cat([to_uint8(checked_images(function, *of_batch)) for of_batch in made])
-
+    passes = _Passes(device, precision, size)
+    images = passes.images
     a, b = data.test_pairs
     tensors = {
         "add": images("add", method.add, a, b),
         "other": images("add", method.add, a, of_neighbours(b)),
         "remove": images("remove", method.remove, b),
-        "rec_a": images("reconstruct", lambda x: method.reconstruct(x, 0), a),
-        "rec_b": images("reconstruct", lambda x: method.reconstruct(x, 1), b),
+        "rec_a": passes.reconstructed(method, a, 0),
+        "rec_b": passes.reconstructed(method, b, 1),
     }
     tensors["cycle_a"] = images("remove", method.remove, tensors["add"])
     tensors["cycle_b"] = images("add", method.add, tensors["remove"], b)
@@ -97,7 +89,7 @@ def results_of(
     separate: dict[str, Tensor] = {}
     absent: dict[str, str] = {}
     for of, (pictures, domain) in encoded.items():
-        made = batches(lambda x, domain=domain: method.encode(x, domain), pictures)
+        made = passes.batches(lambda x, domain=domain: method.encode(x, domain), pictures)
         codes = [checked_codes(*of_batch) for of_batch in made]
         common[of] = torch.cat([code.common for code in codes])
         parts = [code.separate for code in codes if code.separate is not None]
@@ -111,6 +103,58 @@ def results_of(
     tensors |= {f"z1_{of}": code for of, code in common.items()}
     tensors |= {f"z2_{of}": code for of, code in separate.items()}
     return tensors, absent
+
+
+@torch.inference_mode()
+def decoded_truth(method: Method, data: TaskData, cell: Cell) -> Artefacts:
+    """Return the true results passed through `reconstruct` of a trained method.
+
+    They are the best that a method with this decoder could do. Results of add are reconstructed as
+    images of B, those of remove as images of A. The true cycles are the sources themselves.
+    """
+    method.eval()
+    passes = _Passes(torch.device(cell.device), cell.precision, cell.numbers["eval_batch"])
+    a, b = data.test_pairs
+    again = {"rec_a": passes.reconstructed(method, a, 0)}
+    again["rec_b"] = passes.reconstructed(method, b, 1)
+    absent = dict(NO_MODEL)
+    if data.truth is None:
+        absent |= without_truth(data).absent
+        absent = {name: reason for name, reason in absent.items() if name not in again}
+    else:
+        again |= {
+            "add": passes.reconstructed(method, data.truth.add, 1),
+            "other": passes.reconstructed(method, data.truth.other, 1),
+            "remove": passes.reconstructed(method, data.truth.remove, 0),
+            "cycle_a": again["rec_a"].clone(),  # a file cannot hold one tensor twice
+            "cycle_b": again["rec_b"].clone(),
+        }
+    return Artefacts(again, {"version": VERSION}, absent)
+
+
+@dataclass(frozen=True)
+class _Passes:
+    """Forward passes of a method over uint8 images, `size` at a time."""
+
+    device: torch.device
+    precision: str
+    size: int
+
+    def batches(self, call: Callable[..., T], *inputs: Tensor) -> Iterator[tuple[T, Tensor]]:
+        """Yield the output of a function for each batch, and the batch of the first input."""
+        for part in in_batches(len(inputs[0]), self.size):
+            batch = [to_float(images[part].to(self.device)) for images in inputs]
+            with autocast(self.device.type, self.precision):
+                yield call(*batch), batch[0]
+
+    def images(self, function: str, call: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """Return the images that a function makes, uint8; `function` is its name in errors."""
+        made = self.batches(call, *inputs)
+        return torch.cat([to_uint8(checked_images(function, *of_batch)) for of_batch in made])
+
+    def reconstructed(self, method: Method, images: Tensor, domain: int) -> Tensor:
+        """Return the reconstructions of images of a domain, uint8."""
+        return self.images("reconstruct", lambda x: method.reconstruct(x, domain), images)
 
 
 def _measure_inference(method: Method, data: TaskData, cell: Cell) -> dict[str, Any]:

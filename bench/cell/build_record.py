@@ -13,13 +13,14 @@ from bench.cell.run_folder import RunFolder
 from bench.cell.scoring import entry_of
 from bench.cell.stages import Scores
 from bench.cell.training import Training
+from bench.contracts.anchors import ANCHORS
 from bench.contracts.metric import Artefacts, Result
 from bench.contracts.record import SCHEMA, Environment, Facts, MetricEntry, Options, Record
 from bench.contracts.registry import Plugin, Registry
 from bench.contracts.task import TaskData
 from bench.records import environment
 from bench.records.read import Damaged, note_unwritten, read_record
-from bench.records.store import Store
+from bench.records.store import UNAVAILABLE, Store
 from bench.utils.files.sealed import write_sealed
 
 _RATES = ("rates", "cpu_rates")
@@ -39,7 +40,8 @@ def record_of_cell(
 
     Args:
         job: the job of the cell.
-        plugin: the method; None for an anchor and for images that were made elsewhere.
+        plugin: the method whose weights were used; None for an anchor without weights, and for
+            images that were made elsewhere.
         data: the task.
         artefacts: the artefacts that were scored.
         scores: the numbers that this run computed.
@@ -104,7 +106,7 @@ def write_gap(job: Job, status: str, reason: str) -> None:
 
 
 def _write_gap(job: Job, status: str, reason: str) -> None:
-    gap = Result(status="failed", reason=reason)
+    gap = Result(status="unavailable" if status == UNAVAILABLE else "failed", reason=reason)
     gaps: dict[str, MetricEntry] = {
         name: entry_of(plugin.load(), name, gap)
         for plugin in Registry(map(Path, job.cell.plugins)).all("metric")
@@ -137,7 +139,9 @@ def _facts(
     }
     if of_task := before.get("task") or job.facts or data.facts:
         facts["task"] = dict(of_task)
-    if plugin is not None:
+    if job.cell.method in ANCHORS:
+        facts["note"] = artefacts.measured.get("note")
+    elif plugin is not None:
         facts["paper"] = plugin.facts.get("paper")
         facts["guided"] = plugin.facts.get("guided")
         facts["note"] = plugin.facts.get("note")

@@ -10,13 +10,13 @@ from bench.cell.grid import draw_grid
 from bench.cell.job import Job, Show
 from bench.cell.measure import Stopwatch
 from bench.cell.run_folder import RunFolder
-from bench.cell.stages import kept_artefacts, make_artefacts, score, train
-from bench.contracts.anchors import ANCHORS
+from bench.cell.stages import kept_artefacts, make_artefacts, score, train, trained_before
+from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.cell import Cell
 from bench.contracts.record import Record
 from bench.contracts.registry import Registry, families
 from bench.records.read import Damaged, read_record
-from bench.records.store import BUSY, Store
+from bench.records.store import BUSY, UNAVAILABLE, Store
 from bench.tasks.cache import read
 from bench.utils.files.sealed import write_sealed
 from bench.utils.threads import computing_with
@@ -24,8 +24,12 @@ from bench.utils.threads import computing_with
 ARTEFACTS_GONE = "its artefacts are missing or damaged"
 
 
+class UnavailableError(Exception):
+    """A cell cannot be made now, because another cell has not left what it needs."""
+
+
 def run(job: Job, show: Show) -> str:
-    """Do a job and return the status of its record, "ok" or "failed", or `BUSY`.
+    """Do a job; return the status of its record, "ok", "failed" or `UNAVAILABLE`, or `BUSY`.
 
     An error in a plug-in ends this cell only: its record says what went wrong.
     """
@@ -47,7 +51,7 @@ def what_is_left(job: Job, store: Store) -> Job | str:
     if store.state(job.cell) == job.seen:
         return job
     record = read_record(store.record_path(job.cell))
-    if not isinstance(record, Damaged) and record["status"] != "ok":
+    if not isinstance(record, Damaged) and record["status"] not in ("ok", UNAVAILABLE):
         return record["status"]
     versions = families(Registry(map(Path, job.cell.plugins)), job.metrics)
     todo = store.todo(job.cell, versions, "resume")
@@ -59,8 +63,28 @@ def what_is_left(job: Job, store: Store) -> Job | str:
 
 
 def can_score(cell: Cell, store: Store) -> bool:
-    """Return whether all artefacts of a cell still exist."""
-    return cell.method in ANCHORS or RunFolder(store.run_path(cell)).artefacts() is not None
+    """Return whether all artefacts of a cell still exist, or can be made without a training."""
+    if cell.method in WITHOUT_SEED or RunFolder(store.run_path(cell)).artefacts() is not None:
+        return True
+    trainer = cell.weights_from
+    if trainer is None:
+        return False
+    plugin = Registry(map(Path, cell.plugins)).find("method", trainer.method)
+    return RunFolder(store.run_path(trainer)).training(plugin.source_hash()) is not None
+
+
+def missing_weights(cell: Cell, trainer: Cell, store: Store) -> str:
+    """Return why a cell lacks the weights of the cell that trains them, and what to do."""
+    record = store.record(store.record_path(trainer))
+    gone = again = ""
+    if not isinstance(record, Damaged):  # a plain run would leave that cell as it is
+        finished = record["status"] == "ok"
+        gone = "the weights of " if finished else ""
+        again = " --existing fresh" if finished else " --existing retry"
+    return (
+        f"needs {gone}the trained {trainer.label} cell (seed {cell.seed}): "
+        f"run --methods {trainer.method},{cell.method}{again}"
+    )
 
 
 def _do_claimed(job: Job, store: Store, show: Show) -> str:
@@ -71,8 +95,10 @@ def _do_claimed(job: Job, store: Store, show: Show) -> str:
     if left.todo == "run" and left.again:
         store.forget(left.cell)
     if left.todo == "score" and not can_score(left.cell, store):
-        if not left.may_train:
-            write_gap(left, "failed", ARTEFACTS_GONE)
+        trainer = left.cell.weights_from
+        if trainer is not None or not left.may_train:
+            gone = missing_weights(left.cell, trainer, store) if trainer else ARTEFACTS_GONE
+            write_gap(left, "failed", gone)
             return "failed"
         left = dataclasses.replace(left, todo="run")
     return _do(left, store, show)
@@ -91,6 +117,9 @@ def _do(job: Job, store: Store, show: Show) -> str:
         with computing_with(job.cell.threads):
             record, all_renewed = _run_stages(job, store, folder, earlier, show)
         write_sealed(path, record)
+    except UnavailableError as error:
+        write_gap(job, UNAVAILABLE, str(error))
+        return UNAVAILABLE
     except (Exception, SystemExit) as error:  # a plug-in may raise anything
         write_gap(job, "failed", folder.log_error(error))
         return "failed"
@@ -110,13 +139,21 @@ def _run_stages(
     with Stopwatch() as watch:
         data = read(cell.task, cell.sizes, cell.fingerprint, job.cache)
     seconds = {"load": watch.seconds}
-    needs_model = not (cell.method in ANCHORS or cell.imported)
-    plugin = registry.find("method", cell.method) if needs_model else None
+    needs_model = not (cell.method in WITHOUT_SEED or cell.imported)
+    trainer = cell.weights_from
+    plugin = registry.find("method", (trainer or cell).method) if needs_model else None
+    weights = folder if trainer is None else RunFolder(store.run_path(trainer))
 
-    artefacts = kept_artefacts(job, plugin, data, folder)
+    artefacts = kept_artefacts(job, plugin, data, folder, weights)
     if artefacts is None:
         assert plugin is not None  # anchors and imported images always have artefacts
-        trained = train(job, plugin, data, folder, show)
+        if trainer is None:
+            trained = train(job, plugin, data, folder, show)
+        else:
+            found = trained_before(trainer, plugin, data, weights)
+            if found is None:
+                raise UnavailableError(missing_weights(cell, trainer, store))
+            trained = found
         artefacts, seconds["artefacts"] = make_artefacts(trained, cell, data, folder, show)
         if trained.seconds is not None:
             seconds["train"] = trained.seconds

@@ -18,6 +18,9 @@ from bench.utils.files.sealed import read_sealed, write_sealed
 from bench.utils.files.tensor_files import DAMAGED, load, read_checked, write_checked
 from bench.utils.output.terminal import ERRORS
 
+WEIGHTS = ("weights.safetensors", "training.json")
+"""The files that hold the outcome of a training."""
+
 
 class RunFolder:
     """The run folder of one cell. A stage is done when its JSON file exists."""

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import torch
 
 from bench.cell import determinism
-from bench.cell.artefacts import VERSION, artefacts_of, lacking_artefacts
+from bench.cell.anchors import UNTRAINED
+from bench.cell.artefacts import VERSION, artefacts_of, decoded_truth, lacking_artefacts
 from bench.cell.job import Job, Show
 from bench.cell.measure import Stopwatch
 from bench.cell.run_folder import RunFolder
 from bench.cell.scoring import entry_of, is_good, score_family
 from bench.cell.training import Training, build, flops_of_step, steps_for
 from bench.cell.training import train as train_method
-from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import PUBLISHED, Cell
 from bench.contracts.method import Method, make_config
 from bench.contracts.metric import Artefacts, Metric, Settings
@@ -61,18 +61,19 @@ class Scores:
 
 
 def kept_artefacts(
-    job: Job, plugin: Plugin | None, data: TaskData, folder: RunFolder
+    job: Job, plugin: Plugin | None, data: TaskData, folder: RunFolder, weights: RunFolder
 ) -> Artefacts | None:
     """Return the artefacts of a cell that need no training, or None if a method must make them.
 
     They belong to an anchor or to images from elsewhere, or an earlier run stored them. Artefacts
     of an interrupted run count only if the method's code is still the same.
 
-    plugin: the method; None for an anchor and for images from elsewhere.
+    plugin: the method; None for an anchor without weights and for images from elsewhere.
+    weights: the run folder with the weights; that of another cell if this cell does not train.
     """
     cell = job.cell
-    if cell.method in ANCHORS:
-        return ANCHORS[cell.method](data)
+    if cell.method in UNTRAINED:
+        return UNTRAINED[cell.method](data)
     kept = folder.artefacts()
     if plugin is None:
         assert kept is not None  # checked before, because this suite cannot make them
@@ -83,24 +84,19 @@ def kept_artefacts(
     if kept.measured.get("version") == VERSION:
         return kept
     without_gpu = cell.device == "cuda" and not torch.cuda.is_available()
-    if folder.training(source) is None or without_gpu:
+    if weights.training(source) is None or without_gpu:
         return lacking_artefacts(kept)
     return None
 
 
 def train(job: Job, plugin: Plugin, data: TaskData, folder: RunFolder, show: Show) -> Trained:
     """Return the trained method of a cell, with the weights of an earlier run if they exist."""
+    kept = trained_before(job.cell, plugin, data, folder)
+    if kept is not None:
+        return kept
     cell, source = job.cell, plugin.source_hash()
     method_class: type[Method] = plugin.load()
-    if cell.device == "cuda":
-        determinism.prefer_deterministic_kernels()
-    config = make_config(method_class.Config, cell.config)
-    method = build(method_class, data.spec, config, cell.seed).to(cell.device)
-    kept = folder.training(source)
-    if kept is not None:
-        weights, training = kept
-        method.load_state_dict(weights)
-        return Trained(method, training, source, None)
+    method = _built(cell, plugin, data)
     show("training", None)
     flops = flops_of_step(method)
     with Stopwatch() as watch:
@@ -118,13 +114,37 @@ def train(job: Job, plugin: Plugin, data: TaskData, folder: RunFolder, show: Sho
     return Trained(method, training, source, watch.seconds)
 
 
+def trained_before(cell: Cell, plugin: Plugin, data: TaskData, folder: RunFolder) -> Trained | None:
+    """Return the trained method of a cell with the weights of an earlier run, or None."""
+    source = plugin.source_hash()
+    kept = folder.training(source)
+    if kept is None:
+        return None
+    weights, training = kept
+    method = _built(cell, plugin, data)
+    method.load_state_dict(weights)
+    return Trained(method, training, source, None)
+
+
+def _built(cell: Cell, plugin: Plugin, data: TaskData) -> Method:
+    """Return the method of a cell before its training, on its device."""
+    method_class: type[Method] = plugin.load()
+    if cell.device == "cuda":
+        determinism.prefer_deterministic_kernels()
+    config = make_config(method_class.Config, cell.config)
+    return build(method_class, data.spec, config, cell.seed).to(cell.device)
+
+
 def make_artefacts(
     trained: Trained, cell: Cell, data: TaskData, folder: RunFolder, show: Show
 ) -> tuple[Artefacts, float]:
-    """Return the artefacts of a trained method, and the seconds that making them took."""
+    """Return the artefacts of a cell from a trained method, and the seconds that this took."""
     show("artefacts", None)
     with Stopwatch() as watch:
-        made = artefacts_of(trained.method, data, trained.training, cell)
+        if cell.weights_from is not None:
+            made = decoded_truth(trained.method, data, cell)
+        else:
+            made = artefacts_of(trained.method, data, trained.training, cell)
     made = dataclasses.replace(made, measured={"source": trained.source, **made.measured})
     folder.save_artefacts(made)
     return made, watch.seconds

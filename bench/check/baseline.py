@@ -26,9 +26,10 @@ from bench.check.baseline_schema import (
     migrated,
 )
 from bench.check.orderings import gaps, smallest
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.cell import is_imported
 from bench.contracts.metric import MetricInfo
+from bench.contracts.protocol import PROTOCOL, protocol_of
 from bench.contracts.record import Conditions, MetricEntry, Record
 from bench.records.environment import machine_of
 from bench.records.store import BUSY, Store
@@ -144,11 +145,11 @@ def mean_of(values: Sequence[float]) -> float:
 def seed_values(rows: Sequence[Row], seed: int | None) -> dict[str, dict[str, float]]:
     """Return the metrics of each row by label: for one seed, or the means if the seed is None.
 
-    An anchor has one seed. Its values are used for all seeds.
+    An anchor without a training has one seed. Its values are used for all seeds.
     """
     found = {}
     for row in rows:
-        if seed is None or row["identity"]["method"] in ANCHORS:
+        if seed is None or row["identity"]["method"] in WITHOUT_SEED:
             found[row["label"]] = means(row)
         elif seed in row["seeds"]:
             at = row["seeds"].index(seed)
@@ -165,22 +166,26 @@ def make(
     now: str,
     known: Mapping[str, MetricInfo] | None = None,
 ) -> Baseline:
-    """Return the baseline of the records of a profile.
+    """Return the baseline of the records of a profile that follow today's protocol.
 
     known: The facts of known metrics, or None for the built-in metrics.
 
     Raises:
         UserError: There are no records, a cell failed, seeds are missing, or the code differs.
     """
-    rows = [row for row in rows_of(records) if row["profile"] == profile]
+    current = [record for record in records if protocol_of(record["identity"]) == PROTOCOL]
+    chosen = [record for record in current if record["identity"]["profile"] == profile]
+    rows = rows_of(chosen)
     if not rows:
-        there = sorted({record["identity"]["profile"] for record in records})
+        there = sorted({record["identity"]["profile"] for record in current})
+        others = len(records) - len(current)
+        also = f"; {others} of other protocols than {PROTOCOL}" if others else ""
         raise UserError(
-            f"no record of profile '{profile}' (there are: {', '.join(there) or 'none'}): "
+            f"no record of profile '{profile}' (there are: {', '.join(there) or 'none'}{also}): "
             "give --profile, or run it first"
         )
     _require_whole(rows)
-    environments = [r["environment"] for r in records if r["identity"]["profile"] == profile]
+    environments = [record["environment"] for record in chosen]
     kept = environments[0].copy()
     kept.pop("command", None)
     kept.pop("options", None)
@@ -204,7 +209,7 @@ def make(
 
 
 def _is_anchor(row: Row) -> bool:
-    return row["identity"]["method"] in ANCHORS
+    return row["identity"]["method"] in WITHOUT_SEED
 
 
 def _require_whole(rows: Sequence[Row]) -> None:

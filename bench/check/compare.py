@@ -20,6 +20,7 @@ from bench.check.orderings import SHARE, gaps
 from bench.check.statistical import compare_seeds
 from bench.contracts.labels import without_brackets
 from bench.contracts.metric import MetricInfo
+from bench.contracts.protocol import protocol_of
 from bench.contracts.record import Record
 from bench.contracts.registry import shipped_infos
 
@@ -81,7 +82,8 @@ def _counterpart(base: Row, current: Sequence[Row]) -> Row | None:
     """Return the row of the same method with the most similar identity. Prefer the same label."""
 
     def unlike(row: Row) -> tuple[int, bool]:
-        return len(_differences(base["identity"], row["identity"])), row["label"] != base["label"]
+        apart = _differences(_conditions(base), _conditions(row))
+        return len(apart), row["label"] != base["label"]
 
     stem = without_brackets(base["profile"])
     same = [
@@ -92,6 +94,11 @@ def _counterpart(base: Row, current: Sequence[Row]) -> Row | None:
         and without_brackets(row["profile"]) == stem
     ]
     return min(same, key=unlike, default=None)
+
+
+def _conditions(row: Row) -> dict[str, Any]:
+    """Return the identity of a row with the version of its protocol, also if that is the first."""
+    return {**row["identity"], "protocol": protocol_of(row["identity"])}
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> list[str]:
@@ -117,7 +124,7 @@ def _not_comparable(base: Row, now: Row | None) -> Iterator[Finding]:
         yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "sources",
                       said="its seeds have different code: run all of them again")  # fmt: skip
         return
-    apart = _differences(base["identity"], now["identity"])
+    apart = _differences(_conditions(base), _conditions(now))
     if apart:
         shown = "; ".join(apart[:3]) + (f"; and {len(apart) - 3} more" if len(apart) > 3 else "")
         yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, "identity",

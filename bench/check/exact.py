@@ -9,7 +9,7 @@ from typing import Any
 from bench.check.baseline import EXACT_FACTS, name_of
 from bench.check.baseline_schema import Row
 from bench.check.findings import Finding, Layer, Verdict, number
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.metric import MetricInfo, info_of
 
 CONSTANT = 1e-3
@@ -51,7 +51,7 @@ def compare_exact(base: Row, now: Row, infos: Mapping[str, MetricInfo]) -> Itera
             )  # fmt: skip
         elif said := other_metric(was, is_now):
             yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, metric, said=said)
-        elif base["identity"]["method"] in ANCHORS and was["status"] == "ok":
+        elif base["identity"]["method"] in WITHOUT_SEED and was["status"] == "ok":
             yield _constant(name, metric, was, is_now)
     for metric in now["metrics"].keys() - base["metrics"].keys():
         yield new_here(name, metric, "the baseline does not know this metric")

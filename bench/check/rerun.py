@@ -16,9 +16,10 @@ from typing import Any, cast
 from bench.check.baseline import name_of
 from bench.check.baseline_schema import Baseline, Row
 from bench.check.findings import Finding, Layer, Verdict
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import ANCHORS, configured_as
 from bench.contracts.cell import Cell
 from bench.contracts.labels import without_brackets
+from bench.contracts.protocol import PROTOCOL, protocol_of
 from bench.contracts.record import Conditions
 from bench.contracts.registry import Registry
 from bench.contracts.task import Options, Task
@@ -98,8 +99,11 @@ def _apart(row: Row, profile: Profile, task: Task, registry: Registry) -> str:
     """Return the changes since a row was made, or ''."""
     identity, settings = row["identity"], row["settings"]
     method = identity["method"]
+    if protocol_of(identity) != PROTOCOL:
+        return f"protocol {protocol_of(identity)} made it, today's is {PROTOCOL}: nothing was run"
     today = default_config(registry, method, profile)
-    found = _changed(identity["config"], today, _fields_set(settings, method), "config.")
+    set_here = _fields_set(settings, configured_as(method))
+    found = _changed(identity["config"], today, set_here, "config.")
     set_there = _fields_set(settings, "profile")
     found += _changed(identity["numbers"], profile.numbers(), set_there, "profile.")
     if found:
@@ -153,7 +157,7 @@ def _cell(
     """
     identity = row["identity"]
     today = default_config(registry, identity["method"], profile)
-    chosen = _fields_set(row["settings"], identity["method"])
+    chosen = _fields_set(row["settings"], configured_as(identity["method"]))
     config = today | {key: identity["config"][key] for key in today if key in chosen}
     if identity["method"] not in ANCHORS:
         plugin = registry.find("method", identity["method"])

@@ -14,7 +14,7 @@ from bench.check.baseline import CPU_SECONDS, mean_of, name_of
 from bench.check.baseline_schema import Row
 from bench.check.exact import other_metric
 from bench.check.findings import Finding, Layer, Verdict, number
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.metric import MetricInfo, info_of
 
 
@@ -39,7 +39,7 @@ def compare_seeds(
     findings: list[Finding] = []
     compared: list[_Compared] = []
     for base, now in pairs:
-        if base["identity"]["method"] in ANCHORS:
+        if base["identity"]["method"] in WITHOUT_SEED:
             continue
         fewest = min(len(base["seeds"]), len(now["seeds"]))
         if fewest < gate.FEWEST_SEEDS:

@@ -47,7 +47,7 @@ def list_(
     plugins: PluginOption = None,
 ) -> None:
     """List methods, tasks, metrics or profiles, without running any of their code."""
-    from bench.contracts.anchors import SUMMARIES
+    from bench.contracts.anchors import ANCHORS
     from bench.contracts.registry import Registry
     from bench.plan.profiles import profiles
     from bench.utils.output.console import console, print_table, say
@@ -68,7 +68,7 @@ def list_(
         if kind is Kind.methods:
             heads = ("method", "paper", "what it is")
             rows = [(p.name, p.facts.get("paper", ""), p.facts.get("summary", "")) for p in found]
-            rows += [(name, "", summary) for name, summary in SUMMARIES.items()]
+            rows += [(name, "", summary) for name, summary in ANCHORS.items()]
         elif kind is Kind.metrics:
             heads = ("metric", "family", "unit", "better", "what it says")
             rows = [

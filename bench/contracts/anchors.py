@@ -1,59 +1,33 @@
-"""Anchors: untrained methods that give the lower and the upper reference value of each metric.
+"""Anchors: references without a training of their own, which bound what a number can mean.
 
-An anchor makes its artefacts directly from the task. It has no codes and no decoder, so metrics
-that need codes or a decoder do not apply to it.
+Floors show what a trick earns that learns nothing. Ceilings show what is possible. All of them are
+rows of every leaderboard. `bench.cell.anchors` makes their artefacts. This module needs no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from bench.contracts.metric import CODES, IMAGES, Artefacts
-from bench.contracts.task import TaskData
-
-_NO_MODEL = "an anchor is no model: it has no {}"
-_NO_REMOVE = "removing has no guide to copy"
-_ABSENT = {
-    "rec_a": _NO_MODEL.format("decoder"),
-    "rec_b": _NO_MODEL.format("decoder"),
-    **dict.fromkeys(CODES, _NO_MODEL.format("codes")),
-    "training": _NO_MODEL.format("training"),
-    "inference": _NO_MODEL.format("inference"),
-}
-
-
-def copy_source(data: TaskData) -> Artefacts:
-    """Return each source unchanged, which is the lower reference for transfer."""
-    a, b = data.test_pairs
-    images = {"add": a, "other": a, "remove": b, "cycle_a": a, "cycle_b": b}
-    return Artefacts(images, absent=_ABSENT)
-
-
-def copy_guide(data: TaskData) -> Artefacts:
-    """Return the guide as the result: the separate content is right, but the face is wrong."""
-    from bench.contracts.images import of_neighbours  # here: listing anchors must not import torch
-
-    _, b = data.test_pairs
-    absent = _ABSENT | dict.fromkeys(("remove", "cycle_a", "cycle_b"), _NO_REMOVE)
-    return Artefacts({"add": b, "other": of_neighbours(b)}, absent=absent)
-
-
-def ground_truth(data: TaskData) -> Artefacts:
-    """Return the true results, or no images and the reason if the task has no true results."""
-    if data.truth is None:
-        reason = f"task {data.name} cannot render the true result"
-        return Artefacts({}, absent=_ABSENT | dict.fromkeys(IMAGES, reason))
-    a, b = data.test_pairs
-    return Artefacts(vars(data.truth) | {"cycle_a": a, "cycle_b": b}, absent=_ABSENT)
-
-
-ANCHORS: dict[str, Callable[[TaskData], Artefacts]] = {
-    "ground-truth": ground_truth,
-    "copy-source": copy_source,
-    "copy-guide": copy_guide,
-}
-SUMMARIES = {
+ANCHORS: Mapping[str, str] = {
     "ground-truth": "anchor: the task's own true results, the ceiling",
+    "oracle-decoder": "anchor: the true results passed through the trained autoencoder, the "
+    "ceiling of a decoder of this budget",
+    "paste": "anchor: copies the guide's pixels where the mean images of A and B differ most",
+    "mean-image": "anchor: the mean image of the target domain, whatever the source",
+    "random-guide": "anchor: a random training image of the target domain",
+    "shuffled-truth": "anchor: the true result of another guide, or of another source",
     "copy-source": "anchor: the source as it is, the floor of transfer",
     "copy-guide": "anchor: the guide instead of the source",
 }
+"""What each anchor is, by name, in the order of the leaderboard: ceilings first."""
+CEILINGS = frozenset({"ground-truth", "oracle-decoder"})
+"""The anchors that know the true result. A method is not expected to be above them."""
+WEIGHTS_OF: Mapping[str, str] = {"oracle-decoder": "autoencoder"}
+"""The method whose trained weights an anchor uses. Such an anchor has that method's seeds."""
+WITHOUT_SEED = frozenset(ANCHORS) - frozenset(WEIGHTS_OF)
+"""The anchors that depend on no training: one cell stands for all seeds and machines."""
+
+
+def configured_as(method: str) -> str:
+    """Return the method whose configuration a method has: itself, or that of `WEIGHTS_OF`."""
+    return WEIGHTS_OF.get(method, method)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from bench.contracts.anchors import WEIGHTS_OF
 from bench.contracts.labels import without_brackets
+from bench.contracts.protocol import FIRST, PROTOCOL
 from bench.contracts.task import DataSizes
 from bench.utils.hashing import hash_of, safe
 
@@ -27,7 +29,9 @@ class Cell:
     Three fields are not part of its identity: ``label``, its readable name; ``settings``, the
     values that `--set` changed (see `bench.contracts.record.Settings`); and ``plugins``, the files
     given with `--plugin`. The identity holds only what can change a number. It does not hold the
-    number of workers, the engine, paths, the time or the list of metrics.
+    number of workers, the engine, paths, the time or the list of metrics. ``protocol`` is the
+    version of the protocol (see `bench.contracts.protocol`). The identity of the first version does
+    not name it.
     """
 
     label: str
@@ -41,6 +45,7 @@ class Cell:
     device: str
     precision: str
     threads: int = 1
+    protocol: int = PROTOCOL
     plugins: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -52,12 +57,23 @@ class Cell:
             for field in dataclasses.fields(self)
             if field.name not in _NOT_IDENTITY
         }
+        if self.protocol == FIRST:
+            del found["protocol"]
         return cast("Identity", found)
 
     @property
     def imported(self) -> bool:
         """Whether its images come from a method that was trained outside this suite."""
         return is_imported(self.identity)
+
+    @property
+    def weights_from(self) -> Cell | None:
+        """The cell whose trained weights this cell uses; None if it uses none but its own."""
+        method = WEIGHTS_OF.get(self.method)
+        if method is None:
+            return None
+        label = method + self.label.removeprefix(self.method)
+        return dataclasses.replace(self, method=method, label=label)
 
     @cached_property
     def id(self) -> str:

@@ -26,9 +26,15 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower", "near 1"]
 Status = Literal["ok", "not_applicable", "unavailable", "failed"]
 Group = Literal[
-    "What is in which code", "Transfer", "Image quality", "Reconstruction", "Cost", "Other"
+    "Scores",
+    "What is in which code",
+    "Transfer",
+    "Reconstruction",
+    "Image quality",
+    "Cost",
+    "Other",
 ]
-"""The tables of the leaderboard, in order."""
+"""The tables of the leaderboard, in order. The main table has its columns in this order, too."""
 Kind = Literal["estimated", "counted", "clocked"]
 """How a number is obtained.
 
@@ -54,16 +60,18 @@ class MetricInfo:
         label: its column heading in the terminal, at most 12 characters.
         group: its table in the leaderboard.
         main: whether the main table shows it, too.
-        ranked: whether it counts in the mean rank that orders the rows.
-        orders: 0 for most numbers. The rows of a board are ordered by the number with the lowest
-            positive value here that the board has.
+        orders: 0 if it does not order the rows of a board. A board is ordered by the available
+            number with the lowest positive value of this field.
+        follows_guide: whether a method that ignores the guide has 0 by construction. The
+            leaderboard then shows "unguided".
+        agrees_with: the id of another number that should give the same order of the rows. The
+            leaderboard shows Kendall's tau of both.
         scale: "log" if seeds and methods differ by factors. Means over seeds are then geometric,
             and intervals are relative.
         digits: the number of digits after the decimal point.
         kind: see `Kind`. A counted number is printed with an SI prefix, as in 1.5M.
         tolerance: the largest difference that has no practical importance.
         tolerance_is_relative: whether the tolerance is a fraction of the value.
-        chance: the value that guessing gives. The ranking treats worse values as this value.
         code: "z1" or "z2" if the detail of its results lists every factor for that code.
         reference: a key in the detail of its results, printed below the leaderboard: "chance" for
             the score of guessing, "floor" for the score of real images.
@@ -85,14 +93,14 @@ class MetricInfo:
     label: str = ""
     group: Group = "Other"
     main: bool = False
-    ranked: bool = False
     orders: int = 0
+    follows_guide: bool = False
+    agrees_with: str = ""
     scale: Literal["linear", "log"] = "linear"
     digits: int = 3
     kind: Kind = "estimated"
     tolerance: float = 0.01
     tolerance_is_relative: bool = False
-    chance: float | None = None
     code: Literal["", "z1", "z2"] = ""
     reference: Literal["", "chance", "floor"] = ""
     exact: Mapping[str, tuple[float, str]] = field(default_factory=dict)
@@ -103,6 +111,8 @@ class MetricInfo:
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(MetricInfo).items():
             _require(name, getattr(self, name), hint)
+        if self.orders < 0:
+            raise ValueError(f"orders is {self.orders}, expected 0 or more")
         if not self.label:
             object.__setattr__(self, "label", self.id[:LONGEST_LABEL])
         if len(self.label) > LONGEST_LABEL:
@@ -145,7 +155,14 @@ class Result:
     """The value of a metric for one cell, with a 95 % interval over its n items.
 
     ``extractor`` names the feature extractor. Values of different extractors are not comparable.
-    ``detail`` explains the value, for example by the chosen probe or the score of real images.
+    ``detail`` explains the value, for example by the chosen probe or the score of real images. The
+    leaderboard shows these keys of it:
+
+    - ``parts``: the parts of a score, each in [0, 1], by name, and ``says``: what each means.
+    - ``without``: the score without each of its parts, by the name of the part.
+    - ``judge``: the share of real test images in which the judge is right, by factor.
+    - ``domain_accuracy``: the same for the domain; also ``judge_accuracy`` without ``judge``.
+    - ``not_counted``: the shares of the factors that the judge tells too badly to count.
     """
 
     value: float | None = None

@@ -17,8 +17,9 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from bench.contracts.metric import Status
 from bench.contracts.task import Resize, Split
 
-SCHEMA: Final = 2
-"""The version. In 1, only labels showed what `--set` changed; in 2, ``settings`` holds it."""
+SCHEMA: Final = 3
+"""The version. In 1, only labels showed what `--set` changed; in 2, ``settings`` holds it. In 3, an
+identity can name the version of the protocol."""
 
 _MOST = sys.float_info.max
 _MOST_WHOLE = int(_MOST)
@@ -52,19 +53,20 @@ class Conditions(TypedDict):
     """The part of an identity that all seeds of a method share."""
 
     method: str  # name of a method, an anchor, or images that were made elsewhere
-    config: dict[str, Any]  # the method's full configuration; {} for an anchor
+    config: dict[str, Any]  # the method's full configuration; {} for an anchor without weights
     task: str
     fingerprint: str  # hash of all that determines the images of the task
     profile: str  # name, with what `--set` changed in brackets
     numbers: Numbers
     device: str  # "cpu" or "cuda"
     precision: str  # "fp32" or "bf16"
+    protocol: NotRequired[Ordinal]  # see `bench.contracts.protocol`; absent: 1
 
 
 class Identity(Conditions):
     """All that determines the numbers of a cell. Its hash is the id of the cell."""
 
-    seed: Count  # 0 for an anchor, which serves all seeds
+    seed: Count  # 0 for an anchor without weights, which serves all seeds
     threads: Ordinal  # CPU threads of the computation
 
 
@@ -125,7 +127,7 @@ class Facts(TypedDict, total=False):
     paper: str | None  # authors, venue, year; absent: an anchor, or images from elsewhere
     guided: bool | None  # whether the method uses the guide; absent: as above
     supervision: str | None  # "domain" or "kind"; None means "domain"; absent: as above
-    note: str | None  # a remark for readers of the leaderboard row; absent: an anchor
+    note: str | None  # a remark for readers of the leaderboard row
     scoring: dict[str, Scoring]  # by family; absent: the cell failed
     task: dict[str, Any]  # remarks of the task on its images; absent: there are none
     disk_mb: Amount  # size of the run folder, 1e6 bytes; absent: there is no folder
@@ -169,8 +171,8 @@ class Record(TypedDict):
     label: str  # the method, with changes by `--set` in brackets; never parsed
     settings: Settings  # {} if nothing was changed
     identity: Identity
-    status: str  # "ok" or "failed"
-    reason: str  # why it failed; "" if it did not
+    status: str  # "ok", "failed", "lost" or "unavailable"
+    reason: str  # why there are no numbers; "" if it is ok
     metrics: dict[str, MetricEntry]  # by id
     facts: Facts
     timings: dict[str, Amount]  # wall seconds: load, train, artefacts, score:FAMILY; {} if failed

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, get_args
 
+from bench.contracts.anchors import ANCHORS
 from bench.contracts.metric import Group, MetricInfo
 from bench.contracts.source_files import WEIGHTS, files_beside, parsed, source_hash
 from bench.utils.errors import UserError, unknown
@@ -45,7 +46,7 @@ FOLDERS: dict[Kind, Path] = {
     "metric": (_BENCH / "metrics").resolve(),
     "task": _BENCH / "tasks",
 }
-RESERVED = {"all", "ground-truth", "copy-source", "copy-guide"}
+RESERVED = {"all", *ANCHORS}
 """Reserved names that no method may have: the word `all`, and the anchors."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,59}")
 """Matches valid names of plug-ins: words that are easy to type and safe in lists and tables."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from bench.cell.job import Job
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.cell import PUBLISHED, Cell
 from bench.contracts.metric import IMAGES
+from bench.contracts.protocol import protocol_of
 from bench.contracts.record import Record
 from bench.contracts.task import DataSizes
 from bench.records.store import Store
@@ -80,11 +81,15 @@ Part = Literal["method", "task", "numbers", "device"]
 
 
 def latest_alike(cell: Cell, records: Sequence[Record], same: Sequence[Part]) -> Record | None:
-    """Return the newest good record whose identity has the same values as a cell for these keys."""
+    """Return the newest good record whose identity has the same values as a cell for these keys.
+
+    A record of another version of the protocol is never alike.
+    """
     alike = [
         record
         for record in records
         if record["status"] == "ok"
+        and protocol_of(record["identity"]) == cell.protocol
         and all(record["identity"][key] == getattr(cell, key) for key in same)
     ]
     return max(alike, key=lambda record: record["finished"], default=None)
@@ -106,22 +111,24 @@ def needs_of_run(plan: Plan, jobs: Sequence[Job]) -> list[Need]:
     """
     from bench.tasks.cache import is_cached
 
-    trained = [job for job in jobs if job.todo == "run" and job.cell.method not in ANCHORS]
-    records = known_records(jobs[0].results) if trained else []
+    kept = [job for job in jobs if job.todo == "run" and job.cell.method not in WITHOUT_SEED]
+    records = known_records(jobs[0].results) if kept else []
     cells, guessed = 0.0, 0
-    for job in trained:
+    for job in kept:
         known = forecast(job, records).megabytes
         guessed += known is None
         sizes = job.cell.sizes
         if known is None:
             sizes = plan.tasks[job.cell.task].available(sizes)
+        if known is None and job.cell.weights_from is not None:
+            known = images_megabytes(sizes)
         whole = assumed_megabytes(sizes) if known is None else known
         there = size_of(job.results / "runs" / job.cell.name) / 1e6
         cells += max(0.0, whole - there)
-    what = f"{len(trained)} cell{'s' * (len(trained) > 1)} {cells:.0f} MB"
+    what = f"{len(kept)} cell{'s' * (len(kept) > 1)} {cells:.0f} MB"
     if guessed:
         what += f", {guessed} of them a guess"
-    needs = [Need(jobs[0].results, cells, what)] if trained else []
+    needs = [Need(jobs[0].results, cells, what)] if kept else []
     used = {(job.cell.task, job.cell.sizes): job.cell for job in jobs if job.todo != "nothing"}
     for (task, sizes), cell in used.items():
         if not is_cached(task, sizes, cell.fingerprint, jobs[0].cache):
@@ -136,10 +143,13 @@ def assumed_megabytes(sizes: DataSizes) -> float:
     It holds all images that a method can write, float32 codes with as many values as an image,
     and `WEIGHTS_MB` of weights.
     """
-    values = 3 * sizes.size**2
-    images = len(IMAGES) * sizes.test * values
-    codes = (2 * sizes.probe + 3 * sizes.test) * values * 4
-    return (images + codes) / 1e6 + WEIGHTS_MB
+    codes = (2 * sizes.probe + 3 * sizes.test) * 3 * sizes.size**2 * 4
+    return images_megabytes(sizes) + codes / 1e6 + WEIGHTS_MB
+
+
+def images_megabytes(sizes: DataSizes) -> float:
+    """Return the size of all images that a cell can write."""
+    return len(IMAGES) * sizes.test * 3 * sizes.size**2 / 1e6
 
 
 def task_megabytes(sizes: DataSizes) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cell.job import Job
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import ANCHORS, WITHOUT_SEED, configured_as
 from bench.contracts.cell import Cell
 from bench.contracts.metric import Settings
 from bench.contracts.registry import Registry, families
@@ -102,7 +102,7 @@ def _make_plan(request: Request) -> Plan:
         known = {plugin.name for plugin in registry.all("method")} | {"profile"}
         if setting.owner not in known:
             raise unknown("owner of a setting", setting.owner, known)
-        if setting.owner not in {*methods, "profile"}:
+        if setting.owner not in {*map(configured_as, methods), "profile"}:
             raise UserError(
                 f"--set {setting.owner}.{setting.field}={setting.text}: "
                 f"{setting.owner} is not among the methods of this run"
@@ -138,10 +138,10 @@ def _make_plan(request: Request) -> Plan:
                 plugins=plugins,
                 settings=set_in_profile,
             )
-            if name in ANCHORS:
-                cells.append(cell)  # an anchor has no seed: one cell stands for all
+            if name in WITHOUT_SEED:
+                cells.append(cell)  # one cell stands for all seeds
                 continue
-            plugin = registry.find("method", name)
+            plugin = registry.find("method", configured_as(name))
             label, config = configure(plugin, profile, settings)
             try:
                 check_fit(plugin, profile, task, config)
@@ -151,7 +151,7 @@ def _make_plan(request: Request) -> Plan:
                 left_out.append(str(error))
                 continue
             chosen: dict[str, Any] = {
-                "label": label,
+                "label": name + label.removeprefix(plugin.name),
                 "config": config,
                 "settings": cell.settings | method_settings(plugin, profile, config),
                 "device": device,
@@ -209,14 +209,15 @@ def stale(plan: Plan, store: Store) -> list[str]:
     now = {
         plugin.name: plugin.source_hash()
         for plugin in plan.registry.all("method")
-        if plugin.name in {cell.method for cell in plan.cells}
+        if plugin.name in {configured_as(cell.method) for cell in plan.cells}
     }
     labels = []
     for cell in plan.cells:
         record = store.record(store.record_path(cell))
         if not isinstance(record, Damaged) and record["id"] == cell.id:
-            then = record["sources"].get(cell.method)
-            if then is not None and then != now.get(cell.method, then):
+            method = configured_as(cell.method)
+            then = record["sources"].get(method)
+            if then is not None and then != now.get(method, then):
                 labels.append(cell.label)
     return list(dict.fromkeys(labels))
 

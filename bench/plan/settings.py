@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import WITHOUT_SEED, configured_as
 from bench.contracts.labels import setting_text, without_brackets
 from bench.contracts.record import Identity
 from bench.contracts.registry import Plugin, Registry
@@ -32,10 +32,10 @@ def method_settings(plugin: Plugin, profile: Profile, config: Mapping[str, Any])
 
 
 def default_config(registry: Registry, method: str, profile: Profile) -> dict[str, Any]:
-    """Return the configuration of a method if nothing is set; {} for an anchor."""
-    if method in ANCHORS:
+    """Return the configuration of a method if nothing is set; {} for an anchor without weights."""
+    if method in WITHOUT_SEED:
         return {}
-    return configure(registry.find("method", method), profile, [])[1]
+    return configure(registry.find("method", configured_as(method)), profile, [])[1]
 
 
 def set_options(identity: Identity, registry: Registry) -> list[str]:
@@ -52,7 +52,7 @@ def set_options(identity: Identity, registry: Registry) -> list[str]:
     pairs = {
         f"profile.{field}": (numbers.get(field), getattr(profile, field)) for field in SETTABLE
     }
-    method = identity["method"]
+    method = configured_as(identity["method"])
     if method in {plugin.name for plugin in registry.all("method")}:
         today = default_config(registry, method, profile)
         pairs |= {

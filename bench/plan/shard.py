@@ -58,11 +58,22 @@ class Shard:
 
 
 def take(plan: Plan, shard: Shard) -> Plan:
-    """Return a plan with only the cells of a shard, in the same order."""
+    """Return a plan with only the cells of a shard, in the same order.
+
+    A cell that uses the weights of another cell of the plan is in the shard of that cell.
+    """
     records = Store(COMMITTED).records()[0]
-    costs = {cell.id: cost(cell, plan, records) for cell in plan.cells}
-    mine = {cell.id for cell in split(plan.cells, costs, shard.count)[shard.index - 1]}
-    return replace(plan, cells=tuple(cell for cell in plan.cells if cell.id in mine))
+    planned = {cell.id for cell in plan.cells}
+    leader = {
+        cell.id: of.id
+        for cell in plan.cells
+        if (of := cell.weights_from) is not None and of.id in planned
+    }
+    leaders = [cell for cell in plan.cells if cell.id not in leader]
+    costs = {cell.id: cost(cell, plan, records) for cell in leaders}
+    mine = {cell.id for cell in split(leaders, costs, shard.count)[shard.index - 1]}
+    cells = tuple(cell for cell in plan.cells if leader.get(cell.id, cell.id) in mine)
+    return replace(plan, cells=cells)
 
 
 def split(cells: Sequence[Cell], costs: Mapping[str, float], count: int) -> list[list[Cell]]:

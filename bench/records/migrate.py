@@ -57,7 +57,15 @@ def _add_settings(record: dict[str, Any]) -> dict[str, Any]:
     return record | {"settings": settings_of_names(record.get("label"), record.get("identity"))}
 
 
-_STEPS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_add_settings,)
+def _keep_identity(record: dict[str, Any]) -> dict[str, Any]:
+    """Migrate from 2 to 3: an identity without ``protocol`` is of the first version.
+
+    The identity stays as it is, so the record keeps its id.
+    """
+    return record
+
+
+_STEPS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_add_settings, _keep_identity)
 
 
 def _names_field(text: str, field: str) -> bool:

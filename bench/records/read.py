@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bench.contracts.cell import Cell
+from bench.contracts.protocol import protocol_of
 from bench.contracts.record import IDENTITY_KEYS, MetricEntry, Record
 from bench.records.migrate import migrated, version_error
 from bench.records.schema import error_in_record
@@ -32,7 +33,8 @@ def cell_of(record: Record, plugins: tuple[str, ...] = ()) -> Cell:
     record, or if somebody edited it.
     """
     identity = cast("dict[str, Any]", record["identity"])
-    kept = {key: identity[key] for key in IDENTITY_KEYS}
+    kept = {key: identity[key] for key in IDENTITY_KEYS & identity.keys()}
+    kept["protocol"] = protocol_of(record["identity"])
     return Cell(label=record["label"], settings=record["settings"], plugins=plugins, **kept)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.labels import without_brackets
 from bench.contracts.record import Record
 from bench.utils.errors import UserError, unknown
@@ -49,7 +49,9 @@ class Choice:
             record
             for record, names in zip(records, named, strict=True)
             if all(_fits(names[what], some) for what, some in wanted.items())
-            and (not seeds or record["identity"]["method"] in ANCHORS or _seed(record) in seeds)
+            and (
+                not seeds or record["identity"]["method"] in WITHOUT_SEED or _seed(record) in seeds
+            )
         ]
         if not chosen or (seeds and not any(_seed(record) in seeds for record in chosen)):
             raise UserError(

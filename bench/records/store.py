@@ -26,6 +26,8 @@ from bench.records.read import Damaged, is_scored, read_record
 from bench.utils.errors import UserError
 from bench.utils.hashing import hash_of
 
+UNAVAILABLE = "unavailable"
+"""The status of a cell that waits for what another cell leaves. Every run tries it again."""
 Existing = Literal["resume", "retry", "fresh"]
 Todo = Literal["nothing", "score", "run"]
 BUSY = "busy"
@@ -128,7 +130,8 @@ class Store:
         if isinstance(record, Damaged) or record["id"] != cell.id:
             return "run"
         if record["status"] != "ok":
-            return "run" if existing == "retry" else "nothing"
+            again = existing == "retry" or record["status"] == UNAVAILABLE
+            return "run" if again else "nothing"
         scored = record["metrics"]
         done = all(
             is_scored(scored.get(name), version, retry=existing == "retry")

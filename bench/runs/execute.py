@@ -15,6 +15,7 @@ from bench.cell.job import Job
 from bench.cell.run_folder import RunFolder
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
+from bench.contracts.protocol import place_of
 from bench.contracts.record import Record
 from bench.contracts.task import DataSizes, Task, TaskData
 from bench.plan.forecast import forecast, known_records
@@ -89,9 +90,10 @@ def execute(
         trained = any(job.may_train for job in to_do)
         workers = workers or default_workers(to_do[0].cell.device if trained else "cpu")
         with display(console, len(to_do)) as shown:
-            statuses = ENGINES[engine](to_do, workers, shown)
-        ended = zip(to_do, statuses, strict=True)
-        unscored = {job.cell.id for job, status in ended if status != "ok"}
+            for wave in waves(to_do):
+                statuses = ENGINES[engine](wave, workers, shown)
+                ended = zip(wave, statuses, strict=True)
+                unscored |= {job.cell.id for job, status in ended if status != "ok"}
     views_written = _write_views(console, plan, to_do, store)
     code = _exit_code(console, plan, store, unscored)
     return code if views_written else int(Exit.CELL_FAILED)
@@ -100,7 +102,7 @@ def execute(
 def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store) -> bool:
     """Write the leaderboard and the overviews; return False, after an error line, on failure."""
     try:
-        boards = {(cell.profile, cell.task) for cell in plan.cells}
+        boards = {place_of(cell.identity) for cell in plan.cells}
         write_leaderboard(console, store, boards, known=plan.registry.infos())
         for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
             write_overview(plan, task, store, done[0].cache)
@@ -120,6 +122,16 @@ def make_ready(console: Console, task: Task, sizes: DataSizes, cache: Path) -> T
     for note in data.facts.get("notes", ()):
         say(console, f"{task.name}: {note}")
     return data
+
+
+def waves(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Return jobs in groups that run one after another.
+
+    Jobs that use the weights of other cells come last, when those weights are there.
+    """
+    first = [job for job in jobs if job.cell.weights_from is None]
+    last = [job for job in jobs if job.cell.weights_from is not None]
+    return [wave for wave in (first, last) if wave]
 
 
 def longest_first(jobs: Sequence[Job]) -> list[Job]:

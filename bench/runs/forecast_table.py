@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from bench.cell.job import Job
+from bench.contracts.anchors import ANCHORS
 from bench.plan.forecast import forecast, known_records
 from bench.plan.plan import default_workers
 from bench.utils.output.console import print_table, say
@@ -16,13 +17,18 @@ def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) ->
     """Print one row for each job, with the forecast from earlier records, and the totals."""
     records = known_records(jobs[0].results)
     words = {"nothing": "has its record", "score": "score only", "run": "train and score"}
+
+    def to_do(job: Job) -> str:
+        makes = job.todo == "run" and job.cell.method in ANCHORS
+        return "make and score" if makes else words[job.todo]
+
     guesses = [forecast(job, records) for job in jobs]
     rows = [
         (
             job.cell.label,
             job.cell.task,
             str(job.cell.seed),
-            words[job.todo],
+            to_do(job),
             "?" if guess.seconds is None else f"{guess.seconds:.0f} s",
             "?" if guess.megabytes is None else f"{guess.megabytes:.0f} MB",
         )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from bench.cell.anchors import UNTRAINED
 from bench.cell.run_folder import RunFolder
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import ANCHORS, WITHOUT_SEED
 from bench.contracts.cell import stem_of
 from bench.contracts.metric import Artefacts
 from bench.contracts.task import TaskData
@@ -22,22 +23,26 @@ from bench.utils.hashing import safe
 def write_overview(plan: Plan, task: str, store: Store, cache: Path) -> None:
     """Draw the results of the first seed of each method of a plan, side by side.
 
-    Results whose shape differs from the test pairs are left out; an earlier version of the suite
-    may have written them.
+    Two anchors follow them: `paste` as the floor, and `oracle-decoder` as the ceiling. The truth
+    has its own column, and the other anchors need no picture. Results whose shape differs from the
+    test pairs are left out; an earlier version of the suite may have written them.
     """
     of_task = [cell for cell in plan.cells if cell.task == task]
     data = read(task, of_task[0].sizes, of_task[0].fingerprint, cache)
     shape = data.test_pairs[0].shape
     artefacts_by_label: dict[str, Artefacts] = {}
-    for cell in of_task:
-        if cell.method in ANCHORS or cell.label in artefacts_by_label:
+    for cell in sorted(of_task, key=lambda cell: cell.method in ANCHORS):
+        if cell.method in WITHOUT_SEED or cell.label in artefacts_by_label:
             continue
         artefacts = RunFolder(store.run_path(cell)).artefacts()
         if artefacts is not None and all(
-            artefacts.tensors[name].shape == shape for name in ("add", "remove")
+            name in artefacts.tensors and artefacts.tensors[name].shape == shape
+            for name in ("add", "remove")
         ):
             artefacts_by_label[cell.label] = artefacts
     if artefacts_by_label:
+        if any(cell.method == "paste" for cell in of_task):
+            artefacts_by_label["paste"] = UNTRAINED["paste"](data)
         profile = of_task[0].profile
         title = f"{task}, profile {profile}: adding on the left, removing on the right"
         file = f"overview-{safe(task)}-{stem_of(profile)}.png"

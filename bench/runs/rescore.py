@@ -6,9 +6,10 @@ import shlex
 from dataclasses import replace
 
 from bench.cell.job import Job
-from bench.cell.run import ARTEFACTS_GONE, can_score
-from bench.contracts.anchors import ANCHORS
+from bench.cell.run import ARTEFACTS_GONE, can_score, missing_weights
+from bench.contracts.anchors import ANCHORS, WITHOUT_SEED
 from bench.contracts.labels import without_brackets
+from bench.contracts.protocol import PROTOCOL
 from bench.contracts.registry import Registry
 from bench.contracts.task import Task
 from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
@@ -82,6 +83,11 @@ def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], sto
             f"give its images with `python -m bench score-images --name {cell.method} --images "
             "KEY=DIR`, made from the test pairs that `python -m bench pairs` writes"
         )
+    if cell.protocol != PROTOCOL:
+        return (
+            f"protocol {cell.protocol} made its record, and this version scores by protocol "
+            f"{PROTOCOL}; {instead}"
+        )
     if cell.id != key or not store.record_path(cell).exists():
         return f"another version of the suite wrote its record, or it was renamed; {instead}"
     kinds = {plugin.name: plugin for plugin in registry.all("task")}
@@ -102,6 +108,8 @@ def _why_not(job: Job, key: str, registry: Registry, tasks: dict[str, Task], sto
         except UserError as error:
             return f"its images are not in the cache: {error}"
     if not can_score(cell, store):
+        if cell.weights_from is not None:
+            return missing_weights(cell, cell.weights_from, store)
         return f"{ARTEFACTS_GONE}; {instead}"
     return ""
 
@@ -111,7 +119,7 @@ def command_for(job: Job, store: Store, registry: Registry) -> str:
     cell = job.cell
     options: dict[str, object] = {"methods": cell.method, "tasks": cell.task}
     options["profile"] = without_brackets(cell.profile)
-    if cell.method not in ANCHORS:
+    if cell.method not in WITHOUT_SEED:
         options |= {"seeds": cell.seed, "device": cell.device, "precision": cell.precision}
     options |= {"results": store.root} | ({"existing": "fresh"} if job.again else {})
     typed = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]

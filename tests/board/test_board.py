@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.board.board import boards, mean_ranks
+from bench.board.board import boards
 from bench.board.frame import COLUMNS, frame, over_seeds, seed_interval
 from bench.board.markdown import markdown
-from bench.contracts.registry import shipped_infos
 from tests.helpers import board_record
 
 
@@ -73,12 +72,11 @@ def test_unlike_extractors_are_rows_of_their_own():
     assert len(frame([board_record(fd_add=5.0), other])) == 2
 
 
-def test_two_extractors_share_no_column_and_no_rank():
+def test_two_extractors_share_no_column():
     other = board_record("n", fd_add=1.0, cf_skill_in_add=0.1)
     other["metrics"]["fd_add"]["extractor"] = "net@2"
     (board,) = boards([board_record("m", fd_add=5.0, cf_skill_in_add=0.9), other])
     assert board.columns(["fd_add"]) == ["fd_add [net@1]", "fd_add [net@2]"]
-    assert board.ranks == {"m": 1, "n": 2}
     assert "not run" in markdown([board])
 
 
@@ -104,30 +102,6 @@ def test_the_mean_of_distances_lies_in_its_interval():
     assert found["value"] == pytest.approx(1000**0.25)
 
 
-def test_ranks_average_ties_and_leave_out_the_incomplete():
-    records = [
-        board_record("good", z1_domain_acc=0.5, cf_skill_in_add=0.9),
-        board_record("tied", z1_domain_acc=0.6, cf_skill_in_add=0.9),
-        board_record("half", z1_domain_acc=0.4, cf_skill_in_add=None),
-    ]
-    assert mean_ranks(frame(records), shipped_infos()) == {"good": 1.25, "tied": 1.75}
-
-
-def test_anchors_stand_below_and_are_not_ranked():
-    records = [
-        board_record("copy-source", cf_skill_in_add=0.0),
-        board_record("ground-truth", cf_skill_in_add=1.0),
-        board_record("worse", cf_skill_in_add=0.1),
-        board_record("better", cf_skill_in_add=0.7),
-    ]
-    (board,) = boards(records)
-    assert board.order == ["better", "worse", "ground-truth", "copy-source"]
-    assert set(board.ranks) == {"better", "worse"}
-    text = markdown([board])
-    assert "what cf_skill_in_add means" in text
-    assert "cf_skill_in_add (up)" in text
-
-
 def test_identity_knows_what_matters_and_nothing_else():
     from dataclasses import replace
 
@@ -137,16 +111,9 @@ def test_identity_knows_what_matters_and_nothing_else():
     same = replace(cell, label="other", plugins=("x",), config={"b": 2.0, "a": 1})
     assert same.id == cell.id
     for change in ({"seed": 1}, {"config": {"a": 2, "b": 2.0}}, {"precision": "bf16"},
-                   {"threads": 2}, {"fingerprint": "g"}, {"numbers": {"size": 64}}):  # fmt: skip
+                   {"threads": 2}, {"protocol": 1}, {"fingerprint": "g"},
+                   {"numbers": {"size": 64}}):  # fmt: skip
         assert replace(cell, **change).id != cell.id
-
-
-def test_a_method_that_is_told_more_is_shown_and_not_ranked():
-    told = board_record("told", cf_rank_add=0.9) | {"facts": {"supervision": "kind"}}
-    (board,) = boards([board_record("worse", cf_rank_add=0.6), told])
-    assert board.order == ["worse", "told"]
-    assert set(board.ranks) == {"worse"}
-    assert board.ranks["worse"] == 1
 
 
 def test_details_of_seeds_are_put_together_where_they_agree():
@@ -162,18 +129,6 @@ def test_details_of_seeds_are_put_together_where_they_agree():
     assert "Guessing has a `z1_domain_acc` of 0.400 to 0.700" in markdown(boards(records))
 
 
-def test_where_nobody_has_a_number_the_others_rank():
-    """A task without truth: its counterfactual columns are gaps in every row."""
-    records = [
-        board_record(label=label, fd_add=value, cf_skill_in_add=None)
-        for label, value in (("a", 5.0), ("b", 3.0))
-    ]
-    (board,) = boards(records)
-    assert board.ranks == {"a": 2, "b": 1}
-    assert board.order == ["b", "a"]
-    assert "the mean rank over fd_add (ties" in markdown([board])
-
-
 def test_the_machine_of_times_is_named():
     def on(cpu, label):
         made = board_record(label, train_images_per_s=100.0)
@@ -183,11 +138,3 @@ def test_the_machine_of_times_is_named():
     assert "one kind of machine only (processor, instructions, torch): EPYC, 2.13." in one
     two = markdown(boards([on("EPYC", "m"), on("Xeon", "n"), on("EPYC", "o")]))
     assert "- EPYC, 2.13: m, o\n- Xeon, 2.13: n" in two
-
-
-def test_a_number_without_a_direction_ranks_nobody():
-    """Found by fuzzing: an edited record may say nothing of what is better."""
-    made = board_record(fd_add=5.0)
-    made["metrics"]["fd_add"]["better"] = ""
-    (board,) = boards([made])
-    assert board.ranks == {}

@@ -6,6 +6,8 @@ import copy
 
 import numpy as np
 
+from bench.contracts.protocol import PROTOCOL
+from bench.contracts.record import SCHEMA
 from bench.utils.hashing import hash_of
 
 
@@ -49,10 +51,10 @@ def check_record(method="mine", seed=0, noise=0.0, **values):
     identity = {
         "method": method, "config": {"width": 4}, "task": "faces", "fingerprint": "f",
         "profile": "smoke", "numbers": PROFILE_NUMBERS, "seed": seed, "device": "cpu",
-        "precision": "fp32", "threads": 1,
+        "precision": "fp32", "threads": 1, "protocol": PROTOCOL,
     }  # fmt: skip
     return {
-        "schema": 2, "id": hash_of(identity), "label": method, "status": "ok", "reason": "",
+        "schema": SCHEMA, "id": hash_of(identity), "label": method, "status": "ok", "reason": "",
         "settings": {}, "identity": identity,
         "metrics": {name: metric_entry(v, name) for name, v in (given | values).items()},
         "facts": {"pixel_hash": "p", "steps": 7, "images": 9, "cpu_seconds": 10 * np.exp(noise)}
@@ -84,6 +86,10 @@ def changed_record(what):
     if what == "precision":
         for one in mine:
             one["identity"] = one["identity"] | {"precision": "bf16"}
+        return records, ("not comparable", "mine", "identity")
+    if what == "protocol":
+        for one in mine:
+            one["identity"] = {k: v for k, v in one["identity"].items() if k != "protocol"}
         return records, ("not comparable", "mine", "identity")
     if what == "failed seed":
         mine[1] |= {"status": "failed", "reason": "diverged", "metrics": {}, "facts": {}}

@@ -8,9 +8,16 @@ import re
 import pytest
 
 from bench.check import baseline as baselines
+from bench.contracts.protocol import PROTOCOL
 from bench.utils.errors import UserError
 from bench.utils.files.sealed import read_sealed
-from tests.check.made_records import METHOD_ROW, check_record, check_records, edit_baseline
+from tests.check.made_records import (
+    METHOD_ROW,
+    changed_record,
+    check_record,
+    check_records,
+    edit_baseline,
+)
 from tests.helpers import ROOT
 
 EDITS = {
@@ -42,12 +49,20 @@ def test_an_edited_baseline_is_refused_in_one_line(case, checked):
     assert said in done.stderr
 
 
+def test_a_baseline_holds_records_of_todays_protocol_only():
+    old, new = changed_record("protocol")[0][:3], check_records()
+    made = baselines.make([*old, *new], "smoke", "first", None, "now")
+    assert made["rows"] == baselines.make(new, "smoke", "first", None, "now")["rows"]
+    with pytest.raises(UserError, match=f"none; 3 of other protocols than {PROTOCOL}"):
+        baselines.make(old, "smoke", "first", None, "now")
+
+
 def keys_of(baseline):
     """Return the path of every key of a baseline's top, first row and first metric."""
     row = baseline["rows"][2]
     yield from ((key,) for key in baseline if key != "schema")
     yield from ((*METHOD_ROW, key) for key in row if key != "mixed" and key != "options")
-    yield from ((*METHOD_ROW, "identity", key) for key in row["identity"])
+    yield from ((*METHOD_ROW, "identity", key) for key in row["identity"] if key != "protocol")
     yield from ((*METHOD_ROW, "metrics", "fd_add", key) for key in row["metrics"]["fd_add"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.check.compare import compare_records
+from bench.contracts.protocol import PROTOCOL
 from tests.check.made_records import changed_record, check_records, metric_entry
 
 LAYERS = ("exact", "ordering", "statistical")
@@ -76,15 +77,23 @@ def test_too_few_seeds_leave_the_layer_out_and_say_so(base):
     assert verdicts(base, check_records(range(2))) == [("not compared", "mine", "all metrics")]
 
 
-CHANGES = ("missing row", "configuration", "precision", "failed seed", "failed metric",
-           "lost metric", "version", "parameters", "steps", "pixels", "new metric", "new row",
-           "anchor", "copying")  # fmt: skip
+CHANGES = ("missing row", "configuration", "precision", "protocol", "failed seed",
+           "failed metric", "lost metric", "version", "parameters", "steps", "pixels",
+           "new metric", "new row", "anchor", "copying")  # fmt: skip
 
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_every_change_has_its_verdict(what, base):
     records, expected = changed_record(what)
     assert expected in verdicts(base, records)
+
+
+def test_records_of_two_protocols_are_compared_with_the_one_of_their_own(base):
+    records, expected = changed_record("protocol")
+    found = compare_records(base, records, LAYERS)
+    (told,) = {f.said for f in found if f.row.startswith("mine") and f.number == expected[2]}
+    assert told == f"run under other conditions: protocol: {PROTOCOL} -> 1"
+    assert verdicts(base, [*records[:3], *check_records()]) == []
 
 
 def test_a_difference_of_identities_is_spelled_out(base):

@@ -7,9 +7,10 @@ import shutil
 
 import pytest
 
+from bench.contracts.protocol import PROTOCOL
 from bench.records.read import cell_of
 from bench.records.store import Store
-from bench.utils.files.sealed import write_sealed
+from bench.utils.files.sealed import read_sealed, write_sealed
 from tests.helpers import OWN_METHOD, TINY, rows
 from tests.pictures import make_folder
 
@@ -128,6 +129,21 @@ def test_images_may_lie_elsewhere_and_must_be_the_same(
     assert "--a, --b and --data-root" in gone.stderr
     alone = inside("check", baseline_of_folder / "b.json", "--a", images)
     assert (alone.returncode, "--a: it is for --run" in alone.stderr) == (2, True)
+
+
+def test_a_baseline_of_another_protocol_is_told_and_not_run(
+    inside, baseline_of_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bench.runs.execute.execute", None)
+    place = shutil.copytree(baseline_of_folder, tmp_path / "old")
+    found = read_sealed(place / "b.json")
+    for row in found["rows"]:
+        row["identity"] = {k: v for k, v in row["identity"].items() if k != "protocol"}
+    write_sealed(place / "b.json", found)
+    done = check_again(inside, place, baseline_of_folder / "r", "--json", tmp_path / "j")
+    assert done.returncode == 4, done.stdout + done.stderr
+    told = [one["said"] for one in json.loads((tmp_path / "j").read_text())["findings"]]
+    assert f"protocol 1 made it, today's is {PROTOCOL}: nothing was run" in told
 
 
 def test_a_default_that_is_another_now_is_told_and_not_run(

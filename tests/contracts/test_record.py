@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.contracts.record import IDENTITY_KEYS, Facts, Record
+from bench.contracts.protocol import PROTOCOL, protocol_of
+from bench.contracts.record import IDENTITY_KEYS, SCHEMA, Facts, Record
 from bench.plan.plan import Request, make_plan
 from bench.records.read import read_record
 
@@ -23,6 +24,16 @@ def test_the_keys_of_an_identity_are_those_of_a_cell():
     for cell in planned():
         assert cell.identity.keys() == IDENTITY_KEYS
         assert cell.settings == {}
+
+
+def test_an_identity_names_its_protocol_unless_it_is_the_first():
+    """Records of the first protocol do not name it, and keep their ids."""
+    cell = planned()[0]
+    assert cell.identity["protocol"] == protocol_of(cell.identity) == PROTOCOL > 1
+    first = replace(cell, protocol=1)
+    assert first.identity == {k: v for k, v in cell.identity.items() if k != "protocol"}
+    assert protocol_of(first.identity) == 1
+    assert len({cell.id, first.id, replace(cell, protocol=PROTOCOL + 1).id}) == 3
 
 
 def test_settings_hold_what_set_changed_to_the_last_digit():
@@ -46,6 +57,6 @@ def test_settings_and_label_are_no_part_of_the_id():
 
 def test_a_record_on_disk_has_only_keys_of_the_contract():
     """A key that is written and not in the contract is one that nobody can look up."""
-    record = read_record(DATA / "schema2" / "autoencoder-set.json")
+    record = read_record(DATA / f"schema{SCHEMA}" / "autoencoder-set.json")
     assert record.keys() == Record.__annotations__.keys()
     assert record["facts"].keys() <= Facts.__annotations__.keys()

@@ -28,7 +28,7 @@ from bench.check.findings import Verdict, exit_code
 from bench.check.golden.measure import OTHER_KERNELS
 from bench.check.reports import as_json
 from bench.check.rerun import plan_again
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.task import Options as Images
 from bench.plan.plan import Plan, jobs_for
 from bench.records.store import Store
@@ -85,7 +85,7 @@ def _with(plan: Plan, wanted: Rerun) -> Plan:
     """Return a plan with other seeds and threads. Anchors have no seed."""
     cells = {}
     for cell in plan.cells:
-        for seed in (cell.seed,) if cell.method in ANCHORS else wanted.seeds:
+        for seed in (cell.seed,) if cell.method in WITHOUT_SEED else wanted.seeds:
             changed = replace(cell, seed=seed, threads=wanted.threads)
             cells[changed.id] = changed
     return replace(plan, cells=tuple(cells.values()))

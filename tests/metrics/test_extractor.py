@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.contracts.anchors import ANCHORS
+from bench.cell.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
 from bench.contracts.task import HIDDEN, Domain, Factor, TaskData
 from bench.utils import compat
@@ -53,9 +53,9 @@ def test_inception_needs_the_documented_weights(tmp_path, data, monkeypatch):
     with pytest.raises(UserError, match=r"begins with .* expected weights-inception"):
         extractors.check_inception(wrong)
     assert compat.torch_fidelity()
-    result = family("inception").score(["fid_add"], ANCHORS["ground-truth"](data), data, SETTINGS)[
-        "fid_add"
-    ]
+    result = family("inception").score(
+        ["fid_add"], UNTRAINED["ground-truth"](data), data, SETTINGS
+    )["fid_add"]
     assert (result.status, result.reason) == ("unavailable", "no weights: give --inception FILE")
 
 
@@ -129,7 +129,7 @@ def test_drawn_faces_have_their_features_and_photographs_their_own(marked, data,
     features = found.features(marked.domains["test"][0].images)
     assert features.shape == (64, 64)
     (file,) = tmp_path.glob("probe64-*.safetensors")
-    with pytest.raises(UserError, match="--inception .*no such file"):
+    with pytest.raises(UserError, match=r"--inception .*no such file"):
         extractors.extractor_for(marked, Settings(inception=tmp_path / "none.pth"))
 
     judge = module("_judge").judge(found, marked, None)

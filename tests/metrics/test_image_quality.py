@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.contracts.anchors import ANCHORS
+from bench.cell.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
 from bench.utils import compat
 from tests.helpers import family, module
@@ -116,8 +116,8 @@ def test_distances_rise_with_blur_noise_and_wrong_content(data):
 def test_anchors_bracket_the_distances(data):
     wanted = list(family("image_quality").ids())
     made = {
-        name: family("image_quality").score(wanted, ANCHORS[name](data), data, SETTINGS)
-        for name in ANCHORS
+        name: family("image_quality").score(wanted, UNTRAINED[name](data), data, SETTINGS)
+        for name in UNTRAINED
     }
     for what in ("add", "remove"):
         truth, copied = made["ground-truth"], made["copy-source"]
@@ -135,7 +135,7 @@ def test_real_side_is_kept_and_found_by_content(data, tmp_path):
     """A second method reads what the first has left; other images are another file."""
     settings = Settings(cache=tmp_path)
     score = family("image_quality").score
-    truth = ANCHORS["ground-truth"](data)
+    truth = UNTRAINED["ground-truth"](data)
     first = score(["fd_add", "kid_add", "recall_add"], truth, data, settings)
     (kept,) = tmp_path.glob("real-*.safetensors")
     before = kept.stat().st_mtime_ns
@@ -151,7 +151,7 @@ def test_real_side_is_kept_and_found_by_content(data, tmp_path):
 
 def test_a_damaged_real_side_is_made_again(data, tmp_path):
     settings = Settings(cache=tmp_path)
-    truth = ANCHORS["ground-truth"](data)
+    truth = UNTRAINED["ground-truth"](data)
     first = family("image_quality").score(["fd_add"], truth, data, settings)
     (kept,) = tmp_path.glob("real-*.safetensors")
     content = bytearray(kept.read_bytes())

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.contracts.anchors import ANCHORS
+from bench.cell.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts
 from bench.contracts.task import HIDDEN, Companion, Domain, Factor, TaskData, Truth
 from tests.helpers import family, module
@@ -201,7 +201,7 @@ def test_copying_the_source_earns_nothing_and_the_truth_much(data, settings):
         name: family("judged").score(["transfer_judged"], make(data), data, settings)[
             "transfer_judged"
         ]
-        for name, make in ANCHORS.items()
+        for name, make in UNTRAINED.items()
     }
     assert found["copy-source"].value == 0
     assert found["ground-truth"].value > 0.9

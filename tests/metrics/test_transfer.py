@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.contracts.anchors import ANCHORS
+from bench.cell.anchors import UNTRAINED
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import Artefacts, Settings
 from bench.contracts.task import HIDDEN, Domain, Factor, TaskData
@@ -22,7 +22,7 @@ def anchors(data, settings):
     names = list(family("judged_parts").ids())
     return {
         name: family("judged_parts").score(names, make(data), data, settings)
-        for name, make in ANCHORS.items()
+        for name, make in UNTRAINED.items()
     }
 
 
@@ -150,7 +150,7 @@ def test_accuracy_of_the_judge_is_that_of_real_test_images_that_show_the_factor(
 def test_judge_is_kept_and_found_by_content(data, tmp_path, monkeypatch):
     monkeypatch.setattr(module("_judge"), "STEPS", 20)  # how well it judges plays no part here
     settings = Settings(cache=tmp_path)
-    truth = ANCHORS["ground-truth"](data)
+    truth = UNTRAINED["ground-truth"](data)
     names = ["tr_specific_acc", "tr_domain_success"]
     first = family("judged_parts").score(names, truth, data, settings)
     (kept,) = tmp_path.glob("judge-*.safetensors")
@@ -175,7 +175,7 @@ def test_task_without_factors_has_no_factors_to_keep(data, settings):
         },
     )
     results = family("judged_parts").score(
-        ["tr_specific_acc", "tr_domain_success"], ANCHORS["ground-truth"](data), bare, settings
+        ["tr_specific_acc", "tr_domain_success"], UNTRAINED["ground-truth"](data), bare, settings
     )
     assert results["tr_specific_acc"].status == "not_applicable"
     assert results["tr_domain_success"].value > 0.9
@@ -188,10 +188,12 @@ def test_diversity_is_that_of_the_truth_for_the_truth_and_none_for_one_result(da
     def diversity(artefacts):
         return family("consistency").score(["div_guides"], artefacts, data, settings)["div_guides"]
 
-    truth = ANCHORS["ground-truth"](data)
+    truth = UNTRAINED["ground-truth"](data)
     assert diversity(truth).value == 1
-    assert diversity(ANCHORS["copy-source"](data)).value == 0
-    assert diversity(ANCHORS["copy-guide"](data)).value > 2  # whole faces differ more than glasses
+    assert diversity(UNTRAINED["copy-source"](data)).value == 0
+    assert (
+        diversity(UNTRAINED["copy-guide"](data)).value > 2
+    )  # whole faces differ more than glasses
 
 
 def test_code_cycle_is_measured_in_distances_of_other_images(data, settings):

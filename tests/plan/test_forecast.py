@@ -21,6 +21,8 @@ def test_forecast_goes_by_the_last_record_of_the_same_cell():
     assert forecast(job, [newer, older]).seconds == 60
     assert forecast(job, [newer, older]).megabytes == 3
     assert forecast(job, []).seconds is None
+    old = {key: value for key, value in cell.identity.items() if key != "protocol"}
+    assert forecast(job, [newer | {"identity": old}]).seconds is None
 
 
 def test_what_is_needed_follows_from_the_sizes():

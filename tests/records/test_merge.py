@@ -6,13 +6,16 @@ import copy
 import json
 import os
 import random
+import re
 import shutil
 
 import pytest
 
 import bench.utils.files.disk
+from bench.contracts.protocol import protocol_of
 from bench.records.merge import Action, decide
 from bench.records.read import read_record
+from bench.utils.hashing import hash_of
 from tests.check.made_records import check_record
 from tests.helpers import ROOT, TINY, rows
 
@@ -94,6 +97,18 @@ def test_the_whole_table(case):
     before = copy.deepcopy((ours, theirs))
     assert decide(ours, theirs).action == expected
     assert (ours, theirs) == before
+
+
+def test_cells_of_two_protocols_are_two_cells_and_two_boards(inside, tmp_path):
+    other = GOOD["identity"] | {"protocol": protocol_of(GOOD["identity"]) + 1}
+    changed_cell = changed(GOOD, "fd_add", value=3.0) | {"identity": other, "id": hash_of(other)}
+    one, two = put(tmp_path / "one", GOOD), put(tmp_path / "two", changed_cell)
+    into = tmp_path / "all"
+    done = inside("merge", one, two, "--into", into)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((into / "records").iterdir())) == 2
+    titles = re.findall("^## .*protocol ([0-9]+)$", (into / "leaderboard.md").read_text(), re.M)
+    assert sorted(map(int, titles)) == [other["protocol"] - 1, other["protocol"]]
 
 
 def test_merged_folders_hold_everything_and_sources_are_unchanged(inside, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from bench.cell.job import Job
 from bench.cell.run import run
+from bench.contracts.protocol import PROTOCOL
 from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.utils.files.sealed import read_sealed
@@ -154,6 +155,8 @@ REFUSED = {
     "artefacts": (damage_artefacts, "its artefacts are missing or damaged; `python"),
     "fingerprint": (lambda r: change_identity(r, fingerprint="0" * 16),
                     "the images of task avatars-glasses have changed; `python -m bench run"),
+    "protocol": (lambda r: change_identity(r, protocol=PROTOCOL + 1),
+                 f"protocol {PROTOCOL + 1} made its record, and this version scores by protocol"),
     "method": (lambda r: change_identity(r, method="gone"), "method 'gone' is unknown here"),
     "task": (lambda r: change_identity(r, task="gone"), "task 'gone' is unknown here"),
     "id": (other_id, "another version of the suite wrote its record, or it was renamed; `python"),

@@ -28,10 +28,21 @@ MOST_MEGABYTES = 2000.0
 
 
 def cell_files(job: Job, store: Store) -> dict[str, bytes]:
-    """Return the files of a cell that its task needs: its run folder, and its record to score."""
+    """Return the files of a cell that its task needs: its run folder, and its record to score.
+
+    If the cell uses the weights of another cell, they come with it, and that cell's record.
+    """
+    from bench.cell.run_folder import WEIGHTS
+
+    files: dict[str, bytes] = {}
+    if (trainer := job.cell.weights_from) is not None:
+        theirs = [store.run_path(trainer) / name for name in WEIGHTS]
+        for path in (*theirs, store.record_path(trainer)):
+            if path.exists():
+                files[path.relative_to(store.root).as_posix()] = path.read_bytes()
     if job.todo == "run" and job.again:
-        return {}
-    files = files_in(store.run_path(job.cell), store.root)
+        return files
+    files |= files_in(store.run_path(job.cell), store.root)
     record = store.record_path(job.cell)
     if job.todo == "score" and record.exists():
         files[record.relative_to(store.root).as_posix()] = record.read_bytes()

@@ -1,0 +1,109 @@
+"""The order of a board: one number orders the methods, and these functions say how firm that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.board.columns import ordering_metrics
+from bench.contracts.metric import MetricInfo
+
+
+@dataclass(frozen=True)
+class Order:
+    """The methods by one number, best first.
+
+    metric: The id of the number, or '' if no row has one. better: its direction. values: the number
+    of each row that has it, also of rows that are not ranked. ranks: the place of each ranked
+    method, in order. Methods with equal numbers share a place.
+    """
+
+    metric: str
+    better: str
+    values: dict[str, float]
+    ranks: dict[str, int]
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Return whether a value of the number is better than another."""
+        return badness(value, self.better) < badness(other, self.better)
+
+
+def order_rows(
+    rows: pd.DataFrame, infos: Mapping[str, MetricInfo], methods: Collection[str]
+) -> Order:
+    """Return the order of the methods by the first number of `ordering_metrics` that a row has.
+
+    Args:
+        rows: The rows of the tidy frame for one board.
+        infos: The facts of each metric.
+        methods: The labels of the methods to rank. Other rows have a number and no place.
+    """
+    valued = rows[rows["value"].notna() & (rows["better"] != "")]
+    there = set(valued["metric"])
+    metric = next((name for name in ordering_metrics(infos) if name in there), "")
+    of_metric = valued[valued["metric"] == metric]
+    if not metric or of_metric.empty:
+        return Order("", "", {}, {})
+    better = str(of_metric["better"].iloc[0])
+    values = dict(zip(of_metric["method"], map(float, of_metric["value"]), strict=True))
+    return Order(metric, better, values, places(values, better, methods))
+
+
+def places(values: Mapping[str, float], better: str, methods: Collection[str]) -> dict[str, int]:
+    """Return the place of each method that has a value, best first. Equal values share a place."""
+    bad = {name: badness(values[name], better) for name in methods if name in values}
+    ordered = sorted(bad, key=lambda name: (bad[name], name))
+    return {name: 1 + sum(one < bad[name] for one in bad.values()) for name in ordered}
+
+
+def badness(value: float, better: str) -> float:
+    """Return a number that is lower for a better value, given the direction of the metric."""
+    if better == "near 1":
+        return abs(value - 1)
+    return value if better == "lower" else -value
+
+
+def without_each_part(
+    order: Order, parts: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, int]]:
+    """Return the places of the ranked methods when each part of the number is left out.
+
+    parts: The number without each part, for each method that has parts. A part that a ranked method
+        lacks is not tried.
+    """
+    of_ranked = [parts.get(name, {}) for name in order.ranks]
+    first = of_ranked[0] if of_ranked else {}
+    names = [part for part in first if all(part in of_method for of_method in of_ranked)]
+    return {
+        part: places({name: parts[name][part] for name in order.ranks}, order.better, order.ranks)
+        for part in names
+    }
+
+
+def changed_without_a_method(
+    rows: pd.DataFrame, infos: Mapping[str, MetricInfo], order: Order
+) -> dict[str, Order]:
+    """Return the order of the other methods, for each method without which it changes."""
+    found = {}
+    for name in order.ranks:
+        others = [other for other in order.ranks if other != name]
+        left = order_rows(rows[rows["method"] != name], infos, others)
+        if list(left.ranks) != others:
+            found[name] = left
+    return found
+
+
+def agreement(values: Mapping[str, float], others: Mapping[str, float]) -> float:
+    """Return Kendall's tau-b of two numbers over the rows that have both; NaN if it is undefined.
+
+    1 = the same order, 0 = unrelated, -1 = the reverse. Kendall, Biometrika 1945.
+    """
+    from scipy.stats import kendalltau  # its import takes a second
+
+    both = [name for name in values if name in others]
+    if len(both) < 2:
+        return math.nan
+    return float(kendalltau([values[m] for m in both], [others[m] for m in both]).statistic)
