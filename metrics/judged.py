@@ -199,12 +199,13 @@ def _companion(judged: Judge, images: Mapping[str, Tensor], data: TaskData) -> R
         reason = f"no source lacks {factor.name} while its guide's content usually brings it"
         return Result(status="unavailable", reason=reason, n=n)
     made, true = (
-        torch.isin(judged.factor(factor, of[count]), shown).double().numpy()
+        torch.isin(judged.factor(factor, of)[count], shown).double().numpy()
         for of in (images["add"], truth.add)
     )
     detail = {
         "share": float(made.mean()),
         "share_of_truth": float(true.mean()),
+        "judge": {factor.name: counted.accuracy[factor.name]},
         "judge_accuracy": counted.accuracy[factor.name],
     }
     lo, hi = mean_interval(made - true, "tr_companion")

@@ -108,13 +108,14 @@ def test_tricks_earn_nothing_and_the_truth_everything(name, cache):
     """Issue 15: at most .05 for every trick, on every embedded task with truth."""
     data = prepare(REGISTRY.find("task", name).load()(), SIZES, cache)
     for trick in TRICKS:
-        images = UNTRAINED[trick](data).tensors
-        found = scored(Artefacts(images), data)
-        number = "transfer" if "remove" in images else "add_score"
-        assert found[number].value <= 0.05, trick
-        for side in ("add_score", "remove_score"):
-            if side == "add_score" or "remove" in images:
-                assert found[side].value <= 0.1, trick  # chance has a part in one side alone
+        found = scored(UNTRAINED[trick](data), data)
+        if trick == "copy-guide":
+            assert found["transfer"].status == "not_applicable"
+            assert found["add_score"].value <= 0.05
+            continue
+        assert found["transfer"].value <= 0.05, trick
+        for side in ("add_score", "remove_score"):  # with 32 pairs, chance has a part in one side
+            assert found[side].value <= 0.1, (trick, side)
     truth = scored(UNTRAINED["ground-truth"](data), data)
     assert [result.value for result in truth.values()] == [1, 1, 1]
 
