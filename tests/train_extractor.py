@@ -132,7 +132,8 @@ def main() -> None:
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB", flush=True)
     net.load_state_dict(kept)
     report_heads(net, heads, found)
-    report_judge(out, given.cache)
+    if not plain:  # the judge reads `avatars64` only
+        report_judge(out, given.cache)
 
 
 # --- faces -----------------------------------------------------------------------------------
