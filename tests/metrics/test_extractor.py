@@ -163,8 +163,8 @@ def test_numbers_of_photographs_name_their_extractor(marked, tmp_path):
     settings = Settings(cache=tmp_path)
     found = extractors.extractor_for(marked, settings).name
     source, guide = (
-        family("transfer").score(
-            ["tr_specific_acc", "tr_common_acc"], ANCHORS[name](marked), marked, settings
+        family("judged_parts").score(
+            ["tr_specific_acc", "tr_common_acc"], UNTRAINED[name](marked), marked, settings
         )
         for name in ("copy-source", "copy-guide")
     )
@@ -173,6 +173,6 @@ def test_numbers_of_photographs_name_their_extractor(marked, tmp_path):
     assert {result.extractor for result in (source | guide).values()} == {found}
     assert guide["tr_specific_acc"].detail["judge"].keys() == {"colour"}
     quality = family("image_quality").score(
-        ["fd_add"], ANCHORS["copy-source"](marked), marked, settings
+        ["fd_add"], UNTRAINED["copy-source"](marked), marked, settings
     )
     assert quality["fd_add"].extractor == found
