@@ -195,7 +195,7 @@ def test_numbers_of_photographs_name_their_extractor(marked, tmp_path):
     settings = Settings(cache=tmp_path)
     found = extractors.extractor_for(marked, settings).name
     source, guide = (
-        family("transfer").score(
+        family("judged_parts").score(
             ["tr_specific_acc", "tr_common_acc"], UNTRAINED[name](marked), marked, settings
         )
         for name in ("copy-source", "copy-guide")
