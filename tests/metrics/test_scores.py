@@ -9,10 +9,10 @@ import torch
 
 from bench.cell.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
-from bench.contracts.task import Domain, TaskData, Truth
+from bench.contracts.task import DataSizes, Domain, TaskData, Truth
 from bench.tasks.avatars import AvatarTask
 from bench.tasks.cache import prepare
-from tests.helpers import REGISTRY, SIZES, family, module
+from tests.helpers import REGISTRY, family, module
 
 SETTINGS = Settings()
 TASKS = [plugin.name for plugin in REGISTRY.all("task") if issubclass(plugin.load(), AvatarTask)]
@@ -105,8 +105,12 @@ TRICKS = ("copy-source", "copy-guide", "random-guide", "mean-image", "shuffled-t
 
 @pytest.mark.parametrize("name", TASKS)
 def test_tricks_earn_nothing_and_the_truth_everything(name, cache):
-    """Issue 15: at most .05 for every trick, on every embedded task with truth."""
-    data = prepare(REGISTRY.find("task", name).load()(), SIZES, cache)
+    """Issue 15: at most .05 for every trick, on every embedded task with truth.
+
+    The parts of a random image are 0 up to chance, so this needs more pairs than other tests.
+    """
+    sizes = DataSizes(size=32, train=64, probe=8, test=160)
+    data = prepare(REGISTRY.find("task", name).load()(), sizes, cache)
     for trick in TRICKS:
         found = scored(UNTRAINED[trick](data), data)
         if trick == "copy-guide":
