@@ -42,10 +42,7 @@ TARGET = {"add": 1, "remove": 0}
 
 
 def distance(made: Tensor, real: Real) -> Result:
-    """Return the Frechet distance of float32 (n, D) features with its jackknife interval.
-
-    It needs two items. The interval needs 2 D on each side: else the covariance is singular.
-    """
+    """Return the Frechet distance of float32 (n, D) features; an interval needs n >= 2 D."""
     return distance_by_kind(made, lambda _: real, torch.zeros(len(made)))
 
 
@@ -320,6 +317,7 @@ class PlainDistance(ImageQuality):
             digits=2,
             tolerance=0.05,
             tolerance_is_relative=True,
+            agrees_with="fd_add",
             needs=("add",),
         ),
         MetricInfo(
@@ -333,6 +331,7 @@ class PlainDistance(ImageQuality):
             digits=2,
             tolerance=0.05,
             tolerance_is_relative=True,
+            agrees_with="fd_remove",
             needs=("remove",),
         ),
     )
