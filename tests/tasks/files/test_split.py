@@ -1,4 +1,4 @@
-"""How images are split into train, probe and test."""
+"""How images are split into train, val, probe and test."""
 
 from __future__ import annotations
 
