@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from bench.board.board import Board, boards
-from bench.contracts.anchors import ANCHORS
+from bench.board.values import marked_unguided
 from bench.records.store import Store
 from tests.helpers import ROOT
 
@@ -49,12 +49,11 @@ def filled(text: str) -> str:
 def _number(found: re.Match[str]) -> str:
     profile, task, method, metric, form = found.groups()
     board = committed()[profile, task]
-    trained = [name for name in board.order if name not in ANCHORS]
     extreme = {"highest": max, "lowest": min}.get(method)
     if extreme is None:
         value = _value(board, method, metric)
     else:
-        values = [_value(board, name, metric) for name in trained]
+        values = [_value(board, name, metric) for name in board.methods]
         value = extreme(value for value in values if value is not None)
     assert value is not None, f"{found[0]}: the board has no such number"
     return f"<!--= {profile} {task} {method} {metric} {form} -->{_text(value, form)}<!--/-->"
@@ -69,11 +68,19 @@ def _table(found: re.Match[str]) -> str:
         "|" + "---|" * (len(columns) + 1),
     ]
     for method in board.order:
-        values = [(_value(board, method, metric), form) for metric, form in columns]
-        cells = ["-" if value is None else _text(value, form) for value, form in values]
+        cells = [_cell(board, method, metric, form) for metric, form in columns]
         lines.append(f"| {' | '.join([method, *cells])} |")
     table = "\n".join(lines)
     return f"<!--board {profile} {task}: {wanted} -->\n{table}\n<!--/board-->"
+
+
+def _cell(board: Board, method: str, metric: str, form: str) -> str:
+    """Return the text of a table cell: the value, "-" for none, or that the method is unguided."""
+    value = _value(board, method, metric)
+    if value is None:
+        return "-"
+    shown = _text(value, form)
+    return shown if "#" in metric else marked_unguided(board, method, metric, value, shown)
 
 
 def _value(board: Board, method: str, metric: str) -> float | None:

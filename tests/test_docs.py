@@ -9,8 +9,10 @@ import tomllib
 import pandas as pd
 import pytest
 
-from tests.helpers import REGISTRY, ROOT
+from bench.board.board import boards
+from tests.helpers import REGISTRY, ROOT, board_record
 
+from . import documents
 from .documents import DOCUMENTS, NUMBER, TABLE, filled
 
 README = (ROOT / "README.md").read_text()
@@ -184,8 +186,24 @@ def test_a_wrong_number_is_replaced_by_that_of_the_records():
         filled(wrong.replace("cf_rank_add", "cf_rank_of_nothing"))
 
 
+def test_tables_say_unguided_and_the_highest_is_that_of_a_method(monkeypatch):
+    def scored(label, method, **values):
+        return board_record(label, method=method, **values)
+
+    free = scored("free", "free", add_score=0.0, fd_add=1.0) | {"facts": {"guided": False}}
+    oracle = scored("oracle-decoder[width=8]", "oracle-decoder", add_score=0.9, fd_add=2.0)
+    led = scored("led", "led", add_score=0.2, fd_add=3.0) | {"facts": {"guided": True}}
+    (board,) = boards([free, oracle, led])
+    monkeypatch.setattr(documents, "committed", lambda: {("small", "faces"): board})
+    table = filled("<!--board small faces: add_score .2f, fd_add .1f -->\n<!--/board-->")
+    assert "| free | unguided | 1.0 |" in table
+    assert "| led | 0.20 | 3.0 |" in table
+    assert "| oracle-decoder[width=8] | 0.90 | 2.0 |" in table
+    highest = "<!--= small faces highest add_score .2f -->?<!--/-->"
+    assert filled(highest) == highest.replace("?", "0.20")
+
+
 def test_the_committed_board_follows_from_the_committed_records():
-    from bench.board.board import boards
     from bench.board.frame import frame
     from bench.board.markdown import markdown
     from bench.records.store import Store

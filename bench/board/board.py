@@ -19,7 +19,7 @@ from bench.board.order import Order, order_rows
 from bench.board.row_labels import row_labels
 from bench.contracts.anchors import ANCHORS, CEILINGS
 from bench.contracts.metric import MetricInfo
-from bench.contracts.protocol import Place, place_of
+from bench.contracts.protocol import BoardKey, board_key_of
 from bench.contracts.record import Record
 from bench.records.environment import machine_of
 
@@ -93,23 +93,23 @@ def boards(
     """
     table = frame(records, known) if table is None else table
     infos = infos_of(records, known)
-    by_place: dict[Place, list[tuple[Record, str]]] = {}
+    by_key: dict[BoardKey, list[tuple[Record, str]]] = {}
     for record, label in zip(records, row_labels(records), strict=True):
-        by_place.setdefault(place_of(record["identity"]), []).append((record, label))
-    found = sorted(by_place.items(), key=lambda of: -of[0][2])
-    return [_board(place, here, table, infos) for place, here in found]
+        by_key.setdefault(board_key_of(record["identity"]), []).append((record, label))
+    found = sorted(by_key.items(), key=lambda of: -of[0][2])
+    return [_board(key, here, table, infos) for key, here in found]
 
 
 def _board(
-    place: Place,
+    key: BoardKey,
     here: Sequence[tuple[Record, str]],
     table: pd.DataFrame,
     infos: Mapping[str, MetricInfo],
 ) -> Board:
     """Return the board of labelled records."""
-    profile, task, protocol = place
-    of_place = (table["profile"] == profile) & (table["task"] == task)
-    rows = _apart(table[of_place & (table["protocol"] == protocol)])
+    profile, task, protocol = key
+    of_task = (table["profile"] == profile) & (table["task"] == task)
+    rows = _apart(table[of_task & (table["protocol"] == protocol)])
     by_label = {label: record["identity"]["method"] for record, label in here}
     anchors = [label for label, method in by_label.items() if method in ANCHORS]
     told_more = {

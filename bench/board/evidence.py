@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from bench.board.board import Board
 from bench.board.headline import Named
 from bench.board.order import agreement, badness, changed_without_a_method, without_each_part
-from bench.board.values import detail_of, is_number, number, numbers_in
+from bench.board.values import detail_of, in_own_order, is_number, number, numbers_in
 
 
-def sentences(board: Board, named: Named) -> list[str]:
+def sentences(board: Board, named: Named, told: Named) -> list[str]:
     """Return all that stands below a board in sentences.
 
     named: Writes the name of a row, a metric, a part or a factor, for example as code.
+    told: Writes text from a record as prose, for example with characters escaped.
     """
     return [
-        *meanings_of_parts(board, named),
+        *meanings_of_parts(board, named, told),
         *changes_of_order(board, named),
         *agreements(board, named),
         *accuracy_of_judge(board, named),
@@ -27,21 +30,19 @@ def sentences(board: Board, named: Named) -> list[str]:
 def parts_of_scores(board: Board) -> tuple[list[tuple[str, str]], list[list[str]]]:
     """Return the columns and the rows of the table of parts. Without parts, there are no rows.
 
-    A column is a metric and a part. If two metrics share a part, it stands only with the metric
-    that has fewer parts. A row begins with its label.
+    A column is a metric and a part. A part that two metrics share is shown once, under the metric
+    with fewer parts. A row begins with its label.
     """
     columns: dict[tuple[str, str], dict[str, float]] = {}
     for metric in board.columns(list(board.infos)):
         for method in board.order:
             detail = detail_of(board.cell(method, metric))
-            for part, value in numbers_in(detail, "parts").items():
+            for part, value in in_own_order(numbers_in(detail, "parts"), detail).items():
                 columns.setdefault((metric, part), {})[method] = value
     count = Counter(metric for metric, _ in columns)
     kept: dict[tuple[str, str], dict[str, float]] = {}
     for (metric, part), values in sorted(columns.items(), key=lambda of: count[of[0][0]]):
-        if not any(
-            part == other and values.items() <= of.items() for (_, other), of in kept.items()
-        ):
+        if not _is_shown(part, values, kept):
             kept[metric, part] = values
     shown = [column for column in columns if column in kept]
     rows = [
@@ -52,13 +53,24 @@ def parts_of_scores(board: Board) -> tuple[list[tuple[str, str]], list[list[str]
     return shown, rows
 
 
-def meanings_of_parts(board: Board, named: Named) -> list[str]:
+def _is_shown(
+    part: str, values: Mapping[str, float], kept: Mapping[tuple[str, str], Mapping[str, float]]
+) -> bool:
+    """Return whether a kept column of another metric has the same part with the same values."""
+    return any(
+        part == other and values.items() <= of_other.items()
+        for (_, other), of_other in kept.items()
+    )
+
+
+def meanings_of_parts(board: Board, named: Named, told: Named) -> list[str]:
     """Return a sentence that says what each part of the scores means, if the details say it."""
     says: dict[str, str] = {}
     for text in board.rows["detail"]:
-        found = detail_of({"detail": text}).get("says")
-        says |= found if isinstance(found, dict) else {}
-    each = "; ".join(f"{named(part)} = {named(str(what))}" for part, what in says.items())
+        detail = detail_of({"detail": text})
+        found = detail.get("says")
+        says |= in_own_order(found, detail) if isinstance(found, dict) else {}
+    each = "; ".join(f"{named(part)} = {told(str(what))}" for part, what in says.items())
     return [f"Parts: {each}."] if each else []
 
 
@@ -71,8 +83,9 @@ def changes_of_order(board: Board, named: Named) -> list[str]:
     if len(order.ranks) < 2:
         return []
     parts = {
-        name: numbers_in(detail_of(board.cell(name, order.metric)), "without")
+        name: in_own_order(numbers_in(detail, "without"), detail)
         for name in order.ranks
+        for detail in (detail_of(board.cell(name, order.metric)),)
     }
     tried = without_each_part(order, parts)
     said = [
@@ -130,21 +143,61 @@ def agreements(board: Board, named: Named) -> list[str]:
 
 
 def accuracy_of_judge(board: Board, named: Named) -> list[str]:
-    """Return how often the judge is right about real images of *test*: each factor, the domain."""
-    right: dict[str, float] = {}
-    wrong: dict[str, float] = {}
-    for text in board.rows["detail"]:
+    """Return how often the judge is right about real images of *test*: each factor, the domain.
+
+    Each extractor has its own judge, and so its own sentences. Judges of one extractor differ if
+    the images of the rows differ; then a range is given.
+    """
+    by_extractor: dict[str, list[dict[str, Any]]] = {}
+    for text, extractor in zip(board.rows["detail"], board.rows["extractor"], strict=True):
         detail = detail_of({"detail": text})
+        if any(key in detail for key in ("judge", "not_counted", *_OF_DOMAIN)):
+            by_extractor.setdefault(str(extractor), []).append(detail)
+    if len(by_extractor.keys() - {""}) < 2:  # a gap names no extractor
+        by_extractor = {"": [one for details in by_extractor.values() for one in details]}
+    return [
+        said
+        for extractor, details in sorted(by_extractor.items())
+        for said in _accuracy(details, named, f" with {named(extractor)}" if extractor else "")
+    ]
+
+
+_OF_DOMAIN = ("domain_accuracy", "judge_accuracy")
+"""The keys of a detail that may hold the accuracy about the domain.
+
+If there are factors, ``judge_accuracy`` is the mean over them.
+"""
+
+
+def _accuracy(details: Iterable[Mapping[str, Any]], named: Named, which: str) -> list[str]:
+    """Return the accuracy of one judge in sentences.
+
+    which: names the extractor of the judge, or ''.
+    """
+    right: dict[str, list[float]] = {}
+    wrong: dict[str, list[float]] = {}
+    of_domain: list[float] = []
+    for detail in details:
         factors = numbers_in(detail, "judge")
-        of_domain = detail.get("domain_accuracy", None if factors else detail.get("judge_accuracy"))
-        right |= factors | ({"domain": of_domain} if is_number(of_domain) else {})
-        wrong |= numbers_in(detail, "not_counted")
+        for key, into in (("judge", right), ("not_counted", wrong)):
+            for name, value in numbers_in(detail, key).items():
+                into.setdefault(named(name), []).append(value)
+        found = [detail[key] for key in _OF_DOMAIN[: 1 if factors else 2] if key in detail]
+        of_domain += filter(is_number, found[:1])
+    if of_domain:
+        right["the domain"] = of_domain
     said = (
-        ("Accuracy of the judge on real test images", right),
-        ("Factors that do not count, as the judge is too often wrong", wrong),
+        (f"Accuracy of the judge{which} on real test images", right),
+        (f"Factors that do not count, as the judge{which} is too often wrong", wrong),
     )
     return [
-        f"{what}: {', '.join(f'{named(name)} {value:.3f}' for name, value in of.items())}."
+        f"{what}: {', '.join(f'{name} {_range(values)}' for name, values in of.items())}."
         for what, of in said
         if of
     ]
+
+
+def _range(values: Collection[float]) -> str:
+    """Return values as text: one number, or the least and the greatest."""
+    ends = dict.fromkeys(f"{end:.3f}" for end in (min(values), max(values)))
+    return " to ".join(ends)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.board.board import Board
-from bench.board.columns import ordering_metrics
+from bench.board.columns import base_id, ordering_metrics
 from bench.board.values import number
 from bench.contracts.protocol import PROTOCOL
 
@@ -38,9 +38,24 @@ def _of_protocol(version: int) -> str:
     )
 
 
+def _extractors_apart(board: Board, metric: str) -> list[str]:
+    """Return the extractors of a metric's values, if a board keeps several of them apart."""
+    valued = board.rows[board.rows["value"].notna()]
+    of_metric = valued[valued["metric"].map(base_id) == metric]
+    found = sorted(set(of_metric["extractor"]) - {""})
+    return found if len(found) > 1 else []
+
+
 def _of_order(board: Board, named: Named) -> str:
     order = board.ordering
     if not order.metric:
+        for metric in ordering_metrics(board.infos):
+            if extractors := _extractors_apart(board, metric):
+                names = listed([*map(named, extractors)])
+                return (
+                    f"No method is ranked: the values of {named(metric)} are of several extractors "
+                    f"({names}), and such values do not compare."
+                )
         numbers = " or ".join(map(named, ordering_metrics(board.infos)))
         which = f" ({numbers})" if numbers else ""
         return f"No method is ranked: no row has a number that orders a board{which}."

@@ -121,7 +121,7 @@ def _below(board: Board) -> list[str]:
         heads = ["method", *(markdown_name(f"{metric}: {part}") for metric, part in columns)]
         cells = [list(map(markdown_name, row)) for row in rows]
         found += ["### Parts of the scores", markdown_table(heads, cells)]
-    return found + sentences(board, markdown_code)
+    return found + sentences(board, markdown_code, markdown_prose)
 
 
 def _factor_table(board: Board, group: str) -> str:

@@ -15,7 +15,7 @@ from bench.board.headline import headline
 from bench.board.markdown import csv, markdown
 from bench.board.values import text
 from bench.contracts.metric import MetricInfo
-from bench.contracts.protocol import Place
+from bench.contracts.protocol import BoardKey
 from bench.records.store import Store
 from bench.utils.errors import UserError
 from bench.utils.files.sealed import write_atomically
@@ -27,7 +27,7 @@ READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 def write_leaderboard(
     console: Console,
     store: Store,
-    only: Collection[Place] | None = None,
+    only: Collection[BoardKey] | None = None,
     must_write: bool = True,
     known: Mapping[str, MetricInfo] | None = None,
 ) -> bool:
@@ -90,7 +90,7 @@ def _print_board(console: Console, board: Board) -> None:
     if rows:
         heads = ["method", *(f"{_label(board, metric)}\n{part}" for metric, part in columns)]
         print_table(console, heads, rows, title="parts of the scores")
-    for line in sentences(board, _quoted):
+    for line in sentences(board, _quoted, str):
         say(console, line)
     for method, note in board.notes.items():
         if note:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.contracts.anchors import ANCHORS
+from bench.contracts.anchors import ANCHORS, configured_as
 from bench.contracts.cell import is_imported
 from bench.contracts.labels import quoted
-from bench.contracts.protocol import Place, place_of
+from bench.contracts.protocol import BoardKey, board_key_of
 from bench.contracts.record import Record
 from bench.utils.hashing import hash_of
 
@@ -33,9 +33,9 @@ def row_labels(records: Sequence[Record]) -> list[str]:
     source. If a condition of the images or the machine differs anywhere on a board, every label
     shows it. An anchor names only what distinguishes it from other rows of the same anchor.
     """
-    boards: dict[Place, list[int]] = {}
+    boards: dict[BoardKey, list[int]] = {}
     for at, record in enumerate(records):
-        boards.setdefault(place_of(record["identity"]), []).append(at)
+        boards.setdefault(board_key_of(record["identity"]), []).append(at)
     labels = [""] * len(records)
     for board in boards.values():
         found = _of_board([records[at] for at in board])
@@ -85,9 +85,14 @@ def _is_trained(record: Record) -> bool:
 def _sources(records: Sequence[Record]) -> list[str]:
     """Return the source of the method for each record of a label, or '' if there is only one.
 
-    A failed cell has no source. If there are several sources, its source is "unknown".
+    For an anchor with a method's weights, it is the source of that method. A failed cell has no
+    source. If there are several sources, its source is "unknown".
     """
-    found = [record.get("sources", {}).get(record["identity"]["method"]) for record in records]
+    methods = [configured_as(record["identity"]["method"]) for record in records]
+    found = [
+        record.get("sources", {}).get(method)
+        for method, record in zip(methods, records, strict=True)
+    ]
     if len(set(found) - {None}) < 2:
         return [""] * len(records)
     return [source or "unknown" for source in found]

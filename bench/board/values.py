@@ -6,12 +6,13 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 from bench.board.board import Board
 from bench.board.columns import base_id
 
 UNGUIDED = "unguided"
+T = TypeVar("T")
 
 
 def number(value: float, digits: int | None) -> str:
@@ -34,14 +35,21 @@ def text(board: Board, method: str, metric: str, interval: bool = True) -> str:
     if row["status"] != "ok":
         return {"not_applicable": "n/a"}.get(str(row["status"]), str(row["status"]))
     info = board.infos[base_id(metric)]
-    unguided = info.follows_guide and method in board.unguided
-    if unguided and row["value"] == 0:
-        return UNGUIDED
     digits = None if info.kind == "counted" else info.digits
     shown = number(row["value"], digits)
     if interval and math.isfinite(row["lo"]):
         shown += f" [{number(row['lo'], digits)}, {number(row['hi'], digits)}]"
-    return f"{shown} ({UNGUIDED})" if unguided else shown
+    return marked_unguided(board, method, metric, row["value"], shown)
+
+
+def marked_unguided(board: Board, method: str, metric: str, value: float, shown: str) -> str:
+    """Return the text of a value, with "unguided" if its metric needs a guide the method ignores.
+
+    Such a method gets a 0 by definition. So the word stands in place of the 0.
+    """
+    if not (board.infos[base_id(metric)].follows_guide and method in board.unguided):
+        return shown
+    return UNGUIDED if value == 0 else f"{shown} ({UNGUIDED})"
 
 
 def detail_of(cell: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -56,6 +64,16 @@ def numbers_in(detail: Mapping[str, Any], key: str) -> dict[str, float]:
     if not isinstance(found, dict):
         return {}
     return {str(name): float(value) for name, value in found.items() if is_number(value)}
+
+
+def in_own_order(values: Mapping[str, T], detail: Mapping[str, Any]) -> dict[str, T]:
+    """Return values by part in the order that a detail lists under ``order``, others before them.
+
+    A detail itself has its keys in alphabetical order.
+    """
+    order = detail.get("order")
+    places = {str(part): at for at, part in enumerate(order)} if isinstance(order, list) else {}
+    return dict(sorted(values.items(), key=lambda of: places.get(of[0], -1)))
 
 
 def is_number(value: Any) -> TypeGuard[float]:

@@ -46,9 +46,14 @@ def what_is_left(job: Job, store: Store) -> Job | str:
     """Return the remaining job of a cell that we have locked, or the status if it is done.
 
     Another run may have made the record after the job was planned. Then its numbers are kept, and
-    only missing ones are added.
+    only missing ones are added. A cell that lacks the weights of another cell cannot be made again:
+    what it left earlier is kept, and the status is `UNAVAILABLE`.
     """
     if store.state(job.cell) == job.seen:
+        if job.todo == "run" and job.again and (reason := lacking_weights(job.cell, store)):
+            if store.todo(job.cell, {}, "retry") == "run":  # there is no good record
+                write_gap(job, UNAVAILABLE, reason)
+            return UNAVAILABLE
         return job
     record = read_record(store.record_path(job.cell))
     if not isinstance(record, Damaged) and record["status"] not in ("ok", UNAVAILABLE):
@@ -66,11 +71,17 @@ def can_score(cell: Cell, store: Store) -> bool:
     """Return whether all artefacts of a cell still exist, or can be made without a training."""
     if cell.method in WITHOUT_SEED or RunFolder(store.run_path(cell)).artefacts() is not None:
         return True
+    return cell.weights_from is not None and not lacking_weights(cell, store)
+
+
+def lacking_weights(cell: Cell, store: Store) -> str:
+    """Return why a cell lacks the weights of another cell, and what to do; '' if it does not."""
     trainer = cell.weights_from
     if trainer is None:
-        return False
-    plugin = Registry(map(Path, cell.plugins)).find("method", trainer.method)
-    return RunFolder(store.run_path(trainer)).training(plugin.source_hash()) is not None
+        return ""
+    source = Registry(map(Path, cell.plugins)).find("method", trainer.method).source_hash()
+    there = RunFolder(store.run_path(trainer)).training(source) is not None
+    return "" if there else missing_weights(cell, trainer, store)
 
 
 def missing_weights(cell: Cell, trainer: Cell, store: Store) -> str:

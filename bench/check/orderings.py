@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.contracts.anchors import ANCHORS
+from bench.contracts.labels import without_brackets
 from bench.contracts.metric import MetricInfo
 from bench.contracts.registry import shipped_infos
 
@@ -27,7 +28,7 @@ def gaps(values: Values, known: Mapping[str, MetricInfo] | None = None) -> dict[
 
     known: The facts of known metrics, or None for the built-in metrics.
     """
-    methods = {label: of for label, of in values.items() if label not in ANCHORS}
+    methods = {label: of for label, of in values.items() if without_brackets(label) not in ANCHORS}
     found: dict[str, float] = {}
     for info in (shipped_infos() if known is None else known).values():
         for anchor, (right, claim) in info.exact.items():

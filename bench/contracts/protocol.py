@@ -22,8 +22,8 @@ PROTOCOL: Final = max(CHANGES)
 FIRST: Final = 1
 """The version of an identity that does not name one."""
 
-Place = tuple[str, str, int]
-"""A board: the profile, the task and the version of the protocol."""
+BoardKey = tuple[str, str, int]
+"""What tells boards apart: the profile, the task and the version of the protocol."""
 
 
 def protocol_of(identity: Conditions) -> int:
@@ -31,6 +31,6 @@ def protocol_of(identity: Conditions) -> int:
     return identity.get("protocol", FIRST)
 
 
-def place_of(identity: Conditions) -> Place:
-    """Return the board that an identity belongs to."""
+def board_key_of(identity: Conditions) -> BoardKey:
+    """Return the key of the board that an identity belongs to."""
     return identity["profile"], identity["task"], protocol_of(identity)

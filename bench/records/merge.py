@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 from rich.console import Console
 
+from bench.contracts.anchors import configured_as
 from bench.contracts.metric import MetricInfo, info_of
 from bench.contracts.record import MetricEntry, Record
 from bench.contracts.registry import shipped_infos
@@ -175,7 +176,7 @@ def decide(ours: Record | None, theirs: Record, known: Infos | None = None) -> V
     reason = f"more or newer metrics: {', '.join(sorted(gained))}"
     if not lost:
         return Verdict(Action.REPLACE, reason)
-    method = ours["identity"]["method"]
+    method = configured_as(ours["identity"]["method"])
     sources = ours["sources"].get(method), theirs["sources"].get(method)
     if sources[0] != sources[1]:  # uniting them would mix numbers of two sources
         apart = [Difference(f"the source of {method}", *map(str, sources))]

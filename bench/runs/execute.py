@@ -12,16 +12,17 @@ from rich.console import Console
 
 from bench.board.publish import write_leaderboard
 from bench.cell.job import Job
+from bench.cell.run import lacking_weights
 from bench.cell.run_folder import RunFolder
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
-from bench.contracts.protocol import place_of
+from bench.contracts.protocol import board_key_of
 from bench.contracts.record import Record
 from bench.contracts.task import DataSizes, Task, TaskData
 from bench.plan.forecast import forecast, known_records
 from bench.plan.plan import Plan, default_workers, stale
 from bench.records.read import Damaged
-from bench.records.store import Existing, Store
+from bench.records.store import UNAVAILABLE, Existing, Store
 from bench.runs.display import display, preparing
 from bench.runs.engines.choose import ENGINES
 from bench.runs.overview import write_overview
@@ -84,7 +85,7 @@ def execute(
     to_do = [replace(job, facts=facts.get(job.cell.fingerprint, {})) for job in to_do]
     for cell in forget:
         store.forget(cell)
-    unscored: set[str] = set()
+    unscored: dict[str, str] = {}
     if to_do:
         to_do = longest_first(to_do)
         trained = any(job.may_train for job in to_do)
@@ -93,7 +94,7 @@ def execute(
             for wave in waves(to_do):
                 statuses = ENGINES[engine](wave, workers, shown)
                 ended = zip(wave, statuses, strict=True)
-                unscored |= {job.cell.id for job, status in ended if status != "ok"}
+                unscored |= {job.cell.id: status for job, status in ended if status != "ok"}
     views_written = _write_views(console, plan, to_do, store)
     code = _exit_code(console, plan, store, unscored)
     return code if views_written else int(Exit.CELL_FAILED)
@@ -102,7 +103,7 @@ def execute(
 def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store) -> bool:
     """Write the leaderboard and the overviews; return False, after an error line, on failure."""
     try:
-        boards = {place_of(cell.identity) for cell in plan.cells}
+        boards = {board_key_of(cell.identity) for cell in plan.cells}
         write_leaderboard(console, store, boards, known=plan.registry.infos())
         for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
             write_overview(plan, task, store, done[0].cache)
@@ -147,14 +148,15 @@ def longest_first(jobs: Sequence[Job]) -> list[Job]:
     return sorted(jobs, key=seconds, reverse=True)
 
 
-def _exit_code(console: Console, plan: Plan, store: Store, unscored: Collection[str]) -> int:
+def _exit_code(console: Console, plan: Plan, store: Store, unscored: Mapping[str, str]) -> int:
     """Print the cells of a plan that failed; return 3 if there are any, and else 0.
 
     Args:
         console: where to print.
         plan: the cells.
         store: the results folder.
-        unscored: the ids of cells that failed in this run; such a cell may have an older record.
+        unscored: the statuses of cells that failed in this run, by id; such a cell may have an
+            older record.
     """
     failed = 0
     for cell in plan.cells:
@@ -162,6 +164,8 @@ def _exit_code(console: Console, plan: Plan, store: Store, unscored: Collection[
         reason = _failure(record, plan.versions)
         if not reason and cell.id in unscored:
             reason = f"no new numbers (log: {RunFolder(store.run_path(cell)).log})"
+            if unscored[cell.id] == UNAVAILABLE:
+                reason = f"keeps its earlier numbers; {lacking_weights(cell, store)}"
         if reason:
             failed += 1
             say(console, f"failed: {cell.label} seed {cell.seed}: {reason}")

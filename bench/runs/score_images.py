@@ -13,7 +13,7 @@ from torch import Tensor
 from bench.cell.run_folder import RunFolder
 from bench.contracts.cell import IMAGES_HASH, Cell, is_imported, stem_of
 from bench.contracts.metric import CODES, IMAGES, Artefacts
-from bench.contracts.protocol import place_of
+from bench.contracts.protocol import board_key_of
 from bench.contracts.registry import RESERVED, Registry
 from bench.contracts.task import DataSizes, Task
 from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
@@ -235,6 +235,6 @@ def _replaced(cell: Cell, store: Store) -> list[Cell]:
                 f"--name {cell.method}: {store.root} has a record of a method of this name that "
                 "was trained here; choose another name"
             )
-        if place_of(identity) == place_of(cell.identity) and record["id"] != cell.id:
+        if board_key_of(identity) == board_key_of(cell.identity) and record["id"] != cell.id:
             found.append(cell_of(record))
     return found

@@ -50,7 +50,7 @@ def first_line(board):
 
 
 def below(board):
-    return "\n".join(sentences(board, "<{}>".format))
+    return "\n".join(sentences(board, "<{}>".format, str))
 
 
 def test_the_number_of_lowest_positive_order_that_a_row_has_orders_the_rows():
@@ -108,7 +108,7 @@ def test_anchors_stand_in_a_block_below_and_have_no_rank():
     assert "| better " in methods
     assert "copy-source" not in methods
     assert "| copy-source " in below_them
-    assert "a score" in below_them or "what score means" in below_them
+    assert "- `score`: what score means" in below_them
 
 
 def test_a_number_without_a_direction_and_a_board_without_the_number_rank_nobody():
@@ -124,7 +124,13 @@ def test_a_number_without_a_direction_and_a_board_without_the_number_rank_nobody
 def test_values_of_two_extractors_order_nothing():
     one, two = scored("m", 0.5), scored("n", 0.7)
     one["metrics"]["score"]["extractor"], two["metrics"]["score"]["extractor"] = "net@1", "net@2"
-    assert board_of(one, two).ordering.ranks == {}
+    board = board_of(one, two)
+    assert board.ordering.ranks == {}
+    assert first_line(board) == (
+        "No method is ranked: the values of <score> are of several extractors (<net@1> and "
+        "<net@2>), and such values do not compare."
+    )
+    assert "net" not in first_line(board_of(one, scored("n", None)))
 
 
 def test_the_first_line_names_each_floor_above_every_method():
@@ -219,7 +225,7 @@ def test_a_part_of_two_scores_stands_with_the_one_of_fewer_parts():
     columns, rows = parts_of_scores(board_of(record))
     assert sorted(columns) == [("plain", "A"), ("plain", "K"), ("score", "K"), ("score", "R")]
     assert len(rows) == 1
-    assert "Parts: <A> = <made right>." in below(board_of(record))
+    assert "Parts: <A> = made right." in below(board_of(record))
 
 
 def test_if_no_part_changes_the_order_one_sentence_says_so():
@@ -308,11 +314,56 @@ def test_the_accuracy_of_the_judge_stands_below():
     counted = with_detail(scored("m", 0.5), **judge, not_counted={"light": 0.6})
     of_domain = with_detail(board_record("n", plain=0.5), "plain", judge_accuracy=0.99)
     said = below(board_of(counted, of_domain))
-    assert "real test images: <hair> 0.950, <kind> 1.000, <domain> 0.990." in said
+    assert "real test images: <hair> 0.950, <kind> 1.000, the domain 0.990." in said
     assert "too often wrong: <light> 0.600." in said
     poor = board_record("m", score=None)
     poor["metrics"]["score"] |= {"status": "unavailable", "detail": {"not_counted": {"kind": 0.7}}}
     assert "<kind> 0.700" in below(board_of(poor))
+
+
+def judged(label, extractor="", **judge):
+    record = with_detail(scored(label, 0.5), judge=judge, domain_accuracy=0.99)
+    record["metrics"]["score"]["extractor"] = extractor
+    return record
+
+
+def test_each_extractor_has_its_own_judge_and_judges_are_never_mixed():
+    said = below(board_of(judged("m", "net@1", kind=0.9), judged("n", "net@2", kind=0.95)))
+    assert "judge with <net@1> on real test images: <kind> 0.900, the domain 0.990." in said
+    assert "judge with <net@2> on real test images: <kind> 0.950, the domain 0.990." in said
+    gap = judged("gap", not_counted={})
+    gap["metrics"]["score"] |= {"status": "unavailable", "value": None}
+    assert below(board_of(judged("m", "net@1", kind=0.9), gap)).count("Accuracy of the judge") == 1
+
+
+def test_judges_of_other_images_give_a_range():
+    """Rows of one extractor may have other images, and then another judge."""
+    said = below(board_of(judged("m", kind=0.9), judged("n", kind=0.95), judged("o", kind=0.92)))
+    assert "Accuracy of the judge on real test images: <kind> 0.900 to 0.950, the domain" in said
+
+
+def test_a_factor_may_be_called_domain():
+    said = below(board_of(judged("m", domain=0.91)))
+    assert "<domain> 0.910, the domain 0.990." in said
+
+
+def test_parts_stand_in_the_order_of_their_score():
+    """A record sorts the keys of a detail, and the alphabet would give A, F, K."""
+    parts = {"A": 0.1, "F": 0.2, "K": 0.3}
+    board = board_of(
+        *(
+            with_detail(
+                scored(label, 0.5), parts=parts, order=["A", "K", "F"],
+                says={"A": "made *right*", "F": "guide followed", "K": "source kept"},
+                without=dict.fromkeys(("A", "F", "K", "add"), 0.5),
+            )
+            for label in ("m", "n")
+        )
+    )  # fmt: skip
+    assert [part for _, part in parts_of_scores(board)[0]] == ["A", "K", "F"]
+    assert "Parts: <A> = made *right*; <K> = source kept; <F> = guide followed." in below(board)
+    assert "does not change the order (<add>, <A>, <K>, <F>)." in below(board)
+    assert r"Parts: `A` = made \*right\*; `K` = source kept" in markdown([board])
 
 
 def test_the_board_knows_no_metric():

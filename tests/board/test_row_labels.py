@@ -27,6 +27,13 @@ def test_only_known_sources_tell_rows_apart():
     assert one.partition("#")[0] == other.partition("#")[0] == "mine{source=aaaaaaaa}"
 
 
+def test_an_anchor_with_weights_of_another_method_has_the_source_of_that_method():
+    oracles = [board_record("oracle-decoder", at, fd_add=float(at)) for at in range(2)]
+    for record, source in zip(oracles, ("aaaaaaaa1", "bbbbbbbb1"), strict=True):
+        record["sources"] = {"autoencoder": source}
+    assert names(oracles) == ["oracle-decoder{source=aaaaaaaa}", "oracle-decoder{source=bbbbbbbb}"]
+
+
 def test_an_anchor_of_other_images_is_no_second_seed():
     """case 3, sibling."""
     other = board_record("copy-source", fd_add=3.0)

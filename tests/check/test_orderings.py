@@ -25,3 +25,13 @@ def test_gaps_of_claims():
     assert found["copying the source earns nothing when it adds"] > 0
     values["copy-source"]["cf_skill_in_add"] = 0.01
     assert gaps(values)["copying the source earns nothing when it adds"] < 0
+
+
+def test_an_anchor_with_a_changed_configuration_is_no_method():
+    values = {
+        "ground-truth": {"fd_add": 5.0},
+        "autoencoder[width=8]": {"fd_add": 20.0},
+        "oracle-decoder[width=8]": {"fd_add": 4.0},
+    }
+    found = gaps(values)
+    assert found["no method has a fd_add as small as the truth"] == pytest.approx(0.75)

@@ -281,3 +281,15 @@ def test_numbers_of_two_codes_never_become_one_record():
     assert [vars(one) for one in verdict.differences] == [
         {"what": "the source of mine", "ours": "s", "theirs": "other"}
     ]
+
+
+def test_an_anchor_with_weights_of_two_codes_is_a_conflict():
+    """Its source is that of the method whose weights it uses."""
+    ours, theirs = check_record("oracle-decoder"), check_record("oracle-decoder")
+    del ours["metrics"]["fd_add"], theirs["metrics"]["z1_domain_acc"]
+    ours["sources"], theirs["sources"] = {"autoencoder": "s"}, {"autoencoder": "other"}
+    verdict = decide(ours, theirs)
+    assert verdict.action == "conflict"
+    assert [vars(one) for one in verdict.differences] == [
+        {"what": "the source of autoencoder", "ours": "s", "theirs": "other"}
+    ]

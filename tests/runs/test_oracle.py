@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bench.contracts.images import to_float, to_uint8
 from bench.plan.plan import Request, make_plan
 from bench.plan.shard import Shard, take
 from bench.records.read import cell_of
+from bench.records.store import Store
 from bench.runs.execute import waves
 from bench.tasks.cache import read
 from bench.utils.files.sealed import read_sealed
@@ -137,6 +139,45 @@ def test_a_run_that_lacks_the_weights_keeps_its_numbers(results, inside):
     after = record(results, "oracle-decoder")["metrics"]
     assert {name: after[name] for name in before} == before
     assert after["rec_l1_b"]["status"] == "failed"
+
+
+@pytest.mark.parametrize("runs_left", [True, False])
+def test_without_the_weights_a_fresh_run_keeps_what_is_there(runs_left, results, inside):
+    weights = run_folder(results, "autoencoder").path
+    shutil.rmtree(weights if runs_left else results / "runs")
+    files = [path for path in results.rglob("*") if "oracle" in str(path.relative_to(results))]
+    before = {path: path.read_bytes() for path in files if path.suffix in (".json", ".png")}
+    assert {path.parent.name for path in before} >= {"records", "grids"}
+    done = inside("run", "--methods", "oracle-decoder", "--existing", "fresh", *WANTED,
+                  "--results", results)  # fmt: skip
+    assert done.returncode == 3
+    assert (
+        "keeps its earlier numbers; needs the weights of the trained autoencoder cell (seed 0): "
+        "run --methods autoencoder,oracle-decoder --existing fresh"
+    ) in done.stdout
+    assert {path: path.read_bytes() for path in before} == before
+    assert rows(results)["oracle-decoder", "cf_skill_in_add"]["status"] == "ok"
+
+
+def test_no_engine_makes_a_cell_again_without_the_weights(results, cache):
+    """The driver of Ray asks the same question before it sends a cell."""
+    pytest.importorskip("ray")
+    from bench.runs.engines.base import Pending
+    from bench.runs.engines.ray_driver import _submit
+
+    cell = cell_of(record(results, "oracle-decoder"))
+    store = Store(results)
+    metrics = ("rec_l1_a", "cf_skill_in_add")
+    job = Job(cell, "run", results, cache, metrics, None, "", again=True, seen=store.state(cell))
+    shutil.rmtree(run_folder(results, "autoencoder").path)
+    assert _submit(Pending(job), None, {}, is_cluster=False) == "unavailable"
+    assert store.state(cell) == job.seen
+    assert run_folder(results, "oracle-decoder").artefacts() is not None
+    store.record_path(cell).unlink()  # without a record, there is a gap to write
+    job = dataclasses.replace(job, seen="")
+    assert _submit(Pending(job), None, {}, is_cluster=False) == "unavailable"
+    assert record(results, "oracle-decoder")["status"] == "unavailable"
+    assert run_folder(results, "oracle-decoder").artefacts() is not None
 
 
 def test_its_identity_holds_the_configuration_of_the_autoencoder():
