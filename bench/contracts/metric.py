@@ -159,6 +159,7 @@ class Result:
     leaderboard shows these keys of it:
 
     - ``parts``: the parts of a score, each in [0, 1], by name, and ``says``: what each means.
+    - ``order``: the names of the parts, in the order in which they are shown.
     - ``without``: the score without each of its parts, by the name of the part.
     - ``judge``: the share of real test images in which the judge is right, by factor.
     - ``domain_accuracy``: the same for the domain; also ``judge_accuracy`` without ``judge``.
