@@ -31,7 +31,7 @@ class JudgedParts(Metric):
 
     name = "judged_parts"
     summary = "do results show the guide's content and the source's face? judged by classifiers"
-    version = 3
+    version = 4
     position = 50
     numbers = (
         MetricInfo(
