@@ -147,7 +147,8 @@ def counted_factors(judged: Judge, data: TaskData, separate: bool) -> CountedFac
     A shared factor counts if the judge has a balanced accuracy of at least `LEAST_ACCURACY` on real
     *test* images. The number is unavailable if no shared factor reaches that. Of the separate
     factors, each must reach it: the number would otherwise leave out a part of the content. Factors
-    that the judge does not know or that have no balanced accuracy are left out; it is unavailable if nothing is left.
+    that the judge does not know or that have no balanced accuracy are left out. If nothing is left,
+    the number is unavailable.
     """
     asked = [at for at, factor in enumerate(data.factors) if factor.separate is separate]
     known = {
