@@ -28,9 +28,9 @@ from bench.metrics._judge import (
     too_often_wrong,
     why_no_domain,
 )
-from bench.metrics._statistics import Array, mean_interval
+from bench.metrics._statistics import Array, couples, mean_interval, ratio_of_sums
 from bench.metrics.judged_parts import cases, said_target, success
-from bench.metrics.scores import Part, Parts, combined, couples
+from bench.metrics.scores import Part, Parts, combined
 
 FEWEST = 10
 """A value of a factor counts if at least so many of the pairs that count have it."""
@@ -155,8 +155,8 @@ def _factors(
     def unclipped(weights: Array) -> Array:
         corrected = []
         for right, of_value in factors:
-            with np.errstate(invalid="ignore"):  # a draw may lack a value: NaN
-                accuracy = ((weights @ right.T) / (weights @ of_value.T)).mean(1)
+            # a draw may lack a value: NaN
+            accuracy = ratio_of_sums(weights, right.T, of_value.T).mean(1)
             chance = 1 / len(right)
             corrected.append((accuracy - chance) / (1 - chance))
         return np.mean(corrected, axis=0)

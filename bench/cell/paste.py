@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from bench.contracts.images import of_neighbours
-from bench.contracts.metric import Artefacts, Settings
 from bench.contracts.registry import Registry
 from bench.contracts.task import TaskData
 
@@ -102,8 +101,8 @@ def _best_on_val(place: Place, val: TaskData) -> tuple[float, float, str]:
     family = Registry().find("metric", SCORES).load()()
 
     def score(metric: str, images: Mapping[str, Tensor]) -> float:
-        result = family.score([metric], Artefacts(images), val, Settings())[metric]
-        return -1.0 if result.value is None else float(result.value)
+        value = family.point(metric, images, val)
+        return -1.0 if value is None else float(value)
 
     def of_adding(area: float) -> float:
         images = {"add": place.add(a, b, area), "other": place.add(a, of_neighbours(b), area)}
