@@ -8,7 +8,7 @@ them, they disagree. Linear heads on the same features predict the factors.
 They are fitted once per machine, and cached under a hash of the images, factors and extractor.
 
 A classifier that is often wrong about real images says nothing about results. So its predictions
-count only if it is right about at least `LEAST_ACCURACY` of the real images of *test*; see
+count only if its balanced accuracy on the real images of *test* is at least `LEAST_ACCURACY`; see
 `counted_factors` and `why_no_domain`.
 """
 
@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import sklearn
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,12 +32,15 @@ from bench.contracts.task import HIDDEN, Factor, TaskData
 from bench.metrics._extractor import Extractor
 from bench.utils.files.tensor_files import content_hash, keep_if_possible
 from bench.utils.seeds import derive
+from bench.utils.threads import computing_with
 
-FORMAT = 3
+FORMAT = 4
 """The version of the cached files. Increase it with every change of their content."""
 
 LEAST_ACCURACY = 0.9
-"""The least share of real *test* images about which a judge must be right to count."""
+"""The least balanced accuracy on real *test* images with which a judge counts."""
+FEWEST_SHOWN = 10
+"""A value of a factor is in the balanced accuracy if at least so many *test* images show it."""
 NETWORK = "network/"
 SIDE = 32
 STEPS, BATCH = 400, 64
@@ -72,22 +74,25 @@ class Judge:
         return f"{_head_of(factor)}.weight" in self.tensors
 
     def accuracy(self, factor: Factor, data: TaskData) -> float | None:
-        """Return the share of correct predictions of a factor, in [0, 1].
+        """Return the balanced accuracy for a factor, in [0, 1].
 
-        It is that of the *test* images of all domains that show the factor; None if none does.
+        It is the mean recall over the values that at least `FEWEST_SHOWN` real *test* images of all
+        domains show. It is None if there are fewer than two such values: a judge that always says
+        the same would be right about the only one.
         """
         at = data.factors.index(factor)
-        right = [
-            (self.factor(factor, domain.images) == domain.factors[:, at])[
-                domain.factors[:, at] != HIDDEN
-            ]
-            for domain in data.domains["test"]
+        domains = data.domains["test"]
+        shown = torch.cat([domain.factors[:, at] for domain in domains])
+        said = torch.cat([self.factor(factor, domain.images) for domain in domains])
+        values, counts = shown[shown != HIDDEN].unique(return_counts=True)
+        recalls = [
+            (said[shown == value] == value).double().mean()
+            for value in values[counts >= FEWEST_SHOWN]
         ]
-        found = torch.cat(right).double()
-        return float(found.mean()) if len(found) else None
+        return float(torch.stack(recalls).mean()) if len(recalls) > 1 else None
 
     def domain_accuracy(self, data: TaskData) -> float:
-        """Return the share of correct domains of *test* images, in [0, 1], mean over domains."""
+        """Return the balanced accuracy for the domain on *test* images: mean recall, in [0, 1]."""
         domains = enumerate(data.domains["test"])
         right = [(self.domain(domain.images) == at).double().mean() for at, domain in domains]
         return float(torch.stack(right).mean())
@@ -102,7 +107,7 @@ class Judge:
 class CountedFactors:
     """The factors that a judged number counts, and why others do not count.
 
-    columns: the columns of the factors that count. accuracy: the accuracy on real *test* images of
+    columns: the columns of the factors that count. accuracy: the `Judge.accuracy` of
     each factor that counts, by name; ``not_counted``: the same of the factors that are below
     `LEAST_ACCURACY`. reason: why the number is unavailable, or ''.
     """
@@ -111,6 +116,15 @@ class CountedFactors:
     accuracy: Mapping[str, float]
     not_counted: Mapping[str, float]
     reason: str
+
+    def with_others(self, others: CountedFactors, reason: str = "") -> CountedFactors:
+        """Return these factors and others, with the first of their reasons and the given one."""
+        return CountedFactors(
+            self.columns + others.columns,
+            {**self.accuracy, **others.accuracy},
+            {**self.not_counted, **others.not_counted},
+            self.reason or others.reason or reason,
+        )
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -130,17 +144,18 @@ class CountedFactors:
 def counted_factors(judged: Judge, data: TaskData, separate: bool) -> CountedFactors:
     """Return which separate or shared factors a judged number counts.
 
-    A shared factor counts if the judge is right about at least `LEAST_ACCURACY` of the real *test*
-    images that show it. The number is unavailable if no shared factor reaches that. Of the separate
+    A shared factor counts if the judge has a balanced accuracy of at least `LEAST_ACCURACY` on real
+    *test* images. The number is unavailable if no shared factor reaches that. Of the separate
     factors, each must reach it: the number would otherwise leave out a part of the content. Factors
-    that the judge does not know or that no *test* image shows are left out without a word.
+    that the judge does not know or that have no balanced accuracy are left out. If nothing is left,
+    the number is unavailable.
     """
+    asked = [at for at, factor in enumerate(data.factors) if factor.separate is separate]
     known = {
         at: found
-        for at, factor in enumerate(data.factors)
-        if factor.separate is separate
-        and judged.knows(factor)
-        and (found := judged.accuracy(factor, data)) is not None
+        for at in asked
+        if judged.knows(data.factors[at])
+        and (found := judged.accuracy(data.factors[at], data)) is not None
     }
     right = {at: found for at, found in known.items() if found >= LEAST_ACCURACY}
     wrong = {data.factors[at].name: known[at] for at in known if at not in right}
@@ -148,6 +163,9 @@ def counted_factors(judged: Judge, data: TaskData, separate: bool) -> CountedFac
     if wrong and (separate or not right):
         each = ", ".join(f"{found:.3f} for {name}" for name, found in wrong.items())
         reason = too_often_wrong(each)
+    elif asked and not known:
+        group = "separate" if separate else "common"
+        reason = f"no {group} factor has two values that {FEWEST_SHOWN} real test images show"
     return CountedFactors(
         tuple(right), {data.factors[at].name: right[at] for at in right}, wrong, reason
     )
@@ -176,7 +194,7 @@ def judge(extractor: Extractor, data: TaskData, cache: Path | None) -> Judge:
         return Judge(_fitted(extractor, data, images, factors, domains), extractor)
     content = content_hash({"images": images, "factors": factors, "domains": domains})
     versions = f"{torch.__version__}|{sklearn.__version__}"
-    key = f"{FORMAT}|{content}|{data.factors}|{extractor.name}|{versions}"
+    key = f"{FORMAT}|{content}|{data.factors}|{data.features}|{extractor.name}|{versions}"
     name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
     path = cache / f"judge-{name}.safetensors"
     tensors = keep_if_possible(path, lambda: _fitted(extractor, data, images, factors, domains))
@@ -186,20 +204,21 @@ def judge(extractor: Extractor, data: TaskData, cache: Path | None) -> Judge:
 def _fitted(
     extractor: Extractor, data: TaskData, images: Tensor, factors: Tensor, domains: Tensor
 ) -> dict[str, Tensor]:
-    """Fit the classifiers of a judge. With one thread, every cell gets the same judge."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            features = extractor.judge_features(images).double()
-            tensors = _fit_head("domain", features, domains)
-            for column, factor in zip(factors.T, data.factors, strict=True):
-                told = (column != HIDDEN) | factor.separate
-                if told.any():
-                    tensors |= _fit_head(_head_of(factor), features[told], column[told])
-            network = _fit_network(images, domains)
-    finally:
-        torch.set_num_threads(threads)
+    """Fit the classifiers of a judge. With one thread, every cell gets the same judge.
+
+    An image of A shows no separate content, so `HIDDEN` is one more value of a separate factor. In
+    B of drawn faces, it means the same. In B of other images, it means that the value is unknown,
+    and the classifier does not learn from the image.
+    """
+    absent = (domains == 0) | (data.features == "avatars")
+    with computing_with(1):
+        features = extractor.judge_features(images).double()
+        tensors = _fit_head("domain", features, domains)
+        for column, factor in zip(factors.T, data.factors, strict=True):
+            told = (column != HIDDEN) | (absent & factor.separate)
+            if told.any():
+                tensors |= _fit_head(_head_of(factor), features[told], column[told])
+        network = _fit_network(images, domains)
     return tensors | {f"{NETWORK}{name}": value for name, value in network.items()}
 
 

@@ -34,6 +34,25 @@ def bootstrap(
     return float(lo), float(hi)
 
 
+def couples(items: Array) -> Array:
+    """Return the sums over couples of neighbouring pairs of (..., n) values: (..., n / 2)."""
+    return np.asarray(items.reshape(*items.shape[:-1], -1, 2).sum(-1), dtype=np.float64)
+
+
+def ratio_of_sums(weights: Array, above: Array, below: Array) -> Array:
+    """Return sum(above) / sum(below) over n items for (draws, n) weights: (draws,).
+
+    A draw whose second sum is 0 has no finite value.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((weights @ above) / (weights @ below))
+
+
+def ratio_interval(above: Array, below: Array, *role: object) -> tuple[float, float]:
+    """Return the bootstrap interval of `ratio_of_sums` of (n,) items."""
+    return bootstrap(lambda w: ratio_of_sums(w, above, below), len(above), *role)
+
+
 def mean_interval(items: Array, *role: object) -> tuple[float, float]:
     """Return the bootstrap interval of the mean of (n,) items."""
     return bootstrap(lambda w: w @ items / w.sum(1), len(items), *role)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData, Truth
-from bench.metrics._statistics import Array, bootstrap
+from bench.metrics._statistics import Array, bootstrap, ratio_interval, ratio_of_sums
 
 
 def absolute_error(x: Tensor, y: Tensor) -> Tensor:
@@ -248,8 +248,7 @@ def _ratio_result(above: Array, below: Array, is_skill: bool, role: str) -> Resu
         return Result(status="unavailable", reason=f"the truth of no pair {where}", n=len(above))
 
     def ratio(weights: Array) -> Array:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found = (weights @ above) / (weights @ below)
+        found = ratio_of_sums(weights, above, below)
         return 1 - found if is_skill else found
 
     value = float(ratio(np.ones((1, len(above))))[0])
@@ -264,5 +263,5 @@ def _rank_result(won: Array) -> Result:
     couples = won.reshape(-1, 2)
     couples = couples[~np.isnan(couples).all(1)]
     above, below = np.nansum(couples, axis=1), (~np.isnan(couples)).sum(1).astype(np.float64)
-    lo, hi = bootstrap(lambda w: (w @ above) / (w @ below), len(couples), "cf_rank_add")
+    lo, hi = ratio_interval(above, below, "cf_rank_add")
     return Result(float(kept.mean()), lo, hi, len(kept))

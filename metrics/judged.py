@@ -22,16 +22,15 @@ from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settin
 from bench.contracts.task import HIDDEN, TaskData
 from bench.metrics._extractor import extractor_for
 from bench.metrics._judge import (
-    CountedFactors,
     Judge,
     counted_factors,
     judge,
     too_often_wrong,
     why_no_domain,
 )
-from bench.metrics._statistics import Array, mean_interval
-from bench.metrics.scores import Part, Parts, combined, couples
-from bench.metrics.transfer import cases, said_target, success
+from bench.metrics._statistics import Array, couples, mean_interval, ratio_of_sums
+from bench.metrics.judged_parts import cases, said_target, success
+from bench.metrics.scores import Part, Parts, combined
 
 FEWEST = 10
 """A value of a factor counts if at least so many of the pairs that count have it."""
@@ -42,7 +41,7 @@ class Judged(Metric):
 
     name = "judged"
     summary = "transfer as a judge sees it: for tasks without true results"
-    version = 1
+    version = 2
     position = 52
     numbers = (
         MetricInfo(
@@ -107,12 +106,7 @@ def _transfer(judged: Judge, images: Mapping[str, Tensor], data: TaskData) -> Re
     """
     separate, common = (counted_factors(judged, data, of) for of in (True, False))
     accuracy = judged.domain_accuracy(data)
-    counted = CountedFactors(
-        separate.columns + common.columns,
-        {**separate.accuracy, **common.accuracy},
-        {**separate.not_counted, **common.not_counted},
-        separate.reason or common.reason or why_no_domain(accuracy),
-    )
+    counted = separate.with_others(common, why_no_domain(accuracy))
     detail = counted.detail | {"domain_accuracy": accuracy}
     add, remove = images["add"], images["remove"]
     if counted.reason:
@@ -161,8 +155,8 @@ def _factors(
     def unclipped(weights: Array) -> Array:
         corrected = []
         for right, of_value in factors:
-            with np.errstate(invalid="ignore"):  # a draw may lack a value: NaN
-                accuracy = ((weights @ right.T) / (weights @ of_value.T)).mean(1)
+            # a draw may lack a value: NaN
+            accuracy = ratio_of_sums(weights, right.T, of_value.T).mean(1)
             chance = 1 / len(right)
             corrected.append((accuracy - chance) / (1 - chance))
         return np.mean(corrected, axis=0)
@@ -173,7 +167,7 @@ def _factors(
 
 
 def _domain(says: str, target: int, judged: Judge, images: Tensor, data: TaskData) -> Part:
-    """Return `metrics.transfer.success` as a part of a score."""
+    """Return `metrics.judged_parts.success` as a part of a score."""
     made, plain, real = said_target(judged, images, target, data)
     return Part(says, partial(success, (couples(made) / 2, couples(plain) / 2, real)))
 
@@ -192,8 +186,10 @@ def _companion(judged: Judge, images: Mapping[str, Tensor], data: TaskData) -> R
     factor, n = data.factors[shared], len(of_a)
     counted = counted_factors(judged, data, separate=False)
     if shared not in counted.columns:
-        said = f"{counted.not_counted.get(factor.name, 0):.3f} for {factor.name}"
-        return Result(status="unavailable", reason=too_often_wrong(said), n=n)
+        reason = f"too few real test images show {factor.name} to know the judge's accuracy"
+        if (found := counted.not_counted.get(factor.name)) is not None:
+            reason = too_often_wrong(f"{found:.3f} for {factor.name}")
+        return Result(status="unavailable", reason=reason, n=n)
     count = (of_a != HIDDEN) & ~torch.isin(of_a, shown) & torch.isin(of_b, bring)
     if not count.any():
         reason = f"no source lacks {factor.name} while its guide's content usually brings it"

@@ -22,7 +22,7 @@ from torch import Tensor
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
-from bench.metrics._statistics import Array, bootstrap
+from bench.metrics._statistics import Array, bootstrap, couples, ratio_of_sums
 from bench.metrics.counterfactual import harm, nearer, rank, skill
 
 
@@ -46,11 +46,6 @@ class Part:
 
 Parts = Mapping[str, Part]
 """The parts of a score by their letters."""
-
-
-def couples(items: Array) -> Array:
-    """Return the sums over couples of neighbouring pairs of (..., n) values: (..., n / 2)."""
-    return np.asarray(items.reshape(*items.shape[:-1], -1, 2).sum(-1), dtype=np.float64)
 
 
 def combined(
@@ -184,10 +179,9 @@ class Scores(Metric):
     ) -> dict[str, Result]:
         """Return the wanted scores. `combined` describes their detail."""
         ids = {info.id for info in wanted}
-        makers = {"add_score": add_parts, "remove_score": remove_parts}
         sides = {
             name: make(artefacts.tensors, data)
-            for name, make in makers.items()
+            for name, make in MAKERS.items()
             if ids & {name, "transfer"}
         }
         n = len(data.test_pairs[0])
@@ -195,6 +189,16 @@ class Scores(Metric):
             name: combined(name, sides if name == "transfer" else {name: sides[name]}, n)
             for name in ids
         }
+
+    def point(self, name: str, images: Mapping[str, Tensor], data: TaskData) -> float | None:
+        """Return the `add_score` or the `remove_score` of images, without its interval.
+
+        It is None if a part has no value.
+        """
+        parts = MAKERS[name](images, data)
+        if any(part.empty for part in parts.values()):
+            return None
+        return float(_score({name: parts}, np.ones((1, len(data.test_pairs[0]) // 2)))[0])
 
 
 def add_parts(images: Mapping[str, Tensor], data: TaskData) -> Parts:
@@ -236,6 +240,10 @@ def remove_parts(images: Mapping[str, Tensor], data: TaskData) -> Parts:
     }
 
 
+MAKERS = {"add_score": add_parts, "remove_score": remove_parts}
+"""What makes the parts of each side of `transfer`."""
+
+
 def _right(output: Tensor, source: Tensor, truth: Tensor) -> Part:
     empty = "the truth of no pair changes a pixel"
     return _ratio("change made right", *skill(output, source, truth), empty)
@@ -259,7 +267,6 @@ def _ratio(says: str, above: Array, below: Array, empty: str) -> Part:
     above, below = couples(above), couples(below)
 
     def unclipped(weights: Array) -> Array:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return 1 - np.asarray((weights @ above) / (weights @ below))
+        return 1 - ratio_of_sums(weights, above, below)
 
     return Part(says, unclipped, "" if below.any() else empty)

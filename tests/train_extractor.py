@@ -299,7 +299,7 @@ def report_heads(net: AvatarNet, heads: nn.ModuleList, found: Faces) -> None:
 
 
 def report_judge(weights: Path, folder: Path | None) -> None:
-    """Print the accuracy of the judge of each task on real *test* images, at two sizes."""
+    """Print the `Judge.accuracy` of each factor of each task, at two sizes."""
     extractor = extractor_of(weights)
     for task in (kind() for kind, _ in MIX):
         for side in (SIDE, SIDE // 2):
@@ -307,14 +307,11 @@ def report_judge(weights: Path, folder: Path | None) -> None:
             data = prepare(task, sizes, folder) if folder else task.load(sizes, _progress)
             data = data.pair
             judged = judge(extractor, data, None)
-            a, b = data.domains["test"]
-            images, truth = (torch.cat(x) for x in ((a.images, b.images), (a.factors, b.factors)))
-            right = []
-            for column, factor in zip(truth.T, data.factors, strict=True):
-                shown = column != HIDDEN
-                said = judged.factor(factor, images[shown])
-                share = (said == column[shown]).double().mean()
-                right.append(f"{factor.name}{'*' * factor.separate} {share:.3f}")
+            right = [
+                f"{factor.name}{'*' * factor.separate} {accuracy:.3f}"
+                for factor in data.factors
+                if (accuracy := judged.accuracy(factor, data)) is not None
+            ]
             print(f"judge, {task.name}, {side} px: {', '.join(right)}", flush=True)
 
 

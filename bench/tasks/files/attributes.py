@@ -21,7 +21,7 @@ from bench.tasks.files.file_names import normal
 from bench.utils.errors import UserError
 
 SEPARATE = "separate:"
-"""The beginning of the name of an attribute of the separate content."""
+"""The beginning of the name of an attribute of the separate content, in any case."""
 MAX_VALUES = 50
 """The most values of an attribute. An attribute with more is no property of a few values."""
 NO_YES = ("no", "yes")
@@ -64,10 +64,10 @@ def choose_factors(
         paths: the images of A and of B.
         values: their values.
     """
-    varies = [
-        all(len(np.unique(of[of[:, at] != HIDDEN, at])) > 1 for of in values[factor.separate :])
-        for at, factor in enumerate(candidates)
-    ]
+    varies = []
+    for at, factor in enumerate(candidates):
+        telling = values[1:] if factor.separate else values
+        varies.append(all(len(np.unique(of[of[:, at] != HIDDEN, at])) > 1 for of in telling))
     factors = tuple(f for f, kept in zip(candidates, varies, strict=True) if kept)
     found: dict[str, Values] = {}
     for domain, (of_domain, table) in enumerate(zip(paths, values, strict=True)):
@@ -149,9 +149,9 @@ def _coded(
     candidates = []
     values = [np.full((len(of), len(heads)), HIDDEN, dtype=np.int64) for of in rows]
     for at, head in enumerate(heads):
-        separate = head.startswith(SEPARATE)
-        name = head.removeprefix(SEPARATE).strip()
-        texts = sorted({row[at] for of in rows[separate:] for row in of} - {""})
+        name, separate = _named(head)
+        telling = rows[1:] if separate else rows
+        texts = sorted({row[at] for of in telling for row in of} - {""})
         if len(texts) > MAX_VALUES:
             raise _bad(table, f"'{name}' has {len(texts)} values, expected at most {MAX_VALUES}: "
                        "group its values, or remove the column")  # fmt: skip
@@ -160,6 +160,12 @@ def _coded(
             column[:, at] = [place.get(row[at], HIDDEN) for row in of]
         candidates.append(Factor(name, tuple(texts), separate))
     return candidates, values
+
+
+def _named(head: str) -> tuple[str, bool]:
+    """Return the name of the attribute of a heading, and whether it is separate."""
+    separate = head[: len(SEPARATE)].casefold() == SEPARATE
+    return (head[len(SEPARATE) :] if separate else head).strip(), separate
 
 
 Row = tuple[str, Sequence[str]]
@@ -179,7 +185,7 @@ def _read(table: Path) -> tuple[list[str], list[Row], bool]:
     found = _celeba_rows(lines) if is_celeba else _csv_rows(lines, table)
     _, heads = next(found, (0, []))
     rows: list[Row] = []
-    plain = [head.removeprefix(SEPARATE).strip() for head in heads[1:]]
+    plain = [_named(head)[0] for head in heads[1:]]
     if not plain:
         raise _bad(table, "no column with an attribute: expected a first line with a heading for "
                    "the file names and for each attribute, separated by commas")  # fmt: skip
@@ -203,10 +209,13 @@ def _read(table: Path) -> tuple[list[str], list[Row], bool]:
 
 
 def _celeba_rows(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each line but the first, which holds the number of images."""
-    for number, line in enumerate(lines[1:], 2):
-        if cells := line.split():
-            yield number, ["", *cells] if number == 2 else cells
+    """Yield the cells of each line but the first, which holds the number of images.
+
+    Blank lines are left out. The first of the others holds the headings.
+    """
+    told = ((number, line.split()) for number, line in enumerate(lines[1:], 2) if line.strip())
+    for at, (number, cells) in enumerate(told):
+        yield number, cells if at else ["", *cells]
 
 
 def _csv_rows(lines: Sequence[str], table: Path) -> Iterator[tuple[int, list[str]]]:

@@ -108,6 +108,26 @@ def test_celebas_own_format_may_list_other_images(place):
     ]
 
 
+def test_a_separate_attribute_may_be_written_in_any_case(place):
+    table = write(place, rows(), ("file", "hair", "Separate: kind"))
+    assert [(f.name, f.separate) for f in load(place, table).factors] == [
+        ("hair", False),
+        ("kind", True),
+    ]
+
+
+def test_blank_lines_of_celebas_format_do_not_count(place):
+    lines = [
+        f"{row[0]} {1 if at % 2 else -1} {1 if at % 3 else -1}" for at, row in enumerate(rows())
+    ]
+    table = place / "list_attr.txt"
+    table.write_text("\n".join(["24", "", "  ", "Smiling separate:Round", "", *lines, ""]))
+    assert [(f.name, f.separate) for f in load(place, table).factors] == [
+        ("Smiling", False),
+        ("Round", True),
+    ]
+
+
 def test_the_table_is_part_of_the_fingerprint_and_its_name_is_not(place):
     plain = fingerprint(folder_task(place), SIZES)
     with_table = fingerprint(folder_task(place, attributes=write(place, rows())), SIZES)

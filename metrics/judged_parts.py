@@ -23,7 +23,7 @@ from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settin
 from bench.contracts.task import HIDDEN, TaskData
 from bench.metrics._extractor import Extractor, extractor_for
 from bench.metrics._judge import Judge, counted_factors, judge, why_no_domain
-from bench.metrics._statistics import Array, bootstrap, mean_interval
+from bench.metrics._statistics import Array, bootstrap, couples, mean_interval, ratio_interval
 
 
 class JudgedParts(Metric):
@@ -31,7 +31,7 @@ class JudgedParts(Metric):
 
     name = "judged_parts"
     summary = "do results show the guide's content and the source's face? judged by classifiers"
-    version = 3
+    version = 4
     position = 50
     numbers = (
         MetricInfo(
@@ -201,19 +201,10 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
     if counts.sum() == 0:
         return Result(status="unavailable", reason="no factor counts in any pair", n=len(images))
 
-    value, lo, hi = _of_sums(right, counts, name)
+    value = float(right.sum() / counts.sum())
+    lo, hi = ratio_interval(right, counts, name)
     detail = counted.detail | {"factors": by_factor}
     return Result(value, lo, hi, len(images), extractor=judged.extractor.name, detail=detail)
-
-
-def _of_sums(above: Array, below: Array, role: str) -> tuple[float, float, float]:
-    """Return sum(above) / sum(below) over n items, with its bootstrap interval."""
-
-    def ratio(weights: Array) -> Array:
-        with np.errstate(invalid="ignore"):
-            return np.asarray((weights @ above) / (weights @ below))
-
-    return float(above.sum() / below.sum()), *bootstrap(ratio, len(above), role)
 
 
 class Consistency(Metric):
@@ -339,6 +330,6 @@ def _ratio(above: Array, below: Array, role: str) -> Result:
 
     The bootstrap draws pairs of neighbours, because they share guides or codes.
     """
-    couples, spread = (items.reshape(-1, 2).sum(1) for items in (above, below))
-    value, lo, hi = _of_sums(couples, spread, role)
-    return Result(value, lo, hi, len(above))
+    made, spread = couples(above), couples(below)
+    lo, hi = ratio_interval(made, spread, role)
+    return Result(float(made.sum() / spread.sum()), lo, hi, len(above))

@@ -58,7 +58,6 @@ def test_factors_count_where_both_show_them_and_differ(monkeypatch):
     Pair 0: the first factor differs and is kept, the second is equal, the third hidden in b.
     Pair 1: the first differs and is not kept, the second differs and is kept, the third is hidden.
     """
-    transfer = module("transfer")
     factors = tuple(Factor(name, ("x", "y", "z")) for name in "abc")
     a = torch.tensor([[0, 1, 2], [0, 1, HIDDEN]])
     b = torch.tensor([[1, 1, HIDDEN], [2, 0, 1]])
@@ -72,7 +71,7 @@ def test_factors_count_where_both_show_them_and_differ(monkeypatch):
     )
     domains = [Domain(images, a), Domain(images, b)]
     task = TaskData("t", "", factors, {"test": domains}, None)
-    result = transfer._factors_kept("tr_common_acc", told, images, task)
+    result = module("judged_parts")._factors_kept("tr_common_acc", told, images, task)
     assert result.value == pytest.approx(2 / 3)
     counts = {name: facts["n"] for name, facts in result.detail["factors"].items()}
     assert counts == {"a": 2, "b": 1}
@@ -106,7 +105,7 @@ def test_factors_that_the_judge_cannot_read_do_not_count(name, accuracies, reaso
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     a, b = torch.tensor([[0, 0], [0, 1]]), torch.tensor([[1, 1], [1, 0]])
     task = TaskData("t", "", factors, {"test": [Domain(images, a), Domain(images, b)]}, None)
-    result = module("transfer")._factors_kept(name, judge_of(accuracies), images, task)
+    result = module("judged_parts")._factors_kept(name, judge_of(accuracies), images, task)
     below = {name: right for name, right in accuracies.items() if right is not None and right < 0.9}
     assert result.detail.get("not_counted", {}) == below
     if reason:
@@ -124,29 +123,63 @@ def test_domain_that_the_judge_cannot_tell_makes_its_numbers_unavailable():
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     domain = Domain(images, torch.zeros(2, 0, dtype=torch.int64))
     task = TaskData("t", "", (), {"test": [domain, domain]}, None)
-    result = module("transfer").domain_success(judge_of({}, 0.8), images, 1, task)
+    result = module("judged_parts").domain_success(judge_of({}, 0.8), images, 1, task)
     assert result.status == "unavailable"
     assert "0.800 for the domain, below 0.9" in result.reason
     assert result.detail == {"judge_accuracy": 0.8}
 
 
-def test_accuracy_of_the_judge_is_that_of_real_test_images_that_show_the_factor():
-    judge = module("_judge")
-    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
-    factor = Factor("skin", ("x", "y"))
+def seen(*reds):
+    """Return images whose red pixels tell a `Reader` what they show."""
+    images = torch.zeros(len(reds), 3, 8, 8, dtype=torch.uint8)
+    images[:, 0] = torch.tensor(reds, dtype=torch.uint8)[:, None, None]
+    return images
+
+
+class Reader:
+    """An extractor whose features are which red the images have, (n, 4)."""
+
+    name = "reader"
+
+    def judge_features(self, images):
+        return torch.nn.functional.one_hot(images[:, 0, 0, 0].long(), 4).float()
+
+
+def test_accuracy_of_the_judge_is_the_mean_recall_of_values_that_enough_images_show():
+    """A judge that always says the frequent value is no better than chance, however rare others."""
+    factor = Factor("skin", ("x", "y", "z"))
     tensors = {"factor/skin.weight": torch.zeros(1, 4).double(), "factor/skin.bias": torch.zeros(1),
                "factor/skin.classes": torch.tensor([1])}  # fmt: skip
-    extractor = SimpleNamespace(
-        name="none", judge_features=lambda images: torch.zeros(len(images), 4)
-    )
-    judged = judge.Judge(tensors, extractor)  # it always says "y"
+    judged = module("_judge").Judge(tensors, Reader())  # it always says "y"
 
     def task(*values):
-        domains = [Domain(images, torch.tensor(of)[:, None]) for of in values]
+        domains = [Domain(seen(*[0] * len(of)), torch.tensor(of)[:, None]) for of in values]
         return TaskData("t", "", (factor,), {"test": domains}, None)
 
-    assert judged.accuracy(factor, task([1, HIDDEN], [0, 1])) == pytest.approx(2 / 3)
+    assert judged.accuracy(factor, task([1] * 100 + [0] * 5, [1] * 95 + [0] * 5)) == 0.5
+    assert judged.accuracy(factor, task([1] * 10 + [0] * 10, [2] * 9 + [HIDDEN])) == 0.5
+    assert judged.accuracy(factor, task([1] * 10 + [0] * 10, [2] * 10)) == pytest.approx(1 / 3)
+    assert judged.accuracy(factor, task([1] * 50, [0] * 9)) is None
     assert judged.accuracy(factor, task([HIDDEN] * 2, [HIDDEN] * 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("features", "said"), [("probe", [HIDDEN, 0, 1]), ("avatars", [-1, -1, -1])]
+)
+def test_of_photographs_an_unknown_value_is_not_an_absent_one(features, said, monkeypatch):
+    """In B, two thirds of the images of each kind have no value in the user's table.
+
+    Of drawn faces, they would show nothing, and be the majority.
+    """
+    judge = module("_judge")
+    monkeypatch.setattr(judge, "STEPS", 1)
+    kind = Factor("kind", ("p", "q"), separate=True)
+    a = Domain(seen(*[0] * 60), torch.full((60, 1), HIDDEN))
+    of_b = torch.tensor(([0] * 10 + [HIDDEN] * 20) + ([1] * 10 + [HIDDEN] * 20))[:, None]
+    b = Domain(seen(*[1] * 30, *[2] * 30), of_b)
+    data = TaskData("t", "", (kind,), {"probe": [a, b]}, None, features=features)
+    judged = judge.judge(Reader(), data, None)
+    assert judged.factor(kind, seen(0, 1, 2)).tolist() == said
 
 
 def test_judge_is_kept_and_found_by_content(data, tmp_path, monkeypatch):
@@ -386,7 +419,7 @@ def test_of_few_images_a_draw_without_a_value_is_left_out():
         return Domain(images, torch.zeros(len(domains), 0, dtype=torch.int64))
 
     task = TaskData("t", "", (), {"test": [marked(0, 0, 0, 1), marked(1, 1, 1, 0)]}, None)
-    found = module("transfer").domain_success(Marked(), marked(1, 1, 0, 0).images, 1, task)
+    found = module("judged_parts").domain_success(Marked(), marked(1, 1, 0, 0).images, 1, task)
     assert found.value == pytest.approx((0.5 - 0.25) / (0.75 - 0.25))
     assert np.isfinite([found.lo, found.hi]).all()
     assert found.lo <= found.value <= found.hi
