@@ -6,6 +6,8 @@ import dataclasses
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.cell.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
@@ -84,6 +86,34 @@ def test_parts_are_bounded_and_the_unbounded_are_kept(little):
     assert found["remove_score"].detail["parts"]["R"] == 0
     for result in found.values():
         assert result.lo <= result.value <= result.hi
+
+
+PIXEL = st.integers(0, 255)
+PAIRS = st.lists(st.tuples(PIXEL, PIXEL, PIXEL), min_size=4, max_size=4)
+"""Four pictures of three pixels."""
+
+
+@settings(max_examples=40, derandomize=True, deadline=None, database=None)
+@given(sets=st.tuples(*[PAIRS] * 8), constant=PIXEL)
+def test_scores_of_any_pictures_are_bounded(sets, constant):
+    """Whatever the task and the results are; copies and a constant picture earn nothing."""
+    a, b, add, other, remove, *results = (pictures(*rows) for rows in sets)
+    data = task_of(a, b, add, other, remove)
+    same = torch.full_like(a, constant)
+    tricks = {
+        "copy of the source": {"add": a, "other": a, "remove": b},
+        "constant picture": {"add": same, "other": same, "remove": same},
+    }
+    made = dict(zip(("add", "other", "remove"), results, strict=True))
+    for name, images in {"any": made, **tricks}.items():
+        for metric, found in scored(Artefacts(images), data).items():
+            if found.status != "ok":
+                assert found.reason
+                continue
+            assert 0 <= found.lo <= found.value <= found.hi <= 1
+            assert all(0 <= part <= 1 for part in found.detail["parts"].values())
+            if name == "copy of the source" or (name in tricks and metric == "add_score"):
+                assert found.value == 0, (name, metric)
 
 
 def test_without_a_change_or_a_second_guide_there_is_a_reason(little):

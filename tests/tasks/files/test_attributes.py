@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bench.contracts.task import HIDDEN, DataSizes
 from bench.tasks.cache import fingerprint, prepare
+from bench.tasks.files.attributes import read_attributes
 from bench.utils.errors import UserError
 from tests.helpers import TINY, folder_task
 from tests.pictures import make_folder
@@ -184,6 +188,34 @@ def test_a_bad_table_is_one_line(case, place):
     assert said.startswith(f"--attributes {table}: ")
     assert expected.format(a=place / "a") in said
     assert "\n" not in said
+
+
+NAMES = [[f"/x/{letter}/{at}.png" for at in range(4)] for letter in "ab"]
+WORDS = ["1", "-1", "4", "file", "separate:", "Separate:k", "hair", "0.png", "a/1.png", "b/2.png",
+         "/x/b/3.png", "", " ", ",", "\n", "\r", "\n\n", '"', "\x00", "\u2028", "x"]  # fmt: skip
+
+
+@settings(max_examples=150, derandomize=True, deadline=None, database=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(content=st.one_of(st.lists(st.sampled_from(WORDS)).map("".join).map(str.encode),
+                         st.lists(st.sampled_from(WORDS)).map(" ".join).map(str.encode),
+                         st.binary(max_size=40)))  # fmt: skip
+def test_any_table_is_factors_or_one_line(content, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_bytes(content)
+    try:
+        found = read_attributes(table, [Path("/x/a"), Path("/x/b")], NAMES, [*map(set, NAMES)])
+    except UserError as error:
+        said = str(error)
+        assert_one_line(said, table)
+    else:
+        assert found.factors
+        assert all(len(row) == len(found.factors) for row in found.values.values())
+
+
+def assert_one_line(said, table):
+    assert said.startswith(f"--attributes {table}: ")
+    assert len(said.splitlines()) == 1
 
 
 def test_a_run_records_the_table_and_a_bad_one_ends_it(place, inside):
