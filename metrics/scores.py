@@ -67,7 +67,7 @@ def combined(
         judge: What the detail says about the judge, if there is one.
 
     Returns:
-        The score. Its detail has the keys ``parts`` (values in [0, 1] by letter), ``says`` (what
+        The score. Its detail has the keys ``order`` (the letters), ``parts`` (values in [0, 1] by letter), ``says`` (what
         each part means), ``unclipped`` (the parts before they are bounded), ``without`` (the score
         that results if one part, or one of several sides, is left out) and, if there are several
         sides, ``scores`` (the value of each side). It is unavailable if a part has no value.
@@ -83,6 +83,7 @@ def combined(
 
     several = list(sides) if len(sides) > 1 else []
     detail: dict[str, Any] = {
+        "order": list(parts),
         "parts": {letter: part.value(once)[0].item() for letter, part in parts.items()},
         "says": {letter: part.says for letter, part in parts.items()},
         "unclipped": {letter: part.unclipped(once)[0].item() for letter, part in parts.items()},

@@ -161,9 +161,9 @@ class Result:
     - ``parts``: the parts of a score, each in [0, 1], by name, and ``says``: what each means.
     - ``order``: the names of the parts, in the order in which they are shown.
     - ``without``: the score without each of its parts, by the name of the part.
-    - ``judge``: the share of real test images in which the judge is right, by factor.
+    - ``judge``: the mean recall of the judge on real test images, by factor.
     - ``domain_accuracy``: the same for the domain; also ``judge_accuracy`` without ``judge``.
-    - ``not_counted``: the shares of the factors that the judge tells too badly to count.
+    - ``not_counted``: the recalls of the factors that the judge tells too badly to count.
     """
 
     value: float | None = None
