@@ -67,10 +67,11 @@ def combined(
         judge: What the detail says about the judge, if there is one.
 
     Returns:
-        The score. Its detail has the keys ``order`` (the letters), ``parts`` (values in [0, 1] by letter), ``says`` (what
-        each part means), ``unclipped`` (the parts before they are bounded), ``without`` (the score
-        that results if one part, or one of several sides, is left out) and, if there are several
-        sides, ``scores`` (the value of each side). It is unavailable if a part has no value.
+        The score. Its detail has the keys ``order`` (the letters), ``parts`` (values in [0, 1] by
+        letter), ``says`` (what each part means), ``unclipped`` (the parts before they are bounded),
+        ``without`` (the score that results if one part, or one of several sides, is left out) and,
+        if there are several sides, ``scores`` (the value of each side). It is unavailable if a part
+        has no value.
     """
     parts = {letter: part for side in sides.values() for letter, part in side.items()}
     for part in parts.values():
