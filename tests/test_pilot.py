@@ -6,10 +6,17 @@ import re
 
 import pytest
 
+from bench.cell.paste import AREAS, Place
 from bench.contracts.anchors import ANCHORS
+from bench.contracts.images import of_neighbours
 from bench.contracts.registry import shipped_infos
+from bench.contracts.task import DataSizes
+from bench.metrics._extractor import avatars64
+from bench.metrics._judge import counted_factors, judge
 from bench.records.store import Store
-from tests.helpers import ROOT
+from bench.tasks.avatars import AvatarsGlasses, AvatarTask
+from bench.tasks.cache import prepare
+from tests.helpers import REGISTRY, ROOT, family
 
 PROTOCOL = ROOT / "docs" / "protocol.md"
 DEFAULT = "avatars-glasses"
@@ -61,3 +68,37 @@ def test_the_judge_reads_real_images(pilot):
     assert min(separate.values()) >= 0.97
     shared = pilot["ground-truth"]["metrics"]["tr_common_acc"]["detail"]["judge"]
     assert sum(accuracy >= 0.9 for accuracy in shared.values()) >= 8
+
+
+@pytest.mark.slow
+def test_no_area_lets_the_paste_win(cache):
+    """At most .45 even with the best area and filling on *test* itself."""
+    data = prepare(AvatarsGlasses(), DataSizes(size=32, train=8192, probe=2, test=512), cache)
+    place, scores, (a, b) = Place.of(data), family("scores"), data.test_pairs
+    add = [
+        {"add": place.add(a, b, area), "other": place.add(a, of_neighbours(b), area)}
+        for area in AREAS
+    ]
+    remove = [
+        {"remove": place.remove(b, area, fill)} for area in AREAS for fill in ("mean", "nearest")
+    ]
+    best = max(scores.point("add_score", images, data) for images in add)
+    best += max(scores.point("remove_score", images, data) for images in remove)
+    assert best / 2 <= 0.45
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize(
+    "task", [p.name for p in REGISTRY.all("task") if issubclass(p.load(), AvatarTask)]
+)
+def test_the_judge_reads_every_drawn_task(task, size, cache):
+    """The style tasks have seven shared factors, so all of these must be read."""
+    sizes = DataSizes(size=size, train=2, probe=1024, test=512)
+    data = prepare(REGISTRY.find("task", task).load()(), sizes, cache).pair
+    judged = judge(avatars64(), data, cache)
+    separate = [judged.accuracy(factor, data) for factor in data.factors if factor.separate]
+    assert min(separate) >= 0.97
+    shared = [factor for factor in data.factors if not factor.separate]
+    counted = counted_factors(judged, data, separate=False)
+    assert len(counted.columns) >= min(8, len(shared))
