@@ -79,9 +79,9 @@ def test_add(name, faces, benchmark):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_metric(family, faces, benchmark):
+def test_metric(family, data, benchmark):
     metric = REGISTRY.find("metric", family).load()()
-    settings, data = Settings(PROBES), dataclasses.replace(faces, label=LABEL)
+    settings, data = Settings(PROBES), dataclasses.replace(data, label=LABEL)
     scored = benchmark(metric.score, list(metric.ids()), frozen(data), data, settings)
     assert any(result.status == "ok" for result in scored.values())
 
