@@ -297,14 +297,11 @@ class AvatarsGlassesAligned(AvatarTask):
     recipe_version = 1
 
 
-class AvatarsGlassesCorrelated(AvatarTask, posed="close"):
+class AvatarsGlassesCorrelated(AvatarsGlasses, posed="close"):
     """As `avatars-glasses`, but dark glasses stand mostly on bearded faces in *train* and *val*."""
 
     name = "avatars-glasses-correlated"
     summary = "as avatars-glasses; in training, dark glasses go with beards"
-    shared = CLOSE_FACE
-    separate = GLASSES
-    fixed = (CLOTHED, CLOTHED)
     companion = Companion("glasses", ("sunglasses", "wayfarers"), "beard", BEARDS)
 
 
