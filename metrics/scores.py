@@ -1,4 +1,4 @@
-"""Scores of transfer that a method cannot win by one trick: harmonic means of parts.
+"""Scores of transfer that copying or a constant cannot earn: harmonic means of parts.
 
 Each part compares the results with true pixels, and each is 1 for the truth. A part is 0 for a
 trick: copying the source changes nothing, copying the guide or a random face keeps nothing, and a
@@ -121,7 +121,7 @@ class Scores(Metric):
     """Scores of add and of remove, and their mean, which orders the boards."""
 
     name = "scores"
-    summary = "scores of add and remove from true pixels; no trick earns one"
+    summary = "scores of add and remove from true pixels, which no copy and no constant earns"
     version = 1
     position = 35
     numbers = (
@@ -129,7 +129,7 @@ class Scores(Metric):
             id="transfer",
             unit="",
             better="higher",
-            meaning="mean of the add and the remove score; 1 = truth, 0 = any trick",
+            meaning="mean of the add and the remove score; 1 = truth, 0 = a copy or a constant",
             label="transfer",
             group="Scores",
             main=True,

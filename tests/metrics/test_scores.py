@@ -1,4 +1,4 @@
-"""Scores of transfer: their formulas, and that no trick earns one."""
+"""Scores of transfer: their formulas, and that copies and constants earn none."""
 
 from __future__ import annotations
 
