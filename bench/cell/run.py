@@ -149,6 +149,8 @@ def _run_stages(
     cell, registry = job.cell, Registry(map(Path, job.cell.plugins))
     with Stopwatch() as watch:
         data = read(cell.task, cell.sizes, cell.fingerprint, job.cache)
+        if cell.numbers.get("part") == "val":  # a trial of a tuning study never sees *test*
+            data = data.on_val
     seconds = {"load": watch.seconds}
     needs_model = not (cell.method in WITHOUT_SEED or cell.imported)
     trainer = cell.weights_from

@@ -38,14 +38,25 @@ def score_family(
 def entry_of(family: Metric | type[Metric], name: str, result: Result) -> MetricEntry:
     """Return a result as an entry of a record, with the facts about the metric."""
     info = next(info for info in family.numbers if info.id == name)
-    entry = dataclasses.asdict(result) | {
-        "version": family.version,
-        "family": family.name,
-        "unit": info.unit,
-        "better": info.better,
-        "meaning": info.meaning,
-    }
+    found = dataclasses.asdict(result)
+    items = [_rounded(item) for item in found.pop("items")]
+    entry = (
+        found
+        | ({"items": items} if items else {})
+        | {
+            "version": family.version,
+            "family": family.name,
+            "unit": info.unit,
+            "better": info.better,
+            "meaning": info.meaning,
+        }
+    )
     return cast("MetricEntry", entry)
+
+
+def _rounded(item: float) -> float:
+    """Return a number with the digits that a record keeps of an item."""
+    return float(f"{item:.4g}")
 
 
 def is_good(entry: MetricEntry | None, version: int) -> bool:

@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 PUBLISHED: Literal["published"] = "published"
 IMAGES_HASH = "images_hash"
 """The only key in the configuration of images that were made elsewhere (see `Cell.imported`)."""
-_NOT_IDENTITY = ("label", "settings", "plugins")
+_NOT_IDENTITY = ("label", "settings", "plugins", "configuration", "study")
+Configuration = Literal["published", "tuned", "hand-set", ""]
+"""Where a configuration comes from (see `bench.contracts.record.Record`)."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """One run: a method (or an anchor) on a task in a profile with a seed.
 
-    Three fields are not part of its identity: ``label``, its readable name; ``settings``, the
-    values that `--set` changed (see `bench.contracts.record.Settings`); and ``plugins``, the files
-    given with `--plugin`. The identity holds only what can change a number. It does not hold the
+    Some fields are not part of its identity: ``label``, its readable name; ``settings``, the
+    values that `--set` changed (see `bench.contracts.record.Settings`); ``plugins``, the files
+    given with `--plugin`; ``configuration`` and ``study``, where the configuration comes from (see
+    `bench.contracts.record.Record`). The identity holds only what can change a number. It does not hold the
     number of workers, the engine, paths, the time or the list of metrics. ``protocol`` is the
     version of the protocol (see `bench.contracts.protocol`). The identity of the first version does
     not name it.
@@ -48,6 +51,8 @@ class Cell:
     protocol: int = PROTOCOL
     plugins: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    configuration: Configuration = ""
+    study: str = ""
 
     @property
     def identity(self) -> Identity:

@@ -67,7 +67,12 @@ class MetricInfo:
         agrees_with: the id of another number that should give the same order of the rows. The
             leaderboard shows Kendall's tau of both.
         scale: "log" if seeds and methods differ by factors. Means over seeds are then geometric,
-            and intervals are relative.
+            and intervals are relative. "logit" for a share of n items, whose interval over seeds
+            is computed from log odds.
+        bounds: the lowest and the highest value that the number can have; None for no bound. No
+            interval leaves them.
+        in_curve: whether it is also measured at fractions of the training (see
+            `bench.cell.snapshots`). Only numbers that are computed quickly should be.
         digits: the number of digits after the decimal point.
         kind: see `Kind`. A counted number is printed with an SI prefix, as in 1.5M.
         tolerance: the largest difference that has no practical importance.
@@ -96,7 +101,9 @@ class MetricInfo:
     orders: int = 0
     follows_guide: bool = False
     agrees_with: str = ""
-    scale: Literal["linear", "log"] = "linear"
+    scale: Literal["linear", "log", "logit"] = "linear"
+    bounds: tuple[float | None, float | None] = (None, None)
+    in_curve: bool = False
     digits: int = 3
     kind: Kind = "estimated"
     tolerance: float = 0.01
@@ -164,6 +171,12 @@ class Result:
     - ``judge``: the mean recall of the judge on real test images, by factor.
     - ``domain_accuracy``: the same for the domain; also ``judge_accuracy`` without ``judge``.
     - ``not_counted``: the recalls of the factors that the judge tells too badly to count.
+
+    ``items`` holds the contribution of each test item to the value, in the order of the items, so
+    that two methods can be compared item by item. For a mean over items it is the value of each
+    item. For another statistic it is the value plus n times the change of the statistic with the
+    weight of the item (the infinitesimal jackknife; Efron, 1982). Its standard error is that of a
+    mean of these contributions. It is empty if the number has no items.
     """
 
     value: float | None = None
@@ -174,6 +187,7 @@ class Result:
     reason: str = ""
     extractor: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
+    items: tuple[float, ...] = ()
 
 
 IMAGES = ("add", "other", "remove", "rec_a", "rec_b", "cycle_a", "cycle_b")

@@ -17,9 +17,10 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from bench.contracts.metric import Status
 from bench.contracts.task import Resize, Split
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """The version. In 1, only labels showed what `--set` changed; in 2, ``settings`` holds it. In 3, an
-identity can name the version of the protocol."""
+identity can name the version of the protocol. In 4, a record says where its configuration comes
+from, a metric can keep its items, and a trained method has a curve."""
 
 _MOST = sys.float_info.max
 _MOST_WHOLE = int(_MOST)
@@ -47,6 +48,8 @@ class Numbers(TypedDict):
     budget_tflops: NotRequired[Positive | Literal["published"]]
     probes: NotRequired[list[str]]  # battery of the domain accuracy
     eval_batch: NotRequired[Ordinal]  # images in a forward pass
+    # "val" for a trial of a tuning study, which is scored on *val*; absent: *test*.
+    part: NotRequired[Literal["val"]]
 
 
 class Conditions(TypedDict):
@@ -95,6 +98,8 @@ class MetricEntry(TypedDict):
     version: Whole  # version of the family, which rises when values change
     family: NotRequired[str]  # absent: records of version 0.1 or older
     detail: NotRequired[dict[str, Any]]  # explains the value; absent: as above
+    # The contribution of each test item (see `bench.contracts.metric.Result`), rounded to 4 digits.
+    items: NotRequired[list[Number]]  # absent: the number has none, or an older version made it
 
 
 class Scoring(TypedDict):
@@ -105,6 +110,28 @@ class Scoring(TypedDict):
     commit: NotRequired[str | None]  # None outside a git checkout; absent: records before 0.1
     command: NotRequired[str]  # absent: as above
     versions: NotRequired[dict[str, Any]]  # versions of libraries, by name; absent: as above
+
+
+class CurveValue(TypedDict):
+    """The value of a metric at a fraction of the training."""
+
+    value: Number | None  # None if it could not be computed
+    version: Whole  # version of the family
+
+
+class CurvePoint(TypedDict):
+    """A method at a fraction of its training. It is a state within the full training.
+
+    A training that ends there could give another result, because some loss weights and learning
+    rates depend on the length of the training.
+    """
+
+    budget: Positive  # fraction of the training, up to 1
+    steps: Count  # of training so far, as are the next three
+    images: Count
+    flops: Count
+    cpu_seconds: Amount
+    metrics: dict[str, CurveValue]  # by id; the numbers with ``in_curve``
 
 
 class Facts(TypedDict, total=False):
@@ -170,11 +197,17 @@ class Record(TypedDict):
     id: str  # 16 hex digits: the hash of the identity
     label: str  # the method, with changes by `--set` in brackets; never parsed
     settings: Settings  # {} if nothing was changed
+    # Where the configuration of the method comes from, before `--set`: "published" (the paper),
+    # "tuned" (the winner of a study), "hand-set" (records of schema 3 and older); "" for an anchor
+    # without weights and for images that were made elsewhere.
+    configuration: Literal["published", "tuned", "hand-set", ""]
+    study: str  # name of the study, as "avatars-glasses-small"; "" if it is not tuned
     identity: Identity
     status: str  # "ok", "failed", "lost" or "unavailable"
     reason: str  # why there are no numbers; "" if it is ok
     metrics: dict[str, MetricEntry]  # by id
     facts: Facts
+    curve: list[CurvePoint]  # by rising budget; [] if this suite did not train it
     timings: dict[str, Amount]  # wall seconds: load, train, artefacts, score:FAMILY; {} if failed
     environment: Environment
     sources: dict[str, str]  # source hash of each plug-in that was used, by name

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bench.contracts.cell import IMAGES_HASH
 from bench.contracts.record import SCHEMA
 
 
@@ -65,7 +66,20 @@ def _keep_identity(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-_STEPS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_add_settings, _keep_identity)
+def _add_configuration(record: dict[str, Any]) -> dict[str, Any]:
+    """Migrate from 3 to 4: each profile had hand-set configurations, and nothing had a curve."""
+    identity = record.get("identity")
+    config = identity.get("config") if isinstance(identity, Mapping) else None
+    has_config = isinstance(config, Mapping) and bool(config) and IMAGES_HASH not in config
+    configuration = "hand-set" if has_config else ""
+    return record | {"configuration": configuration, "study": "", "curve": []}
+
+
+_STEPS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
+    _add_settings,
+    _keep_identity,
+    _add_configuration,
+)
 
 
 def _names_field(text: str, field: str) -> bool:

@@ -35,7 +35,14 @@ def cell_of(record: Record, plugins: tuple[str, ...] = ()) -> Cell:
     identity = cast("dict[str, Any]", record["identity"])
     kept = {key: identity[key] for key in IDENTITY_KEYS & identity.keys()}
     kept["protocol"] = protocol_of(record["identity"])
-    return Cell(label=record["label"], settings=record["settings"], plugins=plugins, **kept)
+    return Cell(
+        label=record["label"],
+        settings=record["settings"],
+        plugins=plugins,
+        configuration=record["configuration"],
+        study=record["study"],
+        **kept,
+    )
 
 
 def is_scored(entry: MetricEntry | None, version: int, retry: bool = True) -> bool:
