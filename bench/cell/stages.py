@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import torch
 
 from bench.cell import determinism
-from bench.cell.anchors import UNTRAINED
 from bench.cell.artefacts import VERSION, artefacts_of, decoded_truth, lacking_artefacts
 from bench.cell.job import Job, Show
 from bench.cell.measure import Stopwatch
@@ -21,6 +20,7 @@ from bench.cell.run_folder import RunFolder
 from bench.cell.scoring import entry_of, is_good, score_family
 from bench.cell.training import Training, build, flops_of_step, steps_for
 from bench.cell.training import train as train_method
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.cell import PUBLISHED, Cell
 from bench.contracts.method import Method, make_config
 from bench.contracts.metric import Artefacts, Metric, Settings
