@@ -103,7 +103,7 @@ class Method(nn.Module, ABC):
         self.spec = spec
         self.config: Any = config
 
-    def prepare(self, steps: int) -> None:  # noqa: B027 - most methods have nothing to prepare
+    def prepare(self, steps: int) -> None:
         """Set up schedules that depend on the length of the training.
 
         The harness calls it once before a training, also before it goes on from a checkpoint. A
