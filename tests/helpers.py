@@ -51,9 +51,14 @@ def module(name):
 
 
 def rows(folder):
-    """Return the rows of a leaderboard by method and metric."""
+    """Return the rows of finished methods in a leaderboard, by method and metric."""
+    return {(row["method"], row["metric"]): row for row in curve_rows(folder, 1.0)}
+
+
+def curve_rows(folder, budget):
+    """Return the rows of a leaderboard at a fraction of the training."""
     with (folder / "leaderboard.csv").open() as file:
-        return {(row["method"], row["metric"]): row for row in csv.DictReader(file)}
+        return [row for row in csv.DictReader(file) if float(row["budget"]) == budget]
 
 
 def numbers(folder):
@@ -81,7 +86,8 @@ def board_record(label="m", seed=0, method=None, status="ok", **values):
         for metric, value in values.items()
     }  # fmt: skip
     return {"label": label, "identity": identity, "status": status, "reason": "",
-            "metrics": entries, "facts": {}}  # fmt: skip
+            "metrics": entries, "facts": {}, "curve": [], "configuration": "tuned",
+            "study": ""}  # fmt: skip
 
 
 QUICK_RUN = ("run", "--methods", "copy-source", *TINY, "--metrics", "cf_rank_add")
