@@ -285,10 +285,11 @@ SMOKE_PROFILE = choose_profile("smoke")
 KINDS_OF_CONTENT = 3
 
 
-def make_method(plugin, size=32, seed=0, **changes):
+def make_method(plugin, size=32, seed=0, spec=None, **changes):
     config = configure(plugin, SMOKE_PROFILE, [])[1] | {"batch_size": 6} | changes
     method = plugin.load()
-    return build(method, Spec(size, kinds=KINDS_OF_CONTENT), method.Config(**config), seed)
+    spec = spec or Spec(size, kinds=KINDS_OF_CONTENT)
+    return build(method, spec, method.Config(**config), seed)
 
 
 def random_batch(size=32, n=6, seed=0):

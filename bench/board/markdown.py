@@ -138,9 +138,7 @@ def _curve(board: Board) -> str:
         for method in board.curve[1.0]
     ]
     table = markdown_table(["method", *map(fraction, board.curve)], rows)
-    return (
-        f"{table}\n\nA point is the state within the full training, not a training of its length."
-    )
+    return f"{table}\n\nA point is a state within the full training, not a shorter training."
 
 
 def _factor_table(board: Board, group: str) -> str:
