@@ -28,13 +28,13 @@ Configuration = Literal["published", "tuned", "hand-set", ""]
 class Cell:
     """One run: a method (or an anchor) on a task in a profile with a seed.
 
-    Some fields are not part of its identity: ``label``, its readable name; ``settings``, the
-    values that `--set` changed (see `bench.contracts.record.Settings`); ``plugins``, the files
-    given with `--plugin`; ``configuration`` and ``study``, where the configuration comes from (see
-    `bench.contracts.record.Record`). The identity holds only what can change a number. It does not hold the
-    number of workers, the engine, paths, the time or the list of metrics. ``protocol`` is the
-    version of the protocol (see `bench.contracts.protocol`). The identity of the first version does
-    not name it.
+    Some fields are not part of its identity: ``label``, its readable name; ``settings``, the values
+    that `--set` changed (see `bench.contracts.record.Settings`); ``plugins``, the files given with
+    `--plugin`; ``configuration`` and ``study``, where the configuration comes from (see
+    `bench.contracts.record.Record`). The identity holds only what can change a number. It does not
+    hold the number of workers, the engine, paths, the time or the list of metrics. ``protocol`` is
+    the version of the protocol (see `bench.contracts.protocol`). The identity of the first version
+    does not name it.
     """
 
     label: str
