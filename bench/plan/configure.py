@@ -42,7 +42,7 @@ def configure(
 
 
 def fixed_config(plugin: Plugin) -> dict[str, Any]:
-    """Return a configuration for small images that no study changes: the published and start values.
+    """Return a configuration that no study changes: start values, and else published ones.
 
     Checks of the code use it, whose numbers must not depend on a study.
     """
