@@ -215,9 +215,8 @@ class Told:
     """The predictions of a fitted probe for one label.
 
     make: returns the probe before it is fitted. validation: balanced accuracy on the validation
-    items. scores: scores of all *test* items,
-    (n, K). sharpness: inverse temperature that calibrates the scores, fitted on the validation
-    items.
+    items. scores: scores of all *test* items, (n, K). sharpness: inverse temperature that
+    calibrates the scores, fitted on the validation items.
     """
 
     kind: str

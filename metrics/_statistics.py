@@ -180,12 +180,11 @@ def bootstrap(
 
 
 def share_interval(value: float, error: float, trials: int, quantile: float = _Z) -> Interval:
-    """Return the 95 % interval of a share of items. It is inside (0, 1) and never has width 0.
+    """Return the 95 % interval of a share of items. It is inside [0, 1] and never has width 0.
 
     Half a success and half a failure are added to the items (Haldane, 1956; Anscombe, 1956), so a
-    share of 0 or 1 has finite log odds. The interval is symmetric on the logit scale. If the share
-    varies more than one of independent items, it has the interval of fewer independent items
-    (Korn and Graubard, Survey Methodology 1998).
+    share of 0 or 1 has finite log odds. The interval is symmetric on the logit scale. What a share
+    varies more than one of independent items is added as in `widened`.
 
     Args:
         value: The share, in [0, 1].
@@ -193,15 +192,22 @@ def share_interval(value: float, error: float, trials: int, quantile: float = _Z
         trials: The number of independent items.
         quantile: How many standard errors the interval reaches.
     """
+    of_independent = value * (1 - value) / trials
+    variance = min(error**2, of_independent)
     share = (value * trials + 0.5) / (trials + 1)
     added = trials * (value - share) ** 2 + 0.5 * ((1 - share) ** 2 + share**2)
-    variance = ((trials * error) ** 2 + added) / (trials + 1) ** 2
-    if variance > (of_independent := share * (1 - share) / (trials + 1)):
-        fewer = max(1.0, trials * of_independent / variance)
-        share = (value * fewer + 0.5) / (fewer + 1)
-        variance = share * (1 - share) / (fewer + 1)
-    reach = quantile * np.sqrt(variance) / (share * (1 - share))
-    return float(expit(logit(share) - reach)), float(expit(logit(share) + reach))
+    error_of_share = np.sqrt(trials**2 * variance + added) / (trials + 1)
+    reach = quantile * error_of_share / (share * (1 - share))
+    ends = float(expit(logit(share) - reach)), float(expit(logit(share) + reach))
+    more = quantile * float(np.sqrt(max(0.0, error**2 - of_independent)))
+    lo, hi = _further(value, ends, more)
+    return max(0.0, lo), min(1.0, hi)
+
+
+def _further(value: float, interval: Interval, reach: float) -> Interval:
+    """Return an interval with a further reach of independent origin (see `widened`)."""
+    below, above = (max(0.0, side) for side in (value - interval[0], interval[1] - value))
+    return value - float(np.hypot(below, reach)), value + float(np.hypot(above, reach))
 
 
 def jackknife_error(left_out: Sequence[float]) -> float:
@@ -248,6 +254,4 @@ def widened(value: float, interval: Interval, left_out: Sequence[float]) -> Inte
     """
     if not left_out:
         return interval
-    fit = jackknife_quantile(len(left_out)) * jackknife_error(left_out)
-    below, above = (max(0.0, side) for side in (value - interval[0], interval[1] - value))
-    return value - float(np.hypot(below, fit)), value + float(np.hypot(above, fit))
+    return _further(value, interval, jackknife_quantile(len(left_out)) * jackknife_error(left_out))

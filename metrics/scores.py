@@ -187,12 +187,11 @@ class Scores(Metric):
             if ids & {name, "transfer"}
         }
         n = len(data.test_pairs[0])
-        return {
-            info.id: combined(
-                info, sides if info.id == "transfer" else {info.id: sides[info.id]}, n
-            )
-            for info in wanted
-        }
+        results = {}
+        for info in wanted:
+            of_score = sides if info.id == "transfer" else {info.id: sides[info.id]}
+            results[info.id] = combined(info, of_score, n)
+        return results
 
     def point(self, name: str, images: Mapping[str, Tensor], data: TaskData) -> float | None:
         """Return the `add_score` or the `remove_score` of images, without its interval.
