@@ -12,16 +12,27 @@ the separate factors have equal weight, regardless of their numbers.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
-from bench.metrics._probes import SHORT_BATTERY, Labels, Told, bits, entropy, tell, validating
-from bench.metrics._statistics import Array, bootstrap
+from bench.metrics._probes import (
+    GROUPS,
+    SHORT_BATTERY,
+    Labels,
+    Told,
+    bits,
+    entropy,
+    refit,
+    tell,
+    validating,
+    weighted_accuracy,
+)
+from bench.metrics._statistics import Array, estimate
 
 CODES = ("z1", "z2")
 
@@ -60,19 +71,11 @@ def explicit(finding: _Finding, weights: Array) -> Array:
 
     1 = always correct, 0 = guessing. It can be slightly negative.
     """
-    shares = []
-    for c in np.unique(finding.labels[finding.labels != HIDDEN]):
-        of_class = weights[:, finding.labels == c]
-        with np.errstate(invalid="ignore"):
-            shares.append((of_class @ finding.right[finding.labels == c]) / of_class.sum(1))
-    with warnings.catch_warnings():  # a draw without items of the factor gives NaN
-        warnings.simplefilter("ignore", RuntimeWarning)
-        right = np.nanmean(shares, axis=0)
-    return (right - finding.chance) / (1 - finding.chance)
+    return (_accuracy(finding, weights) - finding.chance) / (1 - finding.chance)
 
 
 def _accuracy(finding: _Finding, weights: Array) -> Array:
-    return explicit(finding, weights) * (1 - finding.chance) + finding.chance
+    return weighted_accuracy(finding.right, finding.labels, weights)
 
 
 def informative(finding: _Finding, weights: Array) -> Array:
@@ -91,7 +94,7 @@ class Disentanglement(Metric):
 
     name = "disentanglement"
     summary = "which factors are in which code? information, leaks, separation"
-    version = 2
+    version = 3
     position = 30
     numbers = (
         MetricInfo(
@@ -101,6 +104,8 @@ class Disentanglement(Metric):
             meaning="mean over both codes of what they should hold less what they should not",
             label="separation",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
@@ -112,6 +117,8 @@ class Disentanglement(Metric):
             meaning="common factors (face) that probes find in z1; 0 = none, 1 = all",
             label="z1 common",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             code="z1",
@@ -124,6 +131,8 @@ class Disentanglement(Metric):
             meaning="extra content (kind, colour) that probes find in z1; 0 = none, 1 = all",
             label="z1 separate",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             code="z1",
@@ -136,6 +145,8 @@ class Disentanglement(Metric):
             meaning="extra content (kind, colour) that probes find in z2; 0 = none, 1 = all",
             label="z2 separate",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             code="z2",
@@ -148,6 +159,8 @@ class Disentanglement(Metric):
             meaning="common factors (face) that probes find in z2; 0 = none, 1 = all",
             label="z2 common",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             code="z2",
@@ -171,6 +184,7 @@ class Disentanglement(Metric):
             meaning="information of a factor's own code less the other's, over its entropy",
             label="MIG",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
             tolerance=0.02,
             needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
         ),
@@ -181,6 +195,7 @@ class Disentanglement(Metric):
             meaning="accuracy at a factor from its own code less that from the other",
             label="SAP",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
             tolerance=0.02,
             needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
         ),
@@ -191,6 +206,7 @@ class Disentanglement(Metric):
             meaning="does each code inform about one group of factors only? 1 = yes, 0 = both",
             label="DCI",
             group="What is in which code",
+            bounds=(0.0, 1.0),
             tolerance=0.02,
             needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
         ),
@@ -199,7 +215,11 @@ class Disentanglement(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return the wanted numbers. All of them use the same bootstrap of the test images."""
+        """Return the wanted numbers. All of them use the same bootstrap of the test images.
+
+        The intervals include the fitting of the probes: the chosen probe of each factor is fitted
+        again without each of `GROUPS` groups of the probe images, the same for both codes.
+        """
         usable, left_out = _usable(data)
         groups = {
             "common": [at for at in usable if not data.factors[at].separate],
@@ -217,21 +237,27 @@ class Disentanglement(Metric):
             return gaps
         codes = [code for code in CODES if any(code in " ".join(info.needs) for info in wanted)]
         only_linear = all(info.id in LINEAR for info in wanted)
-        fitted = {code: _fitted(artefacts, data, code, usable, only_linear) for code in codes}
-        found, linear = (_findings(fitted, data, usable, only) for only in (only_linear, True))
+        by_code = {code: _findings(artefacts, data, code, usable, only_linear) for code in codes}
+        best, linear = (
+            [{code: by_code[code][which][at] for code in codes} for at in range(GROUPS + 1)]
+            for which in range(2)
+        )
         n = len(data.domains["test"][1].images)
         results = gaps
         for info in wanted:
 
-            def value(weights: Array, name: str = info.id) -> Array:
-                return _value(name, linear if name in LINEAR else found, groups, weights)
+            def value(weights: Array, of: Findings, name: str = info.id) -> Array:
+                return _value(name, of, groups, weights)
 
-            whole = float(value(np.ones((1, n)))[0])
-            lo, hi = bootstrap(value, n, "factors", draws=DRAWS)
-            detail = _detail(info.id, found, groups, data)
+            found, *again = linear if info.id in LINEAR else best
+
+            without = [float(value(np.ones((1, n)), findings)[0]) for findings in again]
+            statistic = partial(value, of=found)
+            result = estimate(info, statistic, n, "factors", left_out=without, draws=DRAWS)
+            result.detail.update(_detail(info.id, found, groups, data))
             if left_out:
-                detail["left_out"] = left_out
-            results[info.id] = Result(whole, lo, hi, n, detail=detail)
+                result.detail["left_out"] = left_out
+            results[info.id] = result
         return results
 
 
@@ -267,34 +293,38 @@ def _usable(data: TaskData) -> tuple[list[int], list[str]]:
     return usable, left_out
 
 
-def _fitted(
+def _findings(
     artefacts: Artefacts, data: TaskData, code: str, columns: Sequence[int], only_linear: bool
-) -> list[list[Told]]:
-    """Return the fitted probes of a code for each factor, from best to worst."""
+) -> tuple[list[dict[int, _Finding]], list[dict[int, _Finding]]]:
+    """Return the findings of the best and of the linear probes in a code.
+
+    Each list begins with the findings of the fitted probes. Those of the probes without each group
+    of images follow.
+
+    only_linear: whether to fit linear probes only, so that both lists are equal.
+    """
     fit, test = (artefacts.tensors[f"{code}_{part}_b"] for part in ("probe", "test"))
     battery = SHORT_BATTERY
     if only_linear:
         fit, test = fit.flatten(1), test.flatten(1)
         battery = {"logistic": SHORT_BATTERY["logistic"]}
-    labels = data.domains["probe"][1].factors.numpy()
+    labels, truth = (data.domains[part][1].factors.numpy() for part in ("probe", "test"))
     classes = [len(data.factors[at].values) for at in columns]
-    return tell((fit, labels[:, columns]), test, battery, classes)
+    known = fit, labels[:, columns]
+    told = tell(known, test, battery, classes)
+
+    def with_refits(chosen: list[Told]) -> list[dict[int, _Finding]]:
+        return [
+            {at: _finding(one, truth[:, at]) for one, at in zip(of_labels, columns, strict=True)}
+            for of_labels in (chosen, *refit(known, test, chosen, classes))
+        ]
+
+    linear = with_refits([next(filter(_is_linear, of_label)) for of_label in told])
+    return linear if only_linear else with_refits([of[0] for of in told]), linear
 
 
-def _findings(
-    fitted: dict[str, list[list[Told]]], data: TaskData, columns: Sequence[int], linear: bool
-) -> Findings:
-    """Return what the best probe of each code finds of each factor."""
-    truth = data.domains["test"][1].factors.numpy()
-
-    def best(of_factor: list[Told]) -> Told:
-        plain = (t for t in of_factor if t.kind == "logistic" and t.view == "flatten")
-        return next(plain) if linear else of_factor[0]
-
-    return {
-        code: {at: _finding(best(of), truth[:, at]) for of, at in zip(told, columns, strict=True)}
-        for code, told in fitted.items()
-    }
+def _is_linear(told: Told) -> bool:
+    return told.kind == "logistic" and told.view == "flatten"
 
 
 def _mean(of: Sequence[Array]) -> Array:

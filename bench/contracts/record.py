@@ -98,7 +98,7 @@ class MetricEntry(TypedDict):
     version: Whole  # version of the family, which rises when values change
     family: NotRequired[str]  # absent: records of version 0.1 or older
     detail: NotRequired[dict[str, Any]]  # explains the value; absent: as above
-    # The contribution of each test item (see `bench.contracts.metric.Result`), rounded to 4 digits.
+    # The contribution of each test item (see `bench.contracts.metric.Result`), rounded to 3 digits.
     items: NotRequired[list[Number]]  # absent: the number has none, or an older version made it
 
 
