@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import betaincinv, expit  # importing scipy.stats takes a second
+from scipy.special import betaincinv, chdtri, expit, ndtr  # importing scipy.stats takes a second
 
 from bench.board.samples import LEVEL, Array, Sample, sample_of, t_interval
 from bench.contracts.metric import MetricInfo
@@ -52,11 +52,18 @@ def interval_of_parts(details: Sequence[Mapping[str, Any]]) -> tuple[float, floa
 
     A score is the harmonic mean of parts, each clipped to [0, 1] (see `bench.metrics.scores`). If a
     part is below 0 in every seed, the score is 0 in every seed. Its own interval would have no
-    width, although the score could be above 0 with other seeds. So each unclipped part gets
-    Student's interval over the seeds, whose ends are clipped to [0, 1]. The harmonic mean of the
-    lower ends is the lower end of a side of the score, and that of the upper ends its upper end;
-    sides are averaged. The interval of the score is widened to these ends. It has no width only if
-    no interval of a clipped part reaches above 0.
+    width, although other seeds could score above 0. So each unclipped part gets Student's interval
+    over the seeds, and the ends of the parts give those of the score:
+
+    - The lower end of a part is clipped to [0, 1].
+    - The upper end of a part is the mean of a normal variable that is clipped at 0. Its mean before
+      clipping is the upper end of the part. Its standard deviation is the upper 90 % limit of that
+      of the seeds, because few seeds can look too much alike. (Clipping raises the mean over seeds:
+      seeds above 0 count, and those below 0 do not.)
+    - The harmonic mean of these ends is the end of a side of the score. Sides are averaged.
+
+    The interval of the score is widened to these ends. It stays near 0 only if a part is so far
+    below 0 that hardly any seed would be above it.
 
     Args:
         details: The detail of the score in the record of each seed, at least two, with the keys
@@ -81,9 +88,14 @@ def interval_of_parts(details: Sequence[Mapping[str, Any]]) -> tuple[float, floa
 
 
 def _clipped(part: Array) -> Array:
-    """Return the ends of the interval of a part over seeds, (n_seeds,), clipped to [0, 1]: (2,)."""
-    without_items = Sample(part, np.empty((len(part), 0)))
-    return np.array(_plain(without_items)).clip(0, 1)
+    """Return the ends of a clipped part from its unclipped values over seeds, (n_seeds,): (2,)."""
+    lo, hi = _plain(Sample(part, np.empty((len(part), 0))))
+    df = len(part) - 1
+    spread = float(part.std(ddof=1) * np.sqrt(df / chdtri(df, 0.9)))
+    if spread > 0:
+        density = np.exp(-((hi / spread) ** 2) / 2) / np.sqrt(2 * np.pi)
+        hi = hi * float(ndtr(hi / spread)) + spread * float(density)
+    return np.array([lo, hi]).clip(0, 1)
 
 
 def _harmonic_mean(parts: Sequence[Array]) -> Array:
@@ -101,7 +113,8 @@ def _on_scale(info: MetricInfo, sample: Sample, n: Array) -> tuple[float, float]
     if sample.error[0] == 0 and not (info.scale == "logit" and values[0] in (0, 1)):
         return float(values[0]), float(values[0])
     if info.scale == "log" and (values > 0).all():
-        lo, hi = np.exp(_plain(sample.log()))
+        with np.errstate(over="ignore"):  # of few seeds that differ by large factors
+            lo, hi = np.exp(_plain(sample.log()))
     elif info.scale == "logit" and (n > 0).all() and (values >= 0).all() and (values <= 1).all():
         if np.ptp(values) == 0 and values[0] in (0, 1):
             return _jeffreys(float(values[0]), float(n.max()))

@@ -76,7 +76,7 @@ def sample_of(entries: Sequence[Mapping[str, Any]]) -> Sample:
     entries: its entry in the record of each seed, all with a value (see `MetricEntry`).
     """
     values = np.array([entry["value"] for entry in entries], dtype=float)
-    items = [entry.get("items") or () for entry in entries]
+    items = [entry.get("items", ()) for entry in entries]
     n_items = len(items[0])
     if n_items < 2 or any(len(one) != n_items for one in items):
         return Sample(values, np.empty((len(values), 0)))

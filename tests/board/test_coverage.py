@@ -89,7 +89,7 @@ def test_a_log_normal_distance(n_seeds):
 @SEEDS
 @pytest.mark.parametrize("middle", [-0.02, 0.0, 0.02, 0.05])
 def test_a_clipped_score_near_0(n_seeds, middle):
-    """The truth is the mean of the score over all seeds, and the score of the mean parts."""
+    """The truth is the mean of the score over all seeds."""
     rng, ends = rng_of(n_seeds, int(1000 + 1000 * middle)), []
     parts = rng.normal([middle, 0.8, 0.7], [0.03, 0.02, 0.02], (2000, n_seeds, 3))
     scores = score_of(parts)
@@ -97,10 +97,10 @@ def test_a_clipped_score_near_0(n_seeds, middle):
         details = [{"unclipped": dict(zip("AKF", one, strict=True))} for one in unclipped]
         ends.append(interval(SCORE, entries_of(values, details=details)))
     assert coverage(ends, scores.mean()) >= ENOUGH
-    assert coverage(ends, score_of(np.array([middle, 0.8, 0.7]))) >= ENOUGH
     assert np.min(ends) >= 0
-    if middle == 0:
-        assert coverage([[*one] for one in ends if one[1] == 0] or [(0, 1)], 0) == 1
+    plain = [interval(SCORE, entries_of(values)) for values in scores]
+    if middle < 0 and n_seeds < 10:
+        assert coverage(plain, scores.mean()) < 0.8  # the scores alone do not show it
 
 
 def score_of(parts):
