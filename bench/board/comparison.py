@@ -142,19 +142,19 @@ def adjusted(differences: Sequence[Difference]) -> list[Difference]:
     an interval contains 0 if and only if the adjusted p is not below .05. If all true differences
     are 0, the chance that an interval excludes 0 is at most 5 %.
     """
-    from statsmodels.stats.multitest import multipletests  # its import takes a second
-
-    tested = [at for at, one in enumerate(differences) if one.is_tested]
-    if not tested:
-        return list(differences)
-    alpha = 1 - LEVEL
+    # By hand, because each call of statsmodels' `multipletests` collects garbage for 0.15 s.
+    tested = sorted(
+        (at for at, one in enumerate(differences) if one.is_tested),
+        key=lambda at: differences[at].p,
+    )
+    divisors = np.arange(len(tested), 0, -1)
     raw = np.array([differences[at].p for at in tested])
-    rejected, adjusted_p, *_ = multipletests(raw, alpha=alpha, method="holm")
-    steps = np.argsort(np.argsort(raw, kind="stable"), kind="stable")
-    divisors = len(tested) - np.minimum(steps, int(rejected.sum()))
+    adjusted_p = np.maximum.accumulate(raw * divisors).clip(max=1)
+    rejected = int((adjusted_p < 1 - LEVEL).sum())
+    divisors = divisors.clip(min=max(1, len(tested) - rejected))
     found = list(differences)
-    for at, p, divisor in zip(tested, adjusted_p, np.maximum(divisors, 1), strict=True):
-        found[at] = replace(_at_level(found[at], 1 - alpha / float(divisor)), p=float(p))
+    for at, p, divisor in zip(tested, adjusted_p, divisors, strict=True):
+        found[at] = replace(_at_level(found[at], 1 - (1 - LEVEL) / divisor), p=float(p))
     return found
 
 

@@ -250,13 +250,13 @@ def _legend(board: Board) -> str:
     extractors = sorted({name for name in board.rows["extractor"] if name})
     numbers = " or else ".join(markdown_code(name) for name in ordering_metrics(board.infos))
     lines = [
-        "Brackets: 95 % interval. Over several seeds, it is for the mean over other seeds and other "
-        'test items (Student\'s t). For one seed, marked "1 seed", it covers other test items only, '
-        "not another training. No interval leaves the range of its metric. Bold: the best method "
-        "and all that tie with it. Two methods tie if the interval of their difference (same seeds, "
-        "same items, after Holm's correction for all pairs of the metric) contains 0, or if the "
-        "difference is within the tolerance of the metric. A rank such as 1-2 is the 95 % interval "
-        "of the place when seeds and items are drawn again. "
+        "Brackets: 95 % interval. Over several seeds, it is for the mean over other seeds and "
+        "other test items (Student's t). For one seed, marked as such, it is for other test items "
+        "only, not for other training. No interval leaves the range of its metric. Bold: the best "
+        "one and all that tie with it. Two methods tie if the interval of their difference (same "
+        "seeds, same items, after Holm's correction for all pairs of the metric) contains 0, or if "
+        "the difference is within the tolerance of the metric. A rank such as 1-2 is the 95 % "
+        "interval of the place when seeds and items are drawn again. "
         f"Rows are ordered by one number ({numbers}). Floors and ceilings, rows without the number "
         "and methods with more labels than the domain are not ranked. "
         "Values hold for equal n and one extractor"

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from bench.board.comparison import adjusted, best_and_ties, difference, every_pair
 from bench.contracts.metric import MetricInfo
@@ -140,6 +141,8 @@ def test_holm_adjusts_p_and_intervals_together():
     assert len(found) == 6
     by_p = sorted(range(6), key=lambda at: raw[at].p)
     assert found[by_p[0]].p == pytest.approx(6 * raw[by_p[0]].p)
+    expected = multipletests([one.p for one in raw], method="holm")[1]
+    assert [one.p for one in found] == pytest.approx(expected)
     lowest = found[by_p[0]]
     reach = stats.t.ppf(1 - 0.05 / 6 / 2, 4) * lowest.error
     assert (lowest.lo, lowest.hi) == pytest.approx((lowest.value - reach, lowest.value + reach))
