@@ -76,28 +76,30 @@ def write_leaderboard(
 
 def _print_board(console: Console, board: Board) -> None:
     metrics = board.columns(main_metrics(board.infos))
-    heads = ["method", "rank", *(_head(board, metric) for metric in metrics)]
+    heads = [_head(board, metric) for metric in metrics]
     title = f"{board.task}, profile {board.profile}, protocol {board.protocol}"
     say(console, headline(board, _quoted))
     tables = (
         (board.methods, title),
-        (board.published, f"{title}: published configurations, not ranked with the tuned ones"),
+        (board.published, f"{title}: published configurations"),
         (board.anchors, f"{title}: floors and ceilings"),
     )
     for methods, what in tables:
+        ranked = methods is board.methods
+        first = ["method", "rank"] if ranked else ["method"]
         rows = [
-            [method, place(board, method)]
+            ([method, place(board, method)] if ranked else [method])
             + [text(board, method, metric, interval=False) for metric in metrics]
             for method in methods
         ]
         bold = {
-            (row, 2 + column)
+            (row, len(first) + column)
             for column, metric in enumerate(metrics)
             for row, method in enumerate(methods)
             if method in board.best.get(metric, ())
         }
         if rows:
-            print_table(console, heads, rows, title=what, bold=bold)
+            print_table(console, [*first, *heads], rows, title=what, bold=bold)
     for method, reason in board.unranked.items():
         say(console, f"{method} is not ranked: {reason}")
     for line in studies(board, _quoted):
