@@ -76,11 +76,17 @@ def interval_of_parts(details: Sequence[Mapping[str, Any]]) -> tuple[float, floa
     parts: list[Any] = [detail.get("unclipped") for detail in details]
     if not all(isinstance(one, dict) and one and one.keys() == parts[0].keys() for one in parts):
         return None
+    if not all(isinstance(value, int | float) for one in parts for value in one.values()):
+        return None
     table: dict[str, Array] = {
         name: np.array([one[name] for one in parts], dtype=float) for name in parts[0]
     }
     sides = details[0].get("sides", None if "scores" in details[0] else {"": [*table]})
-    if not sides or all((values > 0).all() for values in table.values()):
+    if not isinstance(sides, dict) or not sides:
+        return None
+    if not all(isinstance(side, list) and side and {*side} <= {*table} for side in sides.values()):
+        return None
+    if all((values > 0).all() for values in table.values()):
         return None
     ends = {name: _clipped(values) for name, values in table.items()}
     lo, hi = np.mean([_harmonic_mean([ends[name] for name in side]) for side in sides.values()], 0)

@@ -74,8 +74,13 @@ def csv_of_comparisons(made: Sequence[Board]) -> str:
 def rows_of_pairs(board: Board, named: Named) -> list[list[str]]:
     """Return left, right, difference, p and verdict of each pair in the number that orders.
 
+    There are no rows if no pair could be tested: one seed without items.
+
     named: Writes the name of a row, for example as code.
     """
+    differences = board.differences.get(board.ordering.metric, ())
+    if not any(one.is_tested for one in differences):
+        return []
     return [
         [
             named(one.left),
@@ -84,7 +89,7 @@ def rows_of_pairs(board: Board, named: Named) -> list[list[str]]:
             _chance(one.p),
             _verdict(one, f"{named(one.left)} is better", f"{named(one.right)} is better"),
         ]
-        for one in board.differences.get(board.ordering.metric, ())
+        for one in differences
     ]
 
 

@@ -118,6 +118,15 @@ def test_sides_of_a_score_are_averaged():
     assert interval(SCORE, entries_of([0.25, 0.25], details=details)) == (0.25, 0.25)
 
 
+@pytest.mark.parametrize(
+    "detail",
+    [{"unclipped": {"A": "x"}}, {"unclipped": {}}, {"unclipped": 0}, {},
+     {"unclipped": {"A": -1.0}, "sides": 5}, {"unclipped": {"A": -1.0}, "sides": {"add": ["B"]}}],
+)  # fmt: skip
+def test_a_plugin_may_use_the_same_keys_for_something_else(detail):
+    assert interval(SCORE, entries_of([0.0, 0.0], details=[detail] * 2)) == (0, 0)
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_share_at_its_bound_in_all_seeds_has_an_interval(share):
     lo, hi = interval(SHARE, entries_of([share] * 3, np.full((3, 20), share), n=20))

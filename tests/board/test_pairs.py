@@ -88,7 +88,8 @@ def test_one_method_and_old_records_without_items_have_no_bold():
         del record["metrics"]["score"]["items"]
     board = board_of(old)
     assert board.best["score"] == set()
-    assert "not tested" in markdown([board])
+    assert "Compared in pairs" not in markdown([board])
+    assert "not tested" in csv_of_comparisons([board])
     assert board.places == {}
 
 
