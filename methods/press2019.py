@@ -68,10 +68,9 @@ class Press2019(Method):
         discriminator should predict A for both domains. "adversarial" (paper): the negative loss of
         the discriminator.
         reconstruction: squared ("mse") or absolute ("l1") error.
-        zero_separate: whether the separate code of A is zero. With False, an ablation of the paper's
-        idea, A is trained like B: D(E1(a), E2(a)) = a. Then `encode` gives E2(a) as the separate
-        code of A, `decode` uses it, and `remove` still decodes a zero code, which training has
-        never seen.
+        zero_separate: whether the separate code of A is zero. False is an ablation: A is trained
+        like B, to D(E1(a), E2(a)) = a. Then `encode` gives E2(a) as the separate code of A, and
+        `decode` uses it. `remove` still decodes a zero code, which training has never seen.
         clip_norm: largest global gradient norm of E1, E2 and D. The gradients of the discriminator
         are not clipped. The released code tries to, but passes an iterator that is used up.
         """
