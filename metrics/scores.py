@@ -67,8 +67,9 @@ def combined(
         judge: What the detail says about the judge, if there is one.
 
     Returns:
-        The score. Its detail has the keys ``order`` (the letters), ``parts`` (values in [0, 1] by
-        letter), ``says`` (what each part means), ``unclipped`` (the parts before they are bounded),
+        The score. Its detail has the keys ``order`` (the letters), ``sides`` (the letters of each
+        side), ``parts`` (values in [0, 1] by letter), ``says`` (what each part means),
+        ``unclipped`` (the parts before they are bounded),
         ``without`` (the score that results if one part, or one of several sides, is left out) and,
         if there are several sides, ``scores`` (the value of each side). It is unavailable if a part
         has no value.
@@ -85,6 +86,7 @@ def combined(
     several = list(sides) if len(sides) > 1 else []
     detail: dict[str, Any] = {
         "order": list(parts),
+        "sides": {side: list(of_side) for side, of_side in sides.items()},
         "parts": {letter: part.value(once)[0].item() for letter, part in parts.items()},
         "says": {letter: part.says for letter, part in parts.items()},
         "unclipped": {letter: part.unclipped(once)[0].item() for letter, part in parts.items()},

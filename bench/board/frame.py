@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit  # importing scipy.stats takes a second
 
 from bench.board.columns import infos_of
+from bench.board.intervals import interval, mean
 from bench.board.row_labels import row_labels
 from bench.contracts.metric import MetricInfo
 from bench.contracts.protocol import protocol_of
@@ -78,7 +78,19 @@ def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = No
     )
 
 
-_ENTRY = ("value", "lo", "hi", "n", "status", "reason", "extractor", "unit", "better", "detail")
+_ENTRY = (
+    "value",
+    "lo",
+    "hi",
+    "n",
+    "status",
+    "reason",
+    "extractor",
+    "unit",
+    "better",
+    "detail",
+    "items",
+)
 
 
 def _current(entry: MetricEntry, newest: int) -> dict[str, Any]:
@@ -99,10 +111,7 @@ def _one_name(extractors: pd.Series) -> pd.Series:
 
 
 def _over_seeds(info: MetricInfo, group: pd.DataFrame) -> dict[str, Any]:
-    """Return the row of one metric: the mean over seeds, or why there is none.
-
-    If the metric varies on the log scale, it is the geometric mean.
-    """
+    """Return the row of one metric: the mean over seeds and its interval, or why there is none."""
     row = {
         "unit": next((u for u in group["unit"] if u), ""),
         "better": next((b for b in group["better"] if b), ""),
@@ -126,38 +135,14 @@ def _over_seeds(info: MetricInfo, group: pd.DataFrame) -> dict[str, Any]:
             row["status"] = "incomplete"
             row["reason"] = f"{len(good)}/{len(group)} seeds; seed {bad['seed']}: {bad['reason']}"
         return row
-    values = good["value"].to_numpy(dtype=float)
-    relative = info.scale == "log" and bool((values > 0).all())
-    row["value"] = float(np.exp(np.log(values).mean()) if relative else values.mean())
+    row["value"] = mean(info, good["value"].to_numpy(dtype=float))
+    row["lo"], row["hi"] = interval(info, cast("list[dict[str, Any]]", good.to_dict("records")))
     row["detail"] = _as_text(over_seeds(list(good["detail"])))
-    if len(values) == 1:
-        row["value"] = float(values[0])
-        row["lo"], row["hi"] = (
-            float(good[key].iloc[0]) if good[key].iloc[0] is not None else math.nan
-            for key in ("lo", "hi")
-        )
-        return row
-    row["lo"], row["hi"] = seed_interval(values, relative)
     return row
 
 
 def _as_text(detail: Any) -> str:
     return json.dumps(detail, sort_keys=True) if detail else ""
-
-
-def seed_interval(values: np.ndarray, relative: bool) -> tuple[float, float]:
-    """Return Student's 95 % interval of the mean over seeds, (k,) values, k >= 2.
-
-    If relative, it is for the geometric mean. A percentile bootstrap of three seeds covers only
-    75 %.
-    """
-    if np.ptp(values) == 0:
-        return float(values[0]), float(values[0])
-    points = np.log(values) if relative else values
-    reach = stdtrit(len(points) - 1, 0.975) * points.std(ddof=1) / np.sqrt(len(points))
-    ends = points.mean() - reach, points.mean() + reach
-    lo, hi = np.exp(ends) if relative else ends
-    return float(lo), float(hi)
 
 
 def over_seeds(details: Sequence[Any]) -> Any:

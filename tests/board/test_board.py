@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from bench.board.board import boards
-from bench.board.frame import COLUMNS, frame, over_seeds, seed_interval
+from bench.board.frame import COLUMNS, frame, over_seeds
 from bench.board.markdown import markdown
 from tests.helpers import board_record
 
@@ -37,10 +37,12 @@ def test_seeds_give_students_interval():
 
 
 def test_distances_spread_on_the_log_scale():
-    lo, hi = seed_interval(np.array([1.0, 10.0, 100.0]), relative=True)
-    assert lo > 0
-    assert lo * hi == pytest.approx(100)
-    assert seed_interval(np.array([2.0, 2.0]), relative=True) == (2, 2)
+    records = [board_record(seed=at, fd_add=10.0**at) for at in range(3)]
+    found = row(frame(records), "m", "fd_add")
+    assert found["lo"] > 0
+    assert found["lo"] * found["hi"] == pytest.approx(100)
+    equal = row(frame([board_record(seed=at, fd_add=2.0) for at in range(2)]), "m", "fd_add")
+    assert (equal["lo"], equal["hi"]) == (2, 2)
 
 
 def test_a_gap_is_shown_and_never_averaged():
