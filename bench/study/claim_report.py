@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -56,7 +57,7 @@ def report(console: Console, judgements: Sequence[Judgement], folder: Path) -> N
 
 def summary(judgements: Sequence[Judgement]) -> str:
     """Return how many claims have each verdict, in one line."""
-    counts = {verdict: 0 for verdict in VERDICTS}
+    counts = dict.fromkeys(VERDICTS, 0)
     for one in judgements:
         counts[one.verdict] += 1
     return f"{len(judgements)} claims: " + ", ".join(f"{n} {name}" for name, n in counts.items())
@@ -107,7 +108,7 @@ def markdown(judgements: Sequence[Judgement]) -> str:
         "# Claims of the field",
         f"{summary(judgements)}. A difference is the mean over seeds of the side that the claim "
         "puts higher minus the other side. Its interval in brackets is adjusted by Holm's method "
-        f"for the {compared} claims that are compared here. A claim is supported if the whole "
+        f"over the claims that are compared here ({compared}). A claim is supported if the whole "
         "interval is above the margin, and contradicted if the whole interval is below it.",
         markdown_table(
             ("claim", "verdict", "difference", "margin", "seeds", "holds at budgets"),
@@ -143,7 +144,7 @@ def _paragraph(one: Judgement) -> str:
     if one.difference is not None:
         lines.append(
             f"- **Difference**: {difference_text(one)}, margin {_number(claim.margin)}, "
-            f"{_seeds(one)} seeds, holds at budgets {budgets_text(one.budgets)}"
+            f"seeds {_seeds(one)}, holds at budgets {budgets_text(one.budgets)}"
         )
     return "\n".join(lines)
 
@@ -152,14 +153,12 @@ def difference_text(one: Judgement) -> str:
     """Return the difference with its interval, as "0.12 [0.03, 0.21]", or "-"."""
     if one.difference is None:
         return "-"
-    value, lo, hi = (
-        _number(x) for x in (one.difference.value, one.difference.lo, one.difference.hi)
-    )
-    return f"{value} [{lo}, {hi}]"
+    found = one.difference
+    return f"{_number(found.value)} [{_number(found.lo)}, {_number(found.hi)}]"
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.3f}"
+    return "-" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def _seeds(one: Judgement) -> str:

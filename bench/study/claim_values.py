@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.record import MetricEntry, Record
 from bench.study.claims import Side
 
@@ -63,23 +62,3 @@ def number_in(entry: MetricEntry, path: str) -> float | None:
         value = value.get(key) if isinstance(value, Mapping) else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else None
-
-
-def with_same_seeds(
-    left: Sequence[Record], right: Sequence[Record]
-) -> tuple[list[Record], list[Record]]:
-    """Return the records of two sides; the only record of an anchor stands for all seeds."""
-    seeds = [record["identity"]["seed"] for record in (left if _has_seeds(left) else right)]
-    first, second = (
-        list(side) if _has_seeds(side) else [_with_seed(side[0], seed) for seed in seeds]
-        for side in (left, right)
-    )
-    return first, second
-
-
-def _has_seeds(records: Sequence[Record]) -> bool:
-    return records[0]["identity"]["method"] not in WITHOUT_SEED
-
-
-def _with_seed(record: Record, seed: int) -> Record:
-    return cast("Record", {**record, "identity": {**record["identity"], "seed": seed}})

@@ -12,7 +12,6 @@ interval is that of Holm's method over all claims that are compared in one call.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +19,7 @@ from typing import Literal
 from bench.board.comparison import Difference, adjusted, difference
 from bench.contracts.metric import MetricInfo
 from bench.study.claim_cells import Found
-from bench.study.claim_values import WHOLE, number_in, records_at, with_same_seeds
+from bench.study.claim_values import WHOLE, number_in, records_at
 from bench.study.claims import Claim, Row
 
 Verdict = Literal["supported", "contradicted", "undecided", "not run"]
@@ -88,6 +87,10 @@ def judge(
             judgements.append(Judgement(claim, verdict, reason=reasons[claim.id]))
             continue
         measured = {budget: of[claim.id] for budget, of in at.items() if claim.id in of}
+        if WHOLE not in measured:
+            reason = f"the sides have no seed in common with the same version of {claim.metric}"
+            judgements.append(Judgement(claim, "undecided", reason=reason))
+            continue
         judgements.append(_judgement(claim, measured))
     return judgements
 
@@ -106,8 +109,7 @@ def _judgement(claim: Claim, measured: Mapping[float, Difference]) -> Judgement:
 def _verdict(claim: Claim, one: Difference) -> Verdict:
     if not _has_enough(claim, one):
         return "undecided"
-    lo, hi = (math.nan if end is None else end for end in (one.lo, one.hi))
-    return verdict_of(lo, hi, claim.margin)
+    return verdict_of(one.lo, one.hi, claim.margin)
 
 
 def _has_enough(claim: Claim, one: Difference) -> bool:
@@ -152,7 +154,6 @@ def _differences(
         higher, lower = (
             records_at(claim.metric, side, found[side.row].records, budget) for side in claim.sides
         )
-        if higher and lower:
-            pair = with_same_seeds(higher, lower)
-            differences[claim.id] = difference(*pair, infos[claim.metric])
+        if higher and lower and (found_one := difference(higher, lower, infos[claim.metric])):
+            differences[claim.id] = found_one
     return dict(zip(differences, adjusted(list(differences.values())), strict=True))
