@@ -6,17 +6,19 @@ never averaged. Values of different extractors are never in one column.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.board.columns import TRAINING_FACTS, base_id, infos_of
+from bench.board.columns import TRAINING_FACTS, base_id, infos_of, main_metrics
+from bench.board.comparison import Difference, best_and_ties, every_pair
 from bench.board.frame import frame
-from bench.board.order import Order, order_rows
-from bench.board.row_labels import row_labels
+from bench.board.order import Order, order_rows, rank_intervals
+from bench.board.row_labels import has_both_configurations, is_published, row_labels
+from bench.board.samples import entries_of
 from bench.contracts.anchors import ANCHORS, CEILINGS
 from bench.contracts.metric import MetricInfo
 from bench.contracts.protocol import BoardKey, board_key_of
@@ -32,7 +34,11 @@ class Board:
     methods. methods: their labels, in this order, then those that are not ranked. unranked: why
     they are not, if a number orders the board. anchors: the labels of the floors and ceilings,
     which are never ranked. ceilings: those among them that a method is not expected to reach.
-    unguided: the methods that ignore the guide. machines: for each kind of machine (see
+    unguided: the methods that ignore the guide. published: the labels of published configurations,
+    if others are tuned; they are not ranked. studies: the study of each row that uses the winner of
+    another board's study. differences: every pair of methods in each main column (see
+    `bench.board.comparison`). best: the labels of the best and all that tie with it, by column.
+    places: the interval of the place of each method. machines: for each kind of machine (see
     `bench.records.environment.machine_of`), the trained methods whose times were measured there.
     """
 
@@ -51,11 +57,16 @@ class Board:
     meanings: dict[str, str]
     notes: dict[str, str]
     machines: dict[str, list[str]]
+    published: list[str]
+    studies: dict[str, str]
+    differences: dict[str, list[Difference]]
+    best: dict[str, set[str]]
+    places: dict[str, tuple[int, int]]
 
     @property
     def order(self) -> list[str]:
-        """The labels of all rows: the methods, then the anchors."""
-        return self.methods + self.anchors
+        """The labels of all rows: the methods, the published configurations, then the anchors."""
+        return self.methods + self.published + self.anchors
 
     def cell(self, method: str, metric: str) -> Mapping[str, Any] | None:
         """Return the entry of a method and a metric, or None."""
@@ -117,7 +128,11 @@ def _board(
         for record, label in here
         if record["facts"].get("supervision") not in (None, "domain")
     }
-    labels = by_label.keys() - set(anchors)
+    of_label: dict[str, list[Record]] = {}
+    for record, label in here:
+        of_label.setdefault(label, []).append(record)
+    published = _published(here)
+    labels = by_label.keys() - set(anchors) - set(published)
     ordering = order_rows(rows, infos, labels - told_more)
     failed = {label: record["reason"] for record, label in here if record["status"] != "ok"}
     others = sorted(labels - ordering.ranks.keys())
@@ -129,6 +144,12 @@ def _board(
         if ordering.metric
     }
     in_order = list(ANCHORS)
+    methods = [*ordering.ranks, *others]
+    compared = [label for label in methods if label not in told_more]
+    machines = _machines(here)
+    differences = _differences(
+        rows, {label: of_label[label] for label in compared}, infos, machines
+    )
     return Board(
         profile,
         task,
@@ -136,7 +157,7 @@ def _board(
         infos,
         rows,
         ordering,
-        methods=[*ordering.ranks, *others],
+        methods=methods,
         unranked=unranked,
         anchors=sorted(anchors, key=lambda label: (in_order.index(by_label[label]), label)),
         ceilings={label for label in anchors if by_label[label] in CEILINGS},
@@ -144,8 +165,97 @@ def _board(
         facts=_facts(here),
         meanings=_meanings(here),
         notes={label: str(record["facts"].get("note") or "") for record, label in here},
-        machines=_machines(here),
+        machines=machines,
+        published=sorted(published, key=lambda label: (ordering.badness(label), label)),
+        studies=_studies(here, f"{task}-{profile}"),
+        differences=differences,
+        best=_best(rows, compared, infos, differences),
+        places=_places(ordering, of_label, infos),
     )
+
+
+def _differences(
+    rows: pd.DataFrame,
+    of_label: Mapping[str, Sequence[Record]],
+    infos: Mapping[str, MetricInfo],
+    machines: Mapping[str, Sequence[str]],
+) -> dict[str, list[Difference]]:
+    """Return every pair of methods in each column of the main table.
+
+    Times and rates are not compared if there are several kinds of machines.
+    """
+    found = {}
+    for column, extractor, of_column in _main_columns(rows, of_label, infos):
+        info = infos[base_id(column)]
+        if info.kind == "clocked" and len(machines) > 1:
+            continue
+        records = {
+            label: [one for one in of_label[label] if _has(one, info.id, extractor)]
+            for label in of_label
+            if label in of_column
+        }
+        found[column] = every_pair(records, info)
+    return found
+
+
+def _main_columns(
+    rows: pd.DataFrame, labels: Collection[str], infos: Mapping[str, MetricInfo]
+) -> Iterator[tuple[str, str, dict[str, float]]]:
+    """Yield each column of the main table, its extractor if it is one of several, and its values.
+
+    The values are those of the given rows.
+    """
+    valued = rows[rows["value"].notna() & rows["method"].isin(list(labels))]
+    main = set(main_metrics(infos))
+    for column, of_column in valued.groupby("metric", sort=False):
+        name = base_id(str(column))
+        if name in main:
+            extractor = "" if column == name else str(of_column["extractor"].iloc[0])
+            values = dict(zip(of_column["method"], map(float, of_column["value"]), strict=True))
+            yield str(column), extractor, values
+
+
+def _has(record: Record, metric: str, extractor: str) -> bool:
+    """Return whether a record has a metric, of a given extractor unless it is ''."""
+    entry = record["metrics"].get(metric)
+    return entry is not None and extractor in ("", entry["extractor"])
+
+
+def _best(
+    rows: pd.DataFrame,
+    labels: Collection[str],
+    infos: Mapping[str, MetricInfo],
+    differences: Mapping[str, Sequence[Difference]],
+) -> dict[str, set[str]]:
+    """Return the best method and all that tie with it, for each column of the main table."""
+    return {
+        column: best_and_ties(values, infos[base_id(column)].better, differences.get(column, ()))
+        for column, _, values in _main_columns(rows, labels, infos)
+    }
+
+
+def _places(
+    ordering: Order, of_label: Mapping[str, Sequence[Record]], infos: Mapping[str, MetricInfo]
+) -> dict[str, tuple[int, int]]:
+    """Return the interval of the place of each ranked method."""
+    if not ordering.ranks:
+        return {}
+    entries = {name: entries_of(of_label[name], ordering.metric) for name in ordering.ranks}
+    with np.errstate(over="ignore", invalid="ignore"):
+        return rank_intervals(ordering, entries, infos[ordering.metric])
+
+
+def _published(here: Sequence[tuple[Record, str]]) -> list[str]:
+    """Return the labels of published configurations, if others are tuned."""
+    if not has_both_configurations([record for record, _ in here]):
+        return []
+    return sorted({label for record, label in here if is_published(record)})
+
+
+def _studies(here: Iterable[tuple[Record, str]], own: str) -> dict[str, str]:
+    """Return the study of each row that uses the winner of another study than its own."""
+    studies = {label: record.get("study", "") for record, label in here}
+    return {label: study for label, study in sorted(studies.items()) if study not in ("", own)}
 
 
 TOLD_MORE = "it was trained with more labels than the domain"

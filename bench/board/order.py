@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from bench.board.columns import ordering_metrics
+from bench.board.samples import LEVEL, Array, sample_of
 from bench.contracts.metric import MetricInfo
+from bench.utils.seeds import derive
+
+DRAWS = 2000
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,10 @@ class Order:
     def is_better(self, value: float, other: float) -> bool:
         """Return whether a value of the number is better than another."""
         return badness(value, self.better) < badness(other, self.better)
+
+    def badness(self, name: str) -> float:
+        """Return a number that is lower for a better row, infinity for one without the number."""
+        return badness(self.values[name], self.better) if name in self.values else math.inf
 
 
 def order_rows(
@@ -59,11 +69,66 @@ def places(values: Mapping[str, float], better: str, methods: Collection[str]) -
     return {name: 1 + sum(one < bad[name] for one in bad.values()) for name in ordered}
 
 
-def badness(value: float, better: str) -> float:
+Value = TypeVar("Value", float, Array)
+
+
+def badness(value: Value, better: str) -> Value:
     """Return a number that is lower for a better value, given the direction of the metric."""
     if better == "near 1":
         return abs(value - 1)
     return value if better == "lower" else -value
+
+
+def rank_intervals(
+    order: Order, entries: Mapping[str, Mapping[int, Mapping[str, Any]]], info: MetricInfo
+) -> dict[str, tuple[int, int]]:
+    """Return the 95 % interval of the place of each ranked method, by resampling.
+
+    Each of 2,000 draws takes as many seeds and as many test items as there are, with replacement,
+    and the same ones for all methods. The mean of a method changes by the drawn seeds and, by the
+    contributions of its items, by the drawn items. The interval holds the middle 95 % of the
+    places, and the place of the method on the board.
+
+    Args:
+        order: The order of the methods.
+        entries: For each ranked method the entry of the number, by seed. Only seeds that all
+            methods have are drawn, and items only if all have equally many.
+        info: The facts about the number that orders.
+
+    Returns:
+        The best and the worst place; {} if there is nothing to draw: no seed is common to all, or
+        there is one without items.
+    """
+    seeds = set.intersection(*(set(entries[name]) for name in order.ranks)) if order.ranks else ()
+    if not seeds:
+        return {}
+    samples = [sample_of([entries[name][at] for at in sorted(seeds)]) for name in order.ranks]
+    relative = info.scale == "log" and all((one.values > 0).all() for one in samples)
+    if relative:
+        samples = [one.log() for one in samples]
+    n_items = {one.deviations.shape[1] for one in samples}
+    values = np.stack([one.values for one in samples])
+    items = np.stack([one.deviations.mean(0) for one in samples]) if len(n_items) == 1 else None
+    if len(seeds) == 1 and (items is None or items.size == 0):
+        return {}
+    rng = np.random.default_rng(derive("rank intervals", order.metric))
+    drawn = _resampled(rng, values)
+    if items is not None and items.size:
+        drawn = drawn + _resampled(rng, items)
+    bad = badness(np.exp(drawn) if relative else drawn, order.better)
+    ranks = np.stack([1 + (bad < one).sum(0) for one in bad])
+    ends = np.quantile(ranks, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1, method="inverted_cdf")
+    return {
+        name: (min(place, int(lo)), max(place, int(hi)))
+        for (name, place), lo, hi in zip(order.ranks.items(), *ends, strict=True)
+    }
+
+
+def _resampled(rng: np.random.Generator, values: Array) -> Array:
+    """Return the means of (k, n) values in draws of n with replacement: (k, draws)."""
+    n = values.shape[1]
+    in_parts = (rng.multinomial(n, np.full(n, 1 / n), DRAWS // 10) for _ in range(10))
+    return np.concatenate([values @ weights.T / n for weights in in_parts], axis=1)
 
 
 def without_each_part(

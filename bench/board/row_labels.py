@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.contracts.anchors import ANCHORS, configured_as
-from bench.contracts.cell import is_imported
+from bench.contracts.cell import PUBLISHED, is_imported
 from bench.contracts.labels import quoted
 from bench.contracts.protocol import BoardKey, board_key_of
 from bench.contracts.record import Record
@@ -19,6 +19,8 @@ MACHINE = {"device", "precision", "threads"}
 
 They do not concern anchors, nor images from elsewhere, whose machine is unknown.
 """
+PUBLISHED_SUFFIX = " (published)"
+"""What the label of a published configuration ends with, if a board has tuned ones, too."""
 SOURCE = "source"
 """The name of the hash of a method's source, if it distinguishes rows.
 
@@ -44,6 +46,20 @@ def row_labels(records: Sequence[Record]) -> list[str]:
     return labels
 
 
+def is_published(record: Record) -> bool:
+    """Return whether a record uses the configuration of the paper."""
+    return record.get("configuration", "") == PUBLISHED
+
+
+def has_both_configurations(records: Iterable[Record]) -> bool:
+    """Return whether some records use published configurations and some tuned ones.
+
+    A configuration that was set by hand counts as tuned.
+    """
+    kinds = {record.get("configuration", "") for record in records}
+    return PUBLISHED in kinds and not kinds.isdisjoint({"tuned", "hand-set"})
+
+
 def _of_board(records: Sequence[Record]) -> list[str]:
     """Return the labels of records of one task and profile."""
     known = [_known(record["identity"]) for record in records]
@@ -52,8 +68,10 @@ def _of_board(records: Sequence[Record]) -> list[str]:
     data = _differing([one for one, is_one in zip(known, anchor, strict=True) if not is_one]) & DATA
     machine = _differing(trained) & MACHINE
     by_label: dict[str, list[int]] = {}
+    both = has_both_configurations(records)
     for at, record in enumerate(records):
-        by_label.setdefault(str(record["label"]), []).append(at)
+        suffix = PUBLISHED_SUFFIX if both and is_published(record) else ""
+        by_label.setdefault(f"{record['label']}{suffix}", []).append(at)
     labels = [""] * len(records)
     cells: dict[str, dict[str, list[int]]] = {}
     for label, same in by_label.items():

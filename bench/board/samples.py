@@ -13,6 +13,7 @@ degrees of freedom. It is never a bootstrap over seeds: for 5 seeds of a normal 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit, stdtrit  # importing scipy.stats takes a second
+
+from bench.contracts.record import Record
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
@@ -68,6 +71,36 @@ class Sample:
         """Return |value - 1|, for a number that should be near 1."""
         signs = np.sign(self.values - 1)
         return Sample(np.abs(self.values - 1), self.deviations * signs[:, None])
+
+
+def entries_of(
+    records: Sequence[Record], metric: str, factor: str = "", budget: float = 1.0
+) -> dict[int, dict[str, Any]]:
+    """Return value, version and items of a metric in each record that has a value, by seed.
+
+    Args:
+        records: The records of one row, one for each seed.
+        metric: The id of the metric.
+        factor: The factor whose value in the detail is wanted, or '' for the metric itself.
+        budget: The fraction of the training. Below 1, it is a point of the curve.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for record in records:
+        entry: Any = record["metrics"].get(metric) or {}
+        if budget < 1:
+            points = (one for one in record["curve"] if math.isclose(one["budget"], budget))
+            entry = next((one["metrics"].get(metric) for one in points), None) or {}
+        elif entry.get("status") != "ok":
+            continue
+        value = entry.get("value")
+        if factor:
+            of_factor = (entry.get("detail") or {}).get(factor)
+            value = of_factor.get("value") if isinstance(of_factor, dict) else None
+        if isinstance(value, int | float):
+            items = () if factor else entry.get("items", ())
+            seed = record["identity"]["seed"]
+            found[seed] = {"value": value, "version": entry["version"], "items": items}
+    return found
 
 
 def sample_of(entries: Sequence[Mapping[str, Any]]) -> Sample:

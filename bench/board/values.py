@@ -37,9 +37,17 @@ def text(board: Board, method: str, metric: str, interval: bool = True) -> str:
     info = board.infos[base_id(metric)]
     digits = None if info.kind == "counted" else info.digits
     shown = number(row["value"], digits)
-    if interval and math.isfinite(row["lo"]):
-        shown += f" [{number(row['lo'], digits)}, {number(row['hi'], digits)}]"
+    if interval:
+        shown += bracketed(row["lo"], row["hi"], digits, row["n_seeds"])
     return marked_unguided(board, method, metric, row["value"], shown)
+
+
+def bracketed(lo: float, hi: float, digits: int | None, n_seeds: int) -> str:
+    """Return an interval as in " [0.1, 0.2]", marked "1 seed" if it is; '' if there is none."""
+    if not math.isfinite(lo):
+        return ""
+    mark = "; 1 seed" if n_seeds == 1 else ""
+    return f" [{number(lo, digits)}, {number(hi, digits)}{mark}]"
 
 
 def marked_unguided(board: Board, method: str, metric: str, value: float, shown: str) -> str:

@@ -1,0 +1,241 @@
+"""Compares two methods by the same seeds and the same test items.
+
+What two methods share, such as an easy test set, cancels in their difference. So the interval of a
+difference can exclude 0 where the intervals of the two methods overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import stdtr  # importing scipy.stats takes a second
+
+from bench.board.order import badness
+from bench.board.samples import LEVEL, Sample, entries_of, sample_of, t_interval
+from bench.contracts.anchors import WITHOUT_SEED
+from bench.contracts.metric import Better, MetricInfo
+from bench.contracts.record import Record
+
+Scale = Literal["difference", "log ratio", "distance from 1"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of one method minus that of another.
+
+    Args:
+        left, right: The labels of the two.
+        metric: The id of the metric.
+        value: left - right, the mean over the seeds that both have. See ``scale``.
+        lo, hi: Its interval: 95 % for a single difference; see `adjusted` for several.
+        p: The chance of such a difference, in either direction, if there is none. NaN if there is
+            nothing to compare it with: one seed without items.
+        n_seeds: The number of seeds. With one, only the items count.
+        better: The direction of ``value`` that is better for the left one.
+        tolerance: The largest ``|value|`` without practical importance.
+        error, df: The standard error and its degrees of freedom.
+        scale: What is subtracted: the values, their logarithms, or their distances from 1.
+    """
+
+    left: str
+    right: str
+    metric: str
+    value: float
+    lo: float
+    hi: float
+    p: float
+    n_seeds: int
+    better: Better
+    tolerance: float
+    error: float
+    df: float
+    scale: Scale
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there is an interval and a p."""
+        return not math.isnan(self.p)
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether the two count as equal: 0 lies in the interval, or ``|value|`` is tolerable."""
+        return self.lo <= 0 <= self.hi or abs(self.value) <= self.tolerance
+
+    @property
+    def winner(self) -> str:
+        """The label of the better one. It is '' if they tie, or if nothing was tested."""
+        if self.is_tie or not self.is_tested:
+            return ""
+        return self.left if (self.value > 0) == (self.better == "higher") else self.right
+
+
+def difference(
+    left: Sequence[Record],
+    right: Sequence[Record],
+    info: MetricInfo,
+    factor: str = "",
+    budget: float = 1.0,
+    labels: tuple[str, str] | None = None,
+) -> Difference | None:
+    """Return the difference of two methods in one metric, paired over seeds and items.
+
+    The variance of the mean difference is that of `bench.board.samples`, for the differences of
+    each seed and each item. Items count if both have equally many; they must be in the same order.
+    A metric on the log scale is compared by its logarithm, so that the difference is that of a
+    ratio. A share is compared as it is: its difference is near normal also where the share itself
+    is not. A metric that should be near 1 is compared by its distance from 1.
+
+    Args:
+        left: The records of one row, one for each seed.
+        right: Those of another row. Seeds that only one of them has are left out. An anchor that
+            depends on no seed is compared with each seed of the other.
+        info: The facts about the metric.
+        factor: The factor whose value in the detail is compared, or '' for the metric itself.
+        budget: The fraction of the training at which they are compared. Below 1 it is a point of
+            the curve, which has no items.
+        labels: The labels of the two; None for those of the records.
+
+    Returns:
+        The difference with its 95 % interval; None if they have no seed in common.
+    """
+    entries = [entries_of(records, info.id, factor, budget) for records in (left, right)]
+    newest = max((entry["version"] for side in entries for entry in side.values()), default=0)
+    current = [
+        {seed: entry for seed, entry in side.items() if entry["version"] == newest}
+        for side in entries
+    ]
+    paired = _paired(current, [_has_no_seed(records) for records in (left, right)])
+    if not paired:
+        return None
+    one, other = (sample_of(side) for side in zip(*paired, strict=True))
+    one, other, scale, tolerance = _on_scale(one, other, info)
+    both = Sample(one.values - other.values, _deviations(one, other))
+    error, df = both.error
+    names = labels or (str(left[0]["label"]), str(right[0]["label"]))
+    found = Difference(
+        *names,
+        metric=info.id,
+        value=both.mean,
+        lo=math.nan,
+        hi=math.nan,
+        p=_chance(both.mean, error, df),
+        n_seeds=len(paired),
+        better="lower" if info.better == "near 1" else info.better,
+        tolerance=tolerance,
+        error=error,
+        df=df,
+        scale=scale,
+    )
+    return _at_level(found, LEVEL)
+
+
+def adjusted(differences: Sequence[Difference]) -> list[Difference]:
+    """Return differences with p and intervals adjusted for their number, in the same order.
+
+    Holm (1979): among m tested differences, the one with the k-th lowest p has an interval of level
+    1 - .05 / (m - k + 1). From the first one on that contains 0, all have the level of this one. So
+    an interval contains 0 if and only if the adjusted p is not below .05. If all true differences
+    are 0, the chance that an interval excludes 0 is at most 5 %.
+    """
+    from statsmodels.stats.multitest import multipletests  # its import takes a second
+
+    tested = [at for at, one in enumerate(differences) if one.is_tested]
+    if not tested:
+        return list(differences)
+    alpha = 1 - LEVEL
+    raw = np.array([differences[at].p for at in tested])
+    rejected, adjusted_p, *_ = multipletests(raw, alpha=alpha, method="holm")
+    steps = np.argsort(np.argsort(raw, kind="stable"), kind="stable")
+    divisors = len(tested) - np.minimum(steps, int(rejected.sum()))
+    found = list(differences)
+    for at, p, divisor in zip(tested, adjusted_p, np.maximum(divisors, 1), strict=True):
+        found[at] = replace(_at_level(found[at], 1 - alpha / float(divisor)), p=float(p))
+    return found
+
+
+def every_pair(rows: Mapping[str, Sequence[Record]], info: MetricInfo) -> list[Difference]:
+    """Return the difference of each pair of rows in one metric, adjusted for their number.
+
+    rows: The records of each row, by its label. Of two rows, the first one is on the left.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # values can be near the largest number
+        found = [
+            difference(rows[left], rows[right], info, labels=(left, right))
+            for left, right in combinations(rows, 2)
+        ]
+        return adjusted([one for one in found if one is not None])
+
+
+def best_and_ties(
+    values: Mapping[str, float], better: Better, differences: Sequence[Difference]
+) -> set[str]:
+    """Return the best method and all that tie with it.
+
+    It is empty if fewer than two methods have a value, or if the best was tested against none.
+
+    Args:
+        values: The value of each method.
+        better: The direction of the metric.
+        differences: The adjusted differences of these methods.
+    """
+    if len(values) < 2:
+        return set()
+    best = min(values, key=lambda name: (badness(values[name], better), name))
+    pairs = [one for one in differences if best in (one.left, one.right) and one.is_tested]
+    ties = {name for one in pairs if one.is_tie for name in (one.left, one.right)}
+    return {best} | ties if pairs else set()
+
+
+def _has_no_seed(records: Sequence[Record]) -> bool:
+    return len(records) == 1 and records[0]["identity"]["method"] in WITHOUT_SEED
+
+
+def _paired(
+    sides: Sequence[Mapping[int, dict[str, Any]]], without_seed: Sequence[bool]
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the entries of two methods for each seed that both have."""
+    left, right = sides
+    if without_seed[0] != without_seed[1] and left and right:
+        if without_seed[0]:
+            (only,) = left.values()
+            return [(only, right[seed]) for seed in sorted(right)]
+        (only,) = right.values()
+        return [(left[seed], only) for seed in sorted(left)]
+    return [(left[seed], right[seed]) for seed in sorted(left.keys() & right.keys())]
+
+
+def _on_scale(one: Sample, other: Sample, info: MetricInfo) -> tuple[Sample, Sample, Scale, float]:
+    """Return two samples on the scale on which they are compared, and the tolerance there."""
+    if info.better == "near 1":
+        return one.distance_from_1(), other.distance_from_1(), "distance from 1", info.tolerance
+    if info.scale == "log" and (one.values > 0).all() and (other.values > 0).all():
+        one, other = one.log(), other.log()
+        smaller = math.exp(min(one.mean, other.mean))
+        tolerance = info.tolerance if info.tolerance_is_relative else info.tolerance / smaller
+        return one, other, "log ratio", math.log1p(tolerance)
+    size = max(abs(one.mean), abs(other.mean)) if info.tolerance_is_relative else 1.0
+    return one, other, "difference", info.tolerance * size
+
+
+def _deviations(one: Sample, other: Sample) -> np.ndarray:
+    """Return the deviations of the items of a difference; without items if they do not match."""
+    if one.deviations.shape == other.deviations.shape:
+        return one.deviations - other.deviations
+    return np.empty((len(one.values), 0))
+
+
+def _chance(value: float, error: float, df: float) -> float:
+    """Return the two-sided p of Student's test."""
+    if error == 0:
+        return 1.0 if value == 0 else 0.0
+    return float(2 * stdtr(df, -abs(value) / error))
+
+
+def _at_level(found: Difference, level: float) -> Difference:
+    lo, hi = t_interval(found.value, found.error, found.df, level)
+    return replace(found, lo=lo, hi=hi)
