@@ -12,9 +12,6 @@ from rich.text import Text
 
 from bench.utils.output.escape import one_line, printable
 
-LONGEST_LINE = 80
-"""The longest text, in characters, that the first column of a table shows in one line."""
-
 
 def say(console: Console, line: str) -> None:
     """Print a line; characters that would control the terminal are shown as escapes."""
@@ -24,15 +21,11 @@ def say(console: Console, line: str) -> None:
 def print_table(
     console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
 ) -> None:
-    """Print a table of plain text, with an optional title.
-
-    Only the first column keeps its lines whole, unless one is longer than `LONGEST_LINE`.
-    """
+    """Print a table of plain text, with an optional title."""
     heading = Text(one_line(title), style="table.title") if title else None
     table = Table(title=heading, show_edge=False, title_justify="left")
-    is_short = all(len(row[0]) <= LONGEST_LINE for row in rows)
     for at, head in enumerate(heads):
-        table.add_column(Text(printable(head)), overflow="fold", no_wrap=at == 0 and is_short)
+        table.add_column(Text(printable(head)), overflow="fold", no_wrap=at == 0)
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
     console.print(table)
