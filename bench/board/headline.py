@@ -91,12 +91,20 @@ def _of_order(board: Board, named: Named) -> str:
         return f"{said}; no other method is ranked."
     lead = abs(best - order.values[methods[1]])
     tolerance = info.tolerance * (abs(best) if info.tolerance_is_relative else 1)
-    firm = (
-        f"more than the tolerance of {tolerance:g}"
-        if lead > tolerance
-        else f"not more than the tolerance of {tolerance:g}, so the two count as equal"
-    )
+    if lead <= tolerance:
+        firm = f"not more than the tolerance of {tolerance:g}, so the two count as equal"
+    else:
+        firm = f"more than the tolerance of {tolerance:g}{_tested(board, methods[0], methods[1])}"
     return (
         f"{said}, {number(lead, info.digits)} ahead of {named(methods[1])} "
         f"({valued(methods[1])}): {firm}."
     )
+
+
+def _tested(board: Board, first: str, second: str) -> str:
+    """Return what the comparison of two methods adds to their difference, or ''."""
+    for one in board.differences.get(board.ordering.metric, ()):
+        if {one.left, one.right} == {first, second} and one.is_tested:
+            chance = f"p = {one.p:.2g} after Holm's correction"
+            return f", but the two tie ({chance})" if one.is_tie else f" ({chance})"
+    return ""

@@ -19,6 +19,7 @@ from bench.board.columns import (
 )
 from bench.board.evidence import parts_of_scores, sentences
 from bench.board.headline import headline
+from bench.board.pairs import place, rows_of_pairs, studies
 from bench.board.values import detail_of, is_number, number, text
 from bench.utils.output.escape import (
     csv_text,
@@ -51,6 +52,12 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
         main = board.columns(main_metrics(board.infos))
         if board.methods:
             parts.append(_main_table(board, main))
+        if board.published:
+            parts += [
+                "### Published configurations",
+                "They are not ranked with the tuned ones.",
+                _table(board, main, board.published),
+            ]
         if board.anchors:
             parts += ["Floors and ceilings:", _table(board, main, board.anchors)]
         parts += _below(board)
@@ -93,18 +100,47 @@ def _table(board: Board, metrics: Sequence[str], methods: Sequence[str]) -> str:
 
 
 def _main_table(board: Board, metrics: Sequence[str]) -> str:
-    """Return the main table of the methods, with the place of each."""
+    """Return the main table of the methods, with the place of each and the best values in bold."""
     rows = [
         [
             markdown_name(method),
-            str(board.ordering.ranks.get(method, "-")),
+            place(board, method),
             str(_seeds(board, method)),
-            *(text(board, method, metric) for metric in metrics),
+            *(_bold(board, method, metric) for metric in metrics),
         ]
         for method in board.methods
     ]
     heads = ["method", "rank", "seeds", *(_head(board, metric) for metric in metrics)]
     return markdown_table(heads, rows)
+
+
+def _bold(board: Board, method: str, metric: str) -> str:
+    """Return the text of a table cell, in bold if the method is the best or ties with it."""
+    shown = text(board, method, metric)
+    return f"**{shown}**" if method in board.best.get(metric, ()) else shown
+
+
+def _pairs(board: Board) -> list[str]:
+    """Return the section on the pairs of methods, compared in the number that orders the board."""
+    rows = rows_of_pairs(board, markdown_name)
+    if not rows:
+        return []
+    info = board.infos[board.ordering.metric]
+    what = {"difference": "difference", "log ratio": "difference of logarithms"}
+    scale = board.differences[info.id][0].scale
+    heads = [
+        "left",
+        "right",
+        f"{what.get(scale, 'difference of distances from 1')}",
+        "p",
+        "verdict",
+    ]
+    return [
+        "### Compared in pairs",
+        f"{markdown_code(info.id)}, left minus right, with its interval and p after Holm's "
+        f"correction for {len(rows)} pair{'s' if len(rows) > 1 else ''}:",
+        markdown_table(heads, rows),
+    ]
 
 
 def _below(board: Board) -> list[str]:
@@ -116,6 +152,7 @@ def _below(board: Board) -> list[str]:
             for method, reason in board.unranked.items()
         ]
         found.append("Not ranked:\n\n" + "\n".join(lines))
+    found += [*studies(board, markdown_code), *_pairs(board)]
     columns, rows = parts_of_scores(board)
     if rows:
         heads = ["method", *(markdown_name(f"{metric}: {part}") for metric, part in columns)]
@@ -213,7 +250,13 @@ def _legend(board: Board) -> str:
     extractors = sorted({name for name in board.rows["extractor"] if name})
     numbers = " or else ".join(markdown_code(name) for name in ordering_metrics(board.infos))
     lines = [
-        "Brackets: 95 % interval, over the test items for one seed, over seeds for more. "
+        "Brackets: 95 % interval. Over several seeds, it is for the mean over other seeds and other "
+        'test items (Student\'s t). For one seed, marked "1 seed", it covers other test items only, '
+        "not another training. No interval leaves the range of its metric. Bold: the best method "
+        "and all that tie with it. Two methods tie if the interval of their difference (same seeds, "
+        "same items, after Holm's correction for all pairs of the metric) contains 0, or if the "
+        "difference is within the tolerance of the metric. A rank such as 1-2 is the 95 % interval "
+        "of the place when seeds and items are drawn again. "
         f"Rows are ordered by one number ({numbers}). Floors and ceilings, rows without the number "
         "and methods with more labels than the domain are not ranked. "
         "Values hold for equal n and one extractor"

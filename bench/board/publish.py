@@ -13,6 +13,7 @@ from bench.board.evidence import parts_of_scores, sentences
 from bench.board.frame import frame
 from bench.board.headline import headline
 from bench.board.markdown import csv, markdown
+from bench.board.pairs import csv_of_comparisons, place, rows_of_pairs, studies
 from bench.board.values import text
 from bench.contracts.metric import MetricInfo
 from bench.contracts.protocol import BoardKey
@@ -59,6 +60,7 @@ def write_leaderboard(
     notes = [str(record) for record in damaged]
     try:
         write_atomically(store.root / "leaderboard.csv", csv(table))
+        write_atomically(store.root / "comparisons.csv", csv_of_comparisons(made))
         write_atomically(store.root / "leaderboard.md", markdown(made, notes=notes))
     except OSError as error:
         if not must_write and error.errno in READ_ONLY:
@@ -74,18 +76,36 @@ def write_leaderboard(
 
 def _print_board(console: Console, board: Board) -> None:
     metrics = board.columns(main_metrics(board.infos))
-    heads = ["method", *(_head(board, metric) for metric in metrics)]
+    heads = ["method", "rank", *(_head(board, metric) for metric in metrics)]
     title = f"{board.task}, profile {board.profile}, protocol {board.protocol}"
     say(console, headline(board, _quoted))
-    for methods, what in ((board.methods, title), (board.anchors, f"{title}: floors and ceilings")):
+    tables = (
+        (board.methods, title),
+        (board.published, f"{title}: published configurations, not ranked with the tuned ones"),
+        (board.anchors, f"{title}: floors and ceilings"),
+    )
+    for methods, what in tables:
         rows = [
-            [method, *(text(board, method, metric, interval=False) for metric in metrics)]
+            [method, place(board, method)]
+            + [text(board, method, metric, interval=False) for metric in metrics]
             for method in methods
         ]
+        bold = {
+            (row, 2 + column)
+            for column, metric in enumerate(metrics)
+            for row, method in enumerate(methods)
+            if method in board.best.get(metric, ())
+        }
         if rows:
-            print_table(console, heads, rows, title=what)
+            print_table(console, heads, rows, title=what, bold=bold)
     for method, reason in board.unranked.items():
         say(console, f"{method} is not ranked: {reason}")
+    for line in studies(board, _quoted):
+        say(console, line)
+    if rows := rows_of_pairs(board, str):
+        heads = ["left", "right", "difference", "p", "verdict"]
+        what = f"compared in pairs by {board.ordering.metric}, after Holm's correction"
+        print_table(console, heads, rows, title=what)
     columns, rows = parts_of_scores(board)
     if rows:
         heads = ["method", *(f"{_label(board, metric)}\n{part}" for metric, part in columns)]

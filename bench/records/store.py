@@ -5,6 +5,7 @@ runs/NAME/             output of the stages of a cell: weights, training, artefa
 grids/NAME.png         source, guide, result and truth side by side
 locks/NAME.lock        locked while a run works on the cell
 leaderboard.csv, .md   tables with the numbers of all records
+comparisons.csv        every pair of methods, compared in each main metric
 pairs-TASK-PROFILE/    test pairs for images that are made elsewhere (see `bench.tasks.pairs`)
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 
 from rich.console import Console
@@ -19,15 +19,23 @@ def say(console: Console, line: str) -> None:
 
 
 def print_table(
-    console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
+    console: Console,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str = "",
+    bold: Container[tuple[int, int]] = (),
 ) -> None:
-    """Print a table of plain text, with an optional title."""
+    """Print a table of plain text, with an optional title.
+
+    bold: The cells in bold, each as its row and column, from 0.
+    """
     heading = Text(one_line(title), style="table.title") if title else None
     table = Table(title=heading, show_edge=False, title_justify="left")
     for at, head in enumerate(heads):
         table.add_column(Text(printable(head)), overflow="fold", no_wrap=at == 0)
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
+    for at, row in enumerate(rows):
+        styles = ("bold" if (at, column) in bold else "" for column in range(len(row)))
+        table.add_row(*map(Text, map(one_line, row), styles))
     console.print(table)
 
 
