@@ -14,13 +14,14 @@ channels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.contracts.method import BaseConfig, Codes, Method
+from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
 from bench.methods._ufdn_networks import VAE, PixelCritic, initialise, perceptron
 
@@ -57,10 +58,11 @@ class UFDN(Method):
         invert: the domains whose images are inverted at every odd step.
         """
 
-        learning_rate: float = 1e-4
+        batch_size: Annotated[int, Choice((8, 16, 32), start=16)] = 32
+        learning_rate: Annotated[float, Range(1e-4, 3e-3, log=True, start=5e-4)] = 1e-4
         beta1: float = 0.5
         beta2: float = 0.999
-        width: int = 64
+        width: Annotated[int, Choice((8, 16, 24, 32, 64), start=16)] = 64
         widths: tuple[int, ...] = ()
         latent: int = 0
         feature_widths: tuple[int, ...] = ()
@@ -71,12 +73,12 @@ class UFDN(Method):
         invert: tuple[int, ...] = ()
         penalty: Literal["channel", "sample"] = "channel"
         reconstruction_start: float = 100.0
-        reconstruction_weight: float = 1.0
+        reconstruction_weight: Annotated[float, Range(0.5, 50.0, log=True, start=10.0)] = 1.0
         reconstruction_ramp: int = 1000
         kl_weight: float = 1e-6
         feature_start: float = 0.0
-        feature_weight: float = 1.0
-        feature_ramp: int = 10_000
+        feature_weight: Annotated[float, Range(0.1, 10.0, log=True)] = 1.0
+        feature_ramp: Annotated[int, Range(500, 10_000, log=True, start=1000)] = 10_000
         penalty_weight: float = 100.0
         pixel_start: float = 0.0
         pixel_weight: float = 1e-6

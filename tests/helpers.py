@@ -15,7 +15,7 @@ from bench.contracts.method import Batch
 from bench.contracts.protocol import PROTOCOL
 from bench.contracts.registry import Registry
 from bench.contracts.task import DataSizes, Options, Spec
-from bench.plan.profiles import choose_profile, configure
+from bench.plan.configure import fixed_config
 from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.tasks.user_folders import Folder
@@ -275,12 +275,11 @@ def write_plugin(folder, text=OWN_METHOD, name="mine.py"):
 PLAIN_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 """The name of a folder in Latin-1: é is a single byte."""
-SMOKE_PROFILE = choose_profile("smoke")
 KINDS_OF_CONTENT = 3
 
 
 def make_method(plugin, size=32, seed=0, **changes):
-    config = configure(plugin, SMOKE_PROFILE, [])[1] | {"batch_size": 6} | changes
+    config = fixed_config(plugin) | {"batch_size": 6} | changes
     method = plugin.load()
     return build(method, Spec(size, kinds=KINDS_OF_CONTENT), method.Config(**config), seed)
 

@@ -19,7 +19,9 @@ from bench.contracts.anchors import ANCHORS, WITHOUT_SEED, configured_as
 from bench.contracts.labels import brackets, setting_text
 from bench.contracts.record import Number
 from bench.contracts.registry import Registry
-from bench.plan.profiles import Setting, choose_profile, configure, profiles
+from bench.plan.configure import configure
+from bench.plan.profiles import Setting, choose_profile, profiles
+from bench.plan.tuned import Origin
 from bench.records.schema import error_in
 from bench.utils.errors import UserError, unknown
 from bench.utils.seeds import parse_seeds
@@ -144,6 +146,10 @@ def read_claims(
             no claim of this id.
     """
     path = path or CLAIMS
+    if seeds:
+        parse_seeds(seeds)
+    if profile:
+        choose_profile(profile)
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -250,9 +256,8 @@ def _side(
         raise unknown("method", method, methods | ANCHORS.keys())
     owner = configured_as(method)
     if owner in methods:
-        profile = choose_profile(context["profile"])
         values = [Setting(owner, field, setting_text(value)) for field, value in changes.items()]
-        configure(registry.find("method", owner), profile, values)
+        configure(registry.find("method", owner), Origin(), values)
     elif changes:
         raise UserError(f"{method} has no configuration: leave 'set' out")
     settings = [f"{owner}.{field}={setting_text(value)}" for field, value in changes.items()]
