@@ -69,6 +69,9 @@ class Press2019(Method):
         discriminator should predict A for both domains. "adversarial" (paper): the negative loss of
         the discriminator.
         reconstruction: squared ("mse") or absolute ("l1") error.
+        zero_separate: whether the separate code of A is zero. False is an ablation: A is trained
+        like B, to D(E1(a), E2(a)) = a. Then `encode` gives E2(a) as the separate code of A, and
+        `decode` uses it. `remove` still decodes a zero code, which training has never seen.
         clip_norm: largest global gradient norm of E1, E2 and D. The gradients of the discriminator
         are not clipped. The released code tries to, but passes an iterator that is used up.
         """
@@ -84,6 +87,7 @@ class Press2019(Method):
         reconstruction: Annotated[Literal["mse", "l1"], Choice(("mse", "l1"), start="l1")] = "mse"
         width: Annotated[int, Choice((16, 24, 32, 48), start=24)] = 32
         sep: int = 25
+        zero_separate: bool = True
         clip_norm: float = 5.0
 
     def __init__(self, spec: Spec, config: Config) -> None:
@@ -121,9 +125,13 @@ class Press2019(Method):
         n = len(a)
         logs: dict[str, Tensor] = {}
 
-        common, separate = self.e1(both), self.e2(b)
-        joined = torch.cat([common, torch.cat([torch.zeros_like(separate), separate])], 1)
-        output = self.decoder(joined)
+        common = self.e1(both)
+        if self.config.zero_separate:
+            separate = self.e2(b)
+            separate = torch.cat([torch.zeros_like(separate), separate])
+        else:
+            separate = self.e2(both)
+        output = self.decoder(torch.cat([common, separate], 1))
         for domain, part in (("a", slice(0, n)), ("b", slice(n, None))):
             logs[f"reconstruction_{domain}"] = reconstruction_loss(
                 self.config.reconstruction, output[part], both[part]
@@ -158,15 +166,21 @@ class Press2019(Method):
         return -binary_cross_entropy(of_a, 0), -binary_cross_entropy(of_b, 1)
 
     def encode(self, x: Tensor, domain: int) -> Codes:
-        """Return E1(x) as common code, and as separate code E2(x), or zero for images of A."""
+        """Return E1(x) as common code, and as separate code E2(x), or zero for images of A.
+
+        Images of A have the separate code E2(x), too, if ``zero_separate`` is false.
+        """
         common = self.e1(x)
-        if domain == 1:
+        if domain == 1 or not self.config.zero_separate:
             return Codes(common, self.e2(x))
         return Codes(common, self._nothing(common))
 
     def decode(self, codes: Codes, domain: int) -> Tensor:
-        """Return D(z1, z2). Images of A have no separate content, so their z2 is ignored."""
-        if codes.separate is None or domain == 0:
+        """Return D(z1, z2). Images of A have no separate content, so their z2 is ignored.
+
+        It is used if ``zero_separate`` is false. Codes without z2 always have a zero code.
+        """
+        if codes.separate is None or (domain == 0 and self.config.zero_separate):
             return self.decoder(torch.cat([codes.common, self._nothing(codes.common)], 1))
         return self.decoder(torch.cat([codes.common, codes.separate], 1))
 

@@ -101,6 +101,7 @@ def test_the_wheel_holds_the_suite_and_nothing_else(checkout, tmp_path):
         | {
             "bench/methods/press2019.py",
             "bench/plan/profiles.toml",
+            "bench/study/claims.toml",
             "bench/py.typed",
         }
         <= names

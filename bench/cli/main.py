@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import check as cli_check
+from bench.cli import claims as cli_claims
 from bench.cli import data as cli_data
 from bench.cli import results as cli_results
 from bench.cli import run as cli_run
@@ -29,7 +30,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 fine, 1 regression found, 2 wrong use, 3 a cell failed, "
     "4 cannot compare, 70 an error of the suite itself, 130 interrupted.",
 )
-for part in (cli_run, cli_score, cli_results, cli_check, cli_tune):
+for part in (cli_run, cli_score, cli_results, cli_check, cli_claims, cli_tune):
     app.add_typer(part.app)
 app.add_typer(cli_data.data, name="data")
 

@@ -65,3 +65,22 @@ def test_press2019_says_what_does_not_fit():
         method(Spec(32), method.Config(sep=512))
     with pytest.raises(ValueError, match="image size 48"):
         method(Spec(48), method.Config())
+
+
+def test_the_separate_code_of_a_can_be_kept():
+    """With the ablation, the separate code of A takes part in training and in `reconstruct`."""
+    plugin = REGISTRY.find("method", "press2019")
+    plain, ablated = (make_method(plugin, zero_separate=zero) for zero in (True, False))
+    ablated.load_state_dict(plain.state_dict())
+    a, b = random_batch()
+    with torch.no_grad():
+        assert not plain.encode(a, 0).separate.any()
+        torch.testing.assert_close(ablated.encode(a, 0).separate, ablated.e2(a))
+        kept = ablated.decoder(torch.cat([ablated.e1(a), ablated.e2(a)], 1))
+        torch.testing.assert_close(ablated.reconstruct(a, 0), kept)
+        assert not torch.allclose(plain.reconstruct(a, 0), kept)
+        for one in (ablated.add(a, b) - plain.add(a, b), ablated.remove(b) - plain.remove(b)):
+            assert not one.any()
+    before = [method.training_step([a, b]) for method in (plain, ablated)]
+    torch.testing.assert_close(*(logs["reconstruction_b"] for logs in before))
+    assert not torch.allclose(*(logs["reconstruction_a"] for logs in before))

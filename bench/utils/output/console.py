@@ -12,6 +12,9 @@ from rich.text import Text
 
 from bench.utils.output.escape import one_line, printable
 
+LONGEST_LINE = 80
+"""The longest text, in characters, that the first column of a table shows in one line."""
+
 
 def say(console: Console, line: str) -> None:
     """Print a line; characters that would control the terminal are shown as escapes."""
@@ -27,12 +30,15 @@ def print_table(
 ) -> None:
     """Print a table of plain text, with an optional title.
 
+    The first column keeps its lines whole, unless one is longer than `LONGEST_LINE`.
+
     bold: The cells in bold, each as its row and column, from 0.
     """
     heading = Text(one_line(title), style="table.title") if title else None
     table = Table(title=heading, show_edge=False, title_justify="left")
+    is_short = all(len(row[0]) <= LONGEST_LINE for row in rows)
     for at, head in enumerate(heads):
-        table.add_column(Text(printable(head)), overflow="fold", no_wrap=at == 0)
+        table.add_column(Text(printable(head)), overflow="fold", no_wrap=at == 0 and is_short)
     for at, row in enumerate(rows):
         styles = ("bold" if (at, column) in bold else "" for column in range(len(row)))
         table.add_row(*map(Text, map(one_line, row), styles))
