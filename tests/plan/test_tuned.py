@@ -30,7 +30,7 @@ def planned(methods="press2019", task="avatars-glasses", profile="smoke", **more
 
 
 def test_a_task_and_profile_without_a_study_use_the_default_one(studies):
-    (cell,) = planned(task="avatars-hats")
+    (cell,) = planned(task="avatars-hat")
     assert (cell.configuration, cell.study) == ("tuned", "avatars-glasses-small")
     assert (cell.config["width"], cell.config["learning_rate"]) == (16, 1e-3)
     assert cell.config["reconstruction"] == "mse", "all else is published"
@@ -87,7 +87,7 @@ def test_the_oracle_decoder_is_configured_as_its_autoencoder(studies):
 
 
 def test_profile_paper_is_published(studies):
-    (cell,) = planned(profile="paper")
+    (cell,) = planned(profile="paper", seeds="0")
     assert (cell.configuration, cell.config["width"]) == ("published", 32)
     with pytest.raises(UserError, match="profile paper has published configurations only"):
         planned(profile="paper", configuration="both")

@@ -55,7 +55,6 @@ def test_a_study_of_two_methods_is_cut_and_resumed(inside, tmp_path, monkeypatch
     assert set(table["objective"]) == {"transfer"}
     assert table.groupby("method")["winner"].sum().tolist() == [1, 1]
     assert (table["flops"] <= 0.05e12).all(), "a quarter of the budget"
-    assert table["label_only"].between(0, 1).all()
 
     (written,) = winners_folder.glob("*.toml")
     best = table[table["winner"]].set_index("method")["trial"].to_dict()
@@ -89,13 +88,13 @@ def test_every_method_gets_equal_trials_and_flops():
 
 
 def test_a_failed_trial_loses_and_does_not_stop_the_study(inside, tmp_path, monkeypatch):
-    """A learning rate of 1e9 diverges."""
+    """With a learning rate of 1e38, the weights are no numbers after one step."""
     from bench.study import trials
 
     real = trials.start_values
 
     def absurd(config_class):
-        return real(config_class) | {"learning_rate": 1e9}
+        return real(config_class) | {"learning_rate": 1e38}
 
     monkeypatch.setattr(trials, "start_values", absurd)
     arguments = ("tune", "--methods", "press2019", "--profile", "smoke", *SET, "--trials", "2")
@@ -105,7 +104,8 @@ def test_a_failed_trial_loses_and_does_not_stop_the_study(inside, tmp_path, monk
     (path,) = tmp_path.glob("studies/*.csv")
     table = pd.read_csv(path)
     assert list(table["status"]) == ["ok", "failed"]
-    assert "diverged" in table["reason"][1]
+    assert "RuntimeError" in table["reason"][1]
+    assert "log:" not in table["reason"][1], "a committed table names no local file"
     assert list(table["winner"]) == [True, False]
 
 
