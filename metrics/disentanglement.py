@@ -154,6 +154,17 @@ class Disentanglement(Metric):
             needs=("z2_probe_b", "z2_test_b"),
         ),
         MetricInfo(
+            id="separation_linear",
+            unit="",
+            better="higher",
+            meaning="separation by linear probes only; quick, so also measured during the training",
+            label="separ. lin.",
+            group="What is in which code",
+            tolerance=0.02,
+            in_curve=True,
+            needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
+        ),
+        MetricInfo(
             id="mig_block",
             unit="",
             better="higher",
@@ -205,13 +216,15 @@ class Disentanglement(Metric):
         if not wanted:
             return gaps
         codes = [code for code in CODES if any(code in " ".join(info.needs) for info in wanted)]
-        found = {code: _findings(artefacts, data, code, usable) for code in codes}
+        only_linear = all(info.id in LINEAR for info in wanted)
+        fitted = {code: _fitted(artefacts, data, code, usable, only_linear) for code in codes}
+        found, linear = (_findings(fitted, data, usable, only) for only in (only_linear, True))
         n = len(data.domains["test"][1].images)
         results = gaps
         for info in wanted:
 
             def value(weights: Array, name: str = info.id) -> Array:
-                return _value(name, found, groups, weights)
+                return _value(name, linear if name in LINEAR else found, groups, weights)
 
             whole = float(value(np.ones((1, n)))[0])
             lo, hi = bootstrap(value, n, "factors", draws=DRAWS)
@@ -223,6 +236,8 @@ class Disentanglement(Metric):
 
 
 DRAWS = 400
+LINEAR = ("separation_linear",)
+"""The numbers for which only linear probes of the flattened code count."""
 
 Findings = dict[str, dict[int, _Finding]]
 """For each code, what is found of each factor (by its column)."""
@@ -252,14 +267,34 @@ def _usable(data: TaskData) -> tuple[list[int], list[str]]:
     return usable, left_out
 
 
-def _findings(
-    artefacts: Artefacts, data: TaskData, code: str, columns: Sequence[int]
-) -> dict[int, _Finding]:
+def _fitted(
+    artefacts: Artefacts, data: TaskData, code: str, columns: Sequence[int], only_linear: bool
+) -> list[list[Told]]:
+    """Return the fitted probes of a code for each factor, from best to worst."""
     fit, test = (artefacts.tensors[f"{code}_{part}_b"] for part in ("probe", "test"))
-    labels, truth = (data.domains[part][1].factors.numpy() for part in ("probe", "test"))
+    battery = SHORT_BATTERY
+    if only_linear:
+        fit, test = fit.flatten(1), test.flatten(1)
+        battery = {"logistic": SHORT_BATTERY["logistic"]}
+    labels = data.domains["probe"][1].factors.numpy()
     classes = [len(data.factors[at].values) for at in columns]
-    told = tell((fit, labels[:, columns]), test, SHORT_BATTERY, classes)
-    return {at: _finding(best[0], truth[:, at]) for best, at in zip(told, columns, strict=True)}
+    return tell((fit, labels[:, columns]), test, battery, classes)
+
+
+def _findings(
+    fitted: dict[str, list[list[Told]]], data: TaskData, columns: Sequence[int], linear: bool
+) -> Findings:
+    """Return what the best probe of each code finds of each factor."""
+    truth = data.domains["test"][1].factors.numpy()
+
+    def best(of_factor: list[Told]) -> Told:
+        plain = (t for t in of_factor if t.kind == "logistic" and t.view == "flatten")
+        return next(plain) if linear else of_factor[0]
+
+    return {
+        code: {at: _finding(best(of), truth[:, at]) for of, at in zip(told, columns, strict=True)}
+        for code, told in fitted.items()
+    }
 
 
 def _mean(of: Sequence[Array]) -> Array:
@@ -274,7 +309,7 @@ def _value(name: str, found: Findings, groups: Groups, weights: Array) -> Array:
         case "info_z1_common" | "leak_z1_specific" | "info_z2_specific" | "leak_z2_common":
             _, code, group = name.split("_")
             return told(code, group)
-        case "separation":
+        case "separation" | "separation_linear":
             first = told("z1", "common") - told("z1", "specific")
             return (first + told("z2", "specific") - told("z2", "common")) / 2
         case "mig_block" | "sap_block":

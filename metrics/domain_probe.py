@@ -87,6 +87,7 @@ class DomainProbe(Metric):
             meaning="accuracy of a linear probe that tells the domain from z1; 0.5 = chance",
             label="z1 dom. lin.",
             group="What is in which code",
+            in_curve=True,
             needs=("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
         ),
         MetricInfo(

@@ -96,6 +96,7 @@ class ImageQuality(Metric):
             tolerance_is_relative=True,
             reference="floor",
             truth_is_best=True,
+            in_curve=True,
             needs=("add",),
         ),
         MetricInfo(
@@ -111,6 +112,7 @@ class ImageQuality(Metric):
             tolerance_is_relative=True,
             reference="floor",
             truth_is_best=True,
+            in_curve=True,
             needs=("remove",),
         ),
         MetricInfo(
@@ -293,9 +295,8 @@ def _measure(
     found = near()[measure]
     lo, hi, _ = jackknife_interval(*found)
     top = math.inf if measure == "density" else 1.0
-    return Result(
-        found.value, max(0.0, lo), min(top, hi), n, detail={"neighbours": NEIGHBOURS[measure]}
-    )
+    detail = {"neighbours": NEIGHBOURS[measure]}
+    return Result(found.value, max(0.0, lo), min(top, hi), n, detail=detail)
 
 
 class PlainDistance(ImageQuality):

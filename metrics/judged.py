@@ -55,6 +55,7 @@ class Judged(Metric):
             main=True,
             orders=2,
             exact={"copy-source": (0.0, "a judge gives copying the source a transfer of 0")},
+            in_curve=True,
             needs=("add", "remove"),
         ),
         MetricInfo(

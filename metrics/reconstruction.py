@@ -82,6 +82,7 @@ class Reconstruction(Metric):
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
+            in_curve=True,
             needs=("rec_a",),
         ),
         MetricInfo(
@@ -94,6 +95,7 @@ class Reconstruction(Metric):
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
+            in_curve=True,
             needs=("rec_b",),
         ),
         MetricInfo(

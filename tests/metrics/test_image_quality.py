@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cell.anchors import UNTRAINED
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
 from bench.utils import compat
 from tests.helpers import family, module

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cell.anchors import UNTRAINED
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import Artefacts, Settings
 from bench.contracts.task import HIDDEN, Domain, Factor, TaskData

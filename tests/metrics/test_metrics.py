@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cell.anchors import copy_guide, copy_source, ground_truth
+from bench.cell.untrained.anchors import copy_guide, copy_source, ground_truth
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import CODES, Artefacts, Settings
 from bench.contracts.task import Companion
