@@ -74,7 +74,7 @@ class UFDN(Method):
         kl_weight: float = 1e-6
         feature_start: float = 0.0
         feature_weight: Annotated[float, Range(0.1, 10.0, log=True)] = 1.0
-        feature_ramp: Annotated[float, Range(0.01, 1.0, log=True, start=0.47)] = 0.04
+        feature_ramp: Annotated[float, Range(0.01, 1.0, log=True, start=0.5)] = 0.04
         penalty_weight: float = 100.0
         pixel_start: float = 0.0
         pixel_weight: float = 1e-6

@@ -188,7 +188,8 @@ def _outcome(
     if isinstance(record, Damaged):
         return Outcome(trial, "failed", str(record))
     if record["status"] != "ok":
-        return Outcome(trial, "failed", record["reason"])
+        reason = record["reason"].partition(" (log: ")[0]  # a committed table names no local file
+        return Outcome(trial, "failed", reason)
     values = values_in(record, random_l1)
     score = values[objective]
     entry = record["metrics"].get(objective)

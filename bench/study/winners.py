@@ -72,7 +72,7 @@ def table_of(outcomes: Sequence[Outcome], objective: str) -> pd.DataFrame:
         trial = one.trial
         row: dict[str, Any] = {"method": trial.method, "trial": trial.number, "origin": trial.how}
         row |= {"winner": id(one) in won, "objective": objective, "score": one.score}
-        row |= dict(one.values)
+        row |= {name.replace("-", "_"): value for name, value in one.values.items()}
         row |= {name: one.facts.get(name) for name in _FACTS}
         row |= {"status": one.status, "reason": one.reason}
         row |= {

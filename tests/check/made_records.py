@@ -55,7 +55,8 @@ def check_record(method="mine", seed=0, noise=0.0, **values):
     }  # fmt: skip
     return {
         "schema": SCHEMA, "id": hash_of(identity), "label": method, "status": "ok", "reason": "",
-        "settings": {}, "identity": identity,
+        "settings": {}, "identity": identity, "configuration": "" if anchor else "tuned",
+        "study": "", "curve": [],
         "metrics": {name: metric_entry(v, name) for name, v in (given | values).items()},
         "facts": {"pixel_hash": "p", "steps": 7, "images": 9, "cpu_seconds": 10 * np.exp(noise)}
         if not anchor else {"pixel_hash": "p"},

@@ -127,13 +127,35 @@ def test_exchanged_codes_have_the_opposite_separation(data, settings):
         for name, value in tensors.items()
     }
     score = family("disentanglement").score
-    names = ["separation", "mig_block", "sap_block", "dci_block"]
+    names = ["separation", "separation_linear", "mig_block", "sap_block", "dci_block"]
     right = score(names, Artefacts(tensors), data, settings)
     wrong = score(names, Artefacts(exchanged), data, settings)
-    for name in names[:3]:
+    for name in names[:4]:
         assert right[name].value > 0.5
         assert wrong[name].value == pytest.approx(-right[name].value, abs=0.1)
     assert wrong["dci_block"].value == pytest.approx(right["dci_block"].value, abs=0.1)
+
+
+def test_separation_by_linear_probes_alone_fits_no_other_probe(data, settings, monkeypatch):
+    """It has the value that it has beside other numbers, also for codes that are maps."""
+    generator = torch.Generator().manual_seed(0)
+    tensors = {
+        f"{code}_{part}_b": torch.randn(160, 3, 2, 2, generator=generator)
+        for code in ("z1", "z2")
+        for part in ("probe", "test")
+    }
+    score = family("disentanglement").score
+    both = score(["separation", "separation_linear"], Artefacts(tensors), data, settings)
+    tell, batteries = module("disentanglement").tell, []
+
+    def watched(fit, test, battery, classes):
+        batteries.append((list(battery), fit[0].dim()))
+        return tell(fit, test, battery, classes)
+
+    monkeypatch.setattr(module("disentanglement"), "tell", watched)
+    alone = score(["separation_linear"], Artefacts(tensors), data, settings)
+    assert batteries == [(["logistic"], 2)] * 2
+    assert alone["separation_linear"].value == both["separation_linear"].value
 
 
 def test_factors_that_cannot_be_probed_are_left_out_with_a_reason(data, settings):

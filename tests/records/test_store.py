@@ -47,7 +47,8 @@ def entry(version, status="ok"):
 def record(cell, state):
     made = {
         "schema": SCHEMA, "id": cell.id, "label": cell.label, "identity": cell.identity,
-        "settings": {}, "status": "ok", "reason": "", "facts": {},
+        "settings": {}, "status": "ok", "reason": "", "facts": {}, "curve": [],
+        "configuration": "", "study": "",
         "metrics": {"one": entry(1), "two": entry(3)},
         "timings": {}, "sources": {}, "environment": {}, "finished": "2026-11-24",
     }  # fmt: skip
