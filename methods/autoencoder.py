@@ -8,12 +8,13 @@ content, the method adds or subtracts the mean difference between the codes of B
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from bench.contracts.method import BaseConfig, Codes, Method
+from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
 from bench.methods._blocks import down, levels, pyramid, reconstruction_loss, up
 
@@ -35,11 +36,11 @@ class Autoencoder(Method):
         memory: decay of the running mean of each domain's codes, per step.
         """
 
-        learning_rate: float = 2e-4
+        learning_rate: Annotated[float, Range(1e-4, 3e-3, log=True, start=1e-3)] = 2e-4
         beta1: float = 0.5
         beta2: float = 0.999
-        reconstruction: Literal["mse", "l1"] = "mse"
-        width: int = 32
+        reconstruction: Annotated[Literal["mse", "l1"], Choice(("mse", "l1"), start="l1")] = "mse"
+        width: Annotated[int, Choice((16, 24, 32, 48), start=24)] = 32
         memory: float = 0.99
 
     means: Tensor

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.contracts.method import BaseConfig, Batch, Codes, Method
+from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
 from bench.methods._blocks import full_precision
 
@@ -121,15 +123,16 @@ class D2AE(Method):
         memory: decay of the running statistics, per step.
         """
 
-        learning_rate: float = 2e-4
+        batch_size: Annotated[int, Choice((8, 16, 32), start=16)] = 32
+        learning_rate: Annotated[float, Range(1e-4, 3e-3, log=True, start=1e-3)] = 2e-4
         beta1: float = 0.5
         beta2: float = 0.999
-        width: int = 32
+        width: Annotated[int, Choice((6, 12, 16, 24, 32), start=12)] = 32
         distilled: int = 100
         dispelled: int = 412
         hidden: int = 512
-        label_weight: float = 1.0
-        confusion_weight: float = 1.0
+        label_weight: Annotated[float, Range(0.1, 10.0, log=True)] = 1.0
+        confusion_weight: Annotated[float, Range(0.1, 10.0, log=True)] = 1.0
         adversary_steps: int = 5
         noise: float = 0.1
         memory: float = 0.99

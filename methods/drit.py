@@ -14,13 +14,14 @@ which has no licence.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.contracts.method import BaseConfig, Codes, Method
+from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
 from bench.methods._drit_blocks import initialise
 from bench.methods._drit_networks import (
@@ -65,24 +66,24 @@ class DRIT(Method):
         norm.
         """
 
-        batch_size: int = 6
-        learning_rate: float = 1e-4
-        content_learning_rate: float = 4e-5
+        batch_size: Annotated[int, Choice((6, 12, 24), start=24)] = 6
+        learning_rate: Annotated[float, Range(1e-4, 3e-3, log=True, start=5e-4)] = 1e-4
+        content_learning_rate: Annotated[float, Range(4e-5, 1.2e-3, log=True, start=2e-4)] = 4e-5
         beta1: float = 0.5
         beta2: float = 0.999
         weight_decay: float = 1e-4
-        width: int = 64
+        width: Annotated[int, Choice((8, 16, 32, 64), start=16)] = 64
         nz: int = 8
         concat: bool = True
-        scales: int = 3
+        scales: Annotated[int, Choice((2, 3), start=2)] = 3
         spectral: bool = False
         d_iter: int = 3
         mode_seeking: bool = False
         second_backward: Literal["stale", "old_weights", "recompute"] = "stale"
-        reconstruction_weight: float = 10.0
+        reconstruction_weight: Annotated[float, Range(3.0, 100.0, log=True)] = 10.0
         latent_weight: float = 10.0
         prior_weight: float = 0.01
-        content_weight: float = 1.0
+        content_weight: Annotated[float, Range(0.1, 10.0, log=True)] = 1.0
         domain_weight: float = 1.0
         mode_seeking_weight: float = 1.0
         clip_norm: float = 5.0

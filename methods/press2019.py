@@ -11,12 +11,13 @@ The paper and its released code differ in the confusion loss. The default is the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
 from bench.contracts.method import BaseConfig, Codes, Method
+from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
 from bench.methods._blocks import (
     binary_cross_entropy,
@@ -72,14 +73,16 @@ class Press2019(Method):
         are not clipped. The released code tries to, but passes an iterator that is used up.
         """
 
-        learning_rate: float = 2e-4
-        discriminator_learning_rate: float = 2e-4
+        learning_rate: Annotated[float, Range(1e-4, 3e-3, log=True, start=1e-3)] = 2e-4
+        discriminator_learning_rate: Annotated[float, Range(1e-4, 3e-3, log=True, start=1e-3)] = (
+            2e-4
+        )
         beta1: float = 0.5
         beta2: float = 0.999
-        confusion_weight: float = 0.001
+        confusion_weight: Annotated[float, Range(1e-3, 0.5, log=True, start=0.05)] = 0.001
         confusion: Literal["plain", "adversarial"] = "plain"
-        reconstruction: Literal["mse", "l1"] = "mse"
-        width: int = 32
+        reconstruction: Annotated[Literal["mse", "l1"], Choice(("mse", "l1"), start="l1")] = "mse"
+        width: Annotated[int, Choice((16, 24, 32, 48), start=24)] = 32
         sep: int = 25
         clip_norm: float = 5.0
 

@@ -14,21 +14,17 @@ channels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.contracts.method import BaseConfig, Codes, Method
+from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
+from bench.methods._ufdn_losses import advance, kl_divergence, require_fraction, schedule_of
 from bench.methods._ufdn_networks import VAE, PixelCritic, initialise, perceptron
-
-
-def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
-    """Return KL(N(mu, exp(logvar)) || N(0, 1)), summed over batch and dimensions."""
-    mu, logvar = mu.to(logvar.dtype), logvar
-    return -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum()
 
 
 class UFDN(Method):
@@ -49,7 +45,8 @@ class UFDN(Method):
         the latent (latent 0) has 16 widths and D_v halves it four times. critic_width is the number
         of channels of the first block of D_x.
         *_start, *_weight, *_ramp: a loss weight moves linearly from its start to its final value in
-        so many steps.
+        this fraction of the training, in (0, 1]. The released code fixes 1000 and 10 000 steps of
+        250 000.
         penalty: the axes over which the gradient penalty takes its norm: the "channel" axis of each
         pixel (released code) or each whole "sample" (WGAN-GP).
         pixel: whether there is a D_x.
@@ -57,10 +54,11 @@ class UFDN(Method):
         invert: the domains whose images are inverted at every odd step.
         """
 
-        learning_rate: float = 1e-4
+        batch_size: Annotated[int, Choice((8, 16, 32), start=16)] = 32
+        learning_rate: Annotated[float, Range(1e-4, 3e-3, log=True, start=5e-4)] = 1e-4
         beta1: float = 0.5
         beta2: float = 0.999
-        width: int = 64
+        width: Annotated[int, Choice((8, 16, 24, 32, 64), start=16)] = 64
         widths: tuple[int, ...] = ()
         latent: int = 0
         feature_widths: tuple[int, ...] = ()
@@ -71,17 +69,22 @@ class UFDN(Method):
         invert: tuple[int, ...] = ()
         penalty: Literal["channel", "sample"] = "channel"
         reconstruction_start: float = 100.0
-        reconstruction_weight: float = 1.0
-        reconstruction_ramp: int = 1000
+        reconstruction_weight: Annotated[float, Range(0.5, 50.0, log=True, start=10.0)] = 1.0
+        reconstruction_ramp: float = 0.004
         kl_weight: float = 1e-6
         feature_start: float = 0.0
-        feature_weight: float = 1.0
-        feature_ramp: int = 10_000
+        feature_weight: Annotated[float, Range(0.1, 10.0, log=True)] = 1.0
+        feature_ramp: Annotated[float, Range(0.01, 1.0, log=True, start=0.47)] = 0.04
         penalty_weight: float = 100.0
         pixel_start: float = 0.0
         pixel_weight: float = 1e-6
         pixel_class_weight: float = 1e-6
-        pixel_ramp: int = 10_000
+        pixel_ramp: float = 0.04
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            for name in ("reconstruction_ramp", "feature_ramp", "pixel_ramp"):
+                require_fraction(name, getattr(self, name))
 
         @classmethod
         def digits(cls, **changes: object) -> UFDN.Config:
@@ -136,22 +139,22 @@ class UFDN(Method):
             self._optimizers["critic"] = adam(list(self.critic.parameters()))
         self._optimizers["main"] = adam(trained)
 
-        # rows of (start, end, ramp): reconstruction, KL, feature, penalty, pixel, pixel class
-        c = config
-        self._schedule = torch.tensor(
-            [
-                [c.reconstruction_start, c.reconstruction_weight, c.reconstruction_ramp],
-                [c.kl_weight, c.kl_weight, 1],
-                [c.feature_start, c.feature_weight, c.feature_ramp],
-                [c.penalty_weight, c.penalty_weight, 1],
-                [c.pixel_start, c.pixel_weight, c.pixel_ramp],
-                [c.pixel_start, c.pixel_class_weight, c.pixel_ramp],
-            ],
-            dtype=torch.float64,
-            device="cpu",
-        )
+        self.prepare(self.published_steps)
         self.register_buffer("weights", self._schedule[:, 0].clone())
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def prepare(self, steps: int) -> None:
+        """Turn the ramps of the loss weights, fractions of the training, into numbers of steps."""
+        c = self.config
+        ramps = [
+            (c.reconstruction_start, c.reconstruction_weight, c.reconstruction_ramp),
+            (c.kl_weight, c.kl_weight, 0),
+            (c.feature_start, c.feature_weight, c.feature_ramp),
+            (c.penalty_weight, c.penalty_weight, 0),
+            (c.pixel_start, c.pixel_weight, c.pixel_ramp),
+            (c.pixel_start, c.pixel_class_weight, c.pixel_ramp),
+        ]
+        self._schedule = schedule_of(ramps, steps)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Return the optimisers of D_v, of D_x (if there is one) and of the autoencoder."""
@@ -208,7 +211,8 @@ class UFDN(Method):
             logs["classifier"].backward()
         main.step()
 
-        self._advance()
+        advance(self.weights, self._schedule)
+        self.step += 1
         return {name: value.detach() for name, value in logs.items()}
 
     def _joined(self, batch: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -253,13 +257,6 @@ class UFDN(Method):
         self._optimizers[name].zero_grad()
         loss.backward()
         self._optimizers[name].step()
-
-    def _advance(self) -> None:
-        """Move every loss weight one step along its ramp. Rounding may add one more step."""
-        start, end, ramp = (column.to(self.weights.device) for column in self._schedule.T)
-        move = (end - start) / ramp
-        self.weights += torch.where(move * self.weights < move * end, move, 0)
-        self.step += 1
 
     def _sample(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return a sample of z, its mean and its log variance, (N, Z) each."""

@@ -13,17 +13,19 @@ Names are not part of the key, so other images or weights never get a wrong entr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from bench.contracts.metric import MetricInfo, Result
 from bench.contracts.task import TaskData
 from bench.metrics._extractor import Extractor
-from bench.metrics._statistics import generator
+from bench.metrics._statistics import generator, jackknife_interval, jackknifed
 from bench.utils.files.tensor_files import content_hash, keep_if_possible
 
 FOLDS = 10
@@ -130,6 +132,39 @@ def frechet(real: Real, made: Tensor, jackknife: bool = True) -> Distance:
     else:
         value = gaussian_distance(real["mean"], real["root"], mean, covariance)
     return Distance(value, _frechet_left_out(real["features"], x) if jackknife else [])
+
+
+def distance(info: MetricInfo, made: Tensor, real: Real) -> Result:
+    """Return the Frechet distance of float32 (n, D) features; an interval needs n >= 2 D."""
+    return distance_by_kind(info, made, lambda _: real, torch.zeros(len(made)))
+
+
+def distance_by_kind(
+    info: MetricInfo, made: Tensor, real: Callable[[int], Real], kinds: Tensor
+) -> Result:
+    """Return the Frechet distance within each kind of content, averaged over kinds.
+
+    made: generated features, (n, D). kinds: the kind of content of each, (n,). real: returns the
+    real side of a kind. A method that adds the same glasses for every guide has no low distance
+    here. The jackknife leaves out a group in all kinds at once: kinds may share a real side.
+    """
+    parts = [(made[kinds == kind], real(int(kind))) for kind in kinds.unique()]
+    fewest, n = min(min(len(part), len(side["features"])) for part, side in parts), len(made)
+    if fewest < 2:
+        return Result(status="unavailable", reason=f"{fewest} image: a covariance needs 2", n=n)
+    enough = fewest >= 2 * (dimensions := made.shape[1])
+    found = [frechet(side, part, jackknife=enough) for part, side in parts]
+    detail: dict[str, Any] = {"dimensions": dimensions, "fewest": fewest}
+    if len(parts) > 1:
+        detail["kinds"] = [of_kind.value for of_kind in found]
+    value = float(np.mean([of_kind.value for of_kind in found]))
+    if not enough:
+        detail["warning"] = f"n below 2 x {dimensions} dimensions: biased, without an interval"
+        return Result(value, n=n, detail=detail)
+    whole = Distance(value, np.mean([of_kind.left_out for of_kind in found], axis=0).tolist())
+    _, hi, corrected = jackknife_interval(*whole)
+    detail["bias_corrected"] = [corrected, corrected - (hi - value), corrected + (hi - value)]
+    return replace(jackknifed(info, *whole, n), detail=detail)
 
 
 def _frechet_left_out(real: Tensor, made: Tensor) -> list[float]:

@@ -9,15 +9,16 @@ labels of the target. It is fitted on *probe* and scored on *test*. Read it toge
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
 from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
-from bench.metrics._probes import SHORT_BATTERY, Labels, Told, tell, validating
+from bench.metrics._probes import SHORT_BATTERY, Labels, Told, refit, tell, validating
+from bench.metrics._statistics import mean_result
 
 LOGISTIC = {"logistic": SHORT_BATTERY["logistic"]}
 ROUTES = {"da_acc": "ab", "da_acc_back": "ba", "da_acc_source": "aa"}
@@ -29,7 +30,7 @@ class Adaptation(Metric):
 
     name = "adaptation"
     summary = "does a classifier of one domain's z1 carry over to the other? (tasks with a label)"
-    version = 1
+    version = 2
     position = 20
     numbers = (
         MetricInfo(
@@ -39,6 +40,9 @@ class Adaptation(Metric):
             meaning="accuracy in B of a classifier of the label that was fitted on z1 of A",
             label="label A to B",
             group="What is in which code",
+            scale="logit",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             needs=("z1_probe_a", "z1_test_b"),
         ),
         MetricInfo(
@@ -48,6 +52,8 @@ class Adaptation(Metric):
             meaning="accuracy in A of a classifier of the label that was fitted on z1 of B",
             label="label B to A",
             group="What is in which code",
+            scale="logit",
+            bounds=(0.0, 1.0),
             needs=("z1_probe_b", "z1_test_a"),
         ),
         MetricInfo(
@@ -57,6 +63,8 @@ class Adaptation(Metric):
             meaning="accuracy of the classifier of da_acc in A itself: what z1 tells at best",
             label="label A to A",
             group="What is in which code",
+            scale="logit",
+            bounds=(0.0, 1.0),
             needs=("z1_probe_a", "z1_test_a"),
         ),
     )
@@ -71,50 +79,56 @@ class Adaptation(Metric):
             return {info.id: Result(status="not_applicable", reason=reason) for info in wanted}
         results: dict[str, Result] = {}
         for source in "ab":
-            asked = [info.id for info in wanted if ROUTES[info.id][0] == source]
+            asked = [info for info in wanted if ROUTES[info.id][0] == source]
             if asked:
                 results |= _accuracies(source, asked, column, artefacts, data)
         return results
 
 
 def _accuracies(
-    source: str, asked: Sequence[str], column: int, artefacts: Artefacts, data: TaskData
+    source: str, asked: Sequence[MetricInfo], column: int, artefacts: Artefacts, data: TaskData
 ) -> dict[str, Result]:
-    """Return the wanted accuracies of the classifier fitted on a source domain, 'a' or 'b'."""
+    """Return the wanted accuracies of the classifier fitted on a source domain, 'a' or 'b'.
+
+    The intervals include the fitting of the classifier (see `metrics._probes.refit`).
+    """
     fit = data.domains["probe"]["ab".index(source)]
     told = fit.factors[:, column] != HIDDEN
     labels = fit.factors[told, column].numpy()
     fitted = ~validating(labels[:, None])
     if len(np.unique(labels[fitted])) < 2:
         reason = f"{source.upper()} shows fewer than two values of {data.label} to learn from"
-        return {name: Result(status="not_applicable", reason=reason) for name in asked}
-    targets = [ROUTES[name][1] for name in asked]
+        return {info.id: Result(status="not_applicable", reason=reason) for info in asked}
+    targets = [ROUTES[info.id][1] for info in asked]
     tests = [data.domains["test"]["ab".index(target)] for target in targets]
     codes = [artefacts.tensors[f"z1_test_{target}"] for target in targets]
     classes = len(data.factors[column].values)
     known = artefacts.tensors[f"z1_probe_{source}"][told]
     best, said = _classified(known, labels, codes, classes)
+    by_group = refit((known, labels[:, None]), torch.cat(codes), [best], (classes,))
+    again = [_by_target(told, codes) for (told,) in by_group]
     pixels = [test.images.float() for test in tests]
     _, of_pixels = _classified(fit.images[told].float(), labels, pixels, classes)
     results = {}
-    for name, test, by_code, by_pixels in zip(asked, tests, said, of_pixels, strict=True):
+    for at, (info, test) in enumerate(zip(asked, tests, strict=True)):
         truth = test.factors[:, column].numpy()
         seen = truth != HIDDEN
         n = int(seen.sum())
         if n == 0:
-            reason = f"{data.label} shows in no test image of {ROUTES[name][1].upper()}"
-            results[name] = Result(status="not_applicable", reason=reason)
+            reason = f"{data.label} shows in no test image of {ROUTES[info.id][1].upper()}"
+            results[info.id] = Result(status="not_applicable", reason=reason)
             continue
-        right = int((by_code == truth)[seen].sum())
-        lo, hi = binomtest(right, n).proportion_ci(method="wilson")
+        right, *without = ((of[at] == truth)[seen].astype(np.float64) for of in (said, *again))
         detail = {
-            "pixels": float((by_pixels == truth)[seen].mean()),
+            "pixels": float((of_pixels[at] == truth)[seen].mean()),
             "guess": float(np.bincount(truth[seen]).max() / n),
             "probe": f"{best.kind} on {best.view}",
             "validation": best.validation,
             "n_fit": int(fitted.sum()),
         }
-        results[name] = Result(right / n, float(lo), float(hi), n, detail=detail)
+        left_out = [float(of.mean()) for of in without]
+        result = mean_result(info, right, info.id, left_out=left_out)
+        results[info.id] = replace(result, detail=detail)
     return results
 
 
@@ -123,4 +137,9 @@ def _classified(
 ) -> tuple[Told, list[Labels]]:
     """Return the logistic regression with the best validation accuracy, and its predictions."""
     best = tell((known, labels[:, None]), torch.cat(list(asked)), LOGISTIC, (classes,))[0][0]
-    return best, np.split(best.said, np.cumsum([len(of) for of in asked])[:-1])
+    return best, _by_target(best, asked)
+
+
+def _by_target(told: Told, asked: Sequence[Tensor]) -> list[Labels]:
+    """Return the predictions for each of several sets of items that follow each other."""
+    return np.split(told.said, np.cumsum([len(of) for of in asked])[:-1])

@@ -9,6 +9,8 @@ Outside it, every change is harm. `metrics.scores` combines these numbers into s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData, Truth
-from bench.metrics._statistics import Array, bootstrap, ratio_interval, ratio_of_sums
+from bench.metrics._statistics import Array, estimate, ratio_of_sums
 
 
 def absolute_error(x: Tensor, y: Tensor) -> Tensor:
@@ -85,7 +87,7 @@ class Counterfactual(Metric):
 
     name = "counterfactual"
     summary = "results against the true results that the task draws"
-    version = 2
+    version = 3
     position = 40
     numbers = (
         MetricInfo(
@@ -95,6 +97,8 @@ class Counterfactual(Metric):
             meaning="add: error inside the true change, 1 = truth, 0 = copying the source",
             label="skill add",
             group="Transfer",
+            bounds=(None, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             exact={
@@ -111,6 +115,8 @@ class Counterfactual(Metric):
             meaning="remove: error inside the true change, 1 = truth, 0 = copying the source",
             label="skill rem.",
             group="Transfer",
+            bounds=(None, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             exact={
@@ -127,6 +133,8 @@ class Counterfactual(Metric):
             meaning="add: mean change where nothing should change",
             label="harm add",
             group="Transfer",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             main=True,
             digits=4,
             tolerance=0.02,
@@ -142,6 +150,7 @@ class Counterfactual(Metric):
             meaning="remove: mean change where nothing should change",
             label="harm rem.",
             group="Transfer",
+            bounds=(0.0, 1.0),
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
@@ -155,6 +164,7 @@ class Counterfactual(Metric):
             meaning="add: error over the whole image, 1 = truth, 0 = copying, below 0 = worse",
             label="whole add",
             group="Transfer",
+            bounds=(None, 1.0),
             tolerance=0.02,
             exact={
                 "ground-truth": (1.0, "the truth adds without an error anywhere"),
@@ -170,6 +180,7 @@ class Counterfactual(Metric):
             meaning="remove: error over the whole image, 1 = truth, 0 = copying, below 0 = worse",
             label="whole rem.",
             group="Transfer",
+            bounds=(None, 1.0),
             tolerance=0.02,
             exact={
                 "ground-truth": (1.0, "the truth removes without an error anywhere"),
@@ -185,6 +196,8 @@ class Counterfactual(Metric):
             meaning="add: mean distance to the own reconstruction where nothing should change",
             label="own harm add",
             group="Transfer",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             main=True,
             digits=4,
             tolerance=0.02,
@@ -199,6 +212,9 @@ class Counterfactual(Metric):
             meaning="nearer to the truth of its guide than of another? 0.5 = ignores it",
             label="rank add",
             group="Transfer",
+            scale="logit",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             main=True,
             exact={
                 "ground-truth": (1.0, "the truth follows its guide"),
@@ -224,9 +240,8 @@ class Counterfactual(Metric):
         results = {}
         for info in wanted:
             if info.id == "cf_rank_add":
-                results[info.id] = _rank_result(
-                    rank(artefacts.tensors["add"], artefacts.tensors["other"], truth)
-                )
+                won = rank(artefacts.tensors["add"], artefacts.tensors["other"], truth)
+                results[info.id] = _rank_result(info, won)
                 continue
             what = info.id.rsplit("_", 1)[1]
             source, true = (a, truth.add) if what == "add" else (b, truth.remove)
@@ -238,11 +253,12 @@ class Counterfactual(Metric):
             else:
                 kept = artefacts.tensors["rec_a"] if info.id == "cf_harm_own_add" else source
                 above, below = harm(output, source, true, kept)
-            results[info.id] = _ratio_result(above, below, is_skill, info.id)
+            results[info.id] = _ratio_result(info, above, below)
         return results
 
 
-def _ratio_result(above: Array, below: Array, is_skill: bool, role: str) -> Result:
+def _ratio_result(info: MetricInfo, above: Array, below: Array) -> Result:
+    is_skill = info.id.startswith("cf_skill")
     if below.sum() == 0:
         where = "changes a pixel" if is_skill else "leaves a pixel"
         return Result(status="unavailable", reason=f"the truth of no pair {where}", n=len(above))
@@ -251,17 +267,15 @@ def _ratio_result(above: Array, below: Array, is_skill: bool, role: str) -> Resu
         found = ratio_of_sums(weights, above, below)
         return 1 - found if is_skill else found
 
-    value = float(ratio(np.ones((1, len(above))))[0])
-    lo, hi = bootstrap(ratio, len(above), role)
-    return Result(value, lo, hi, len(above))
+    return estimate(info, ratio, len(above), info.id)
 
 
-def _rank_result(won: Array) -> Result:
-    kept = won[~np.isnan(won)]
-    if len(kept) == 0:
+def _rank_result(info: MetricInfo, won: Array) -> Result:
+    n = int((~np.isnan(won)).sum())
+    if n == 0:
         return Result(status="unavailable", reason="the guides of all pairs give the same truth")
     couples = won.reshape(-1, 2)
     couples = couples[~np.isnan(couples).all(1)]
     above, below = np.nansum(couples, axis=1), (~np.isnan(couples)).sum(1).astype(np.float64)
-    lo, hi = ratio_interval(above, below, "cf_rank_add")
-    return Result(float(kept.mean()), lo, hi, len(kept))
+    result = estimate(info, partial(ratio_of_sums, above=above, below=below), len(above), info.id)
+    return replace(result, n=n)

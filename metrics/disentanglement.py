@@ -12,16 +12,27 @@ the separate factors have equal weight, regardless of their numbers.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
-from bench.metrics._probes import SHORT_BATTERY, Labels, Told, bits, entropy, tell, validating
-from bench.metrics._statistics import Array, bootstrap
+from bench.metrics._probes import (
+    GROUPS,
+    SHORT_BATTERY,
+    Labels,
+    Told,
+    bits,
+    entropy,
+    refit,
+    tell,
+    validating,
+    weighted_accuracy,
+)
+from bench.metrics._statistics import Array, estimate
 
 CODES = ("z1", "z2")
 
@@ -60,19 +71,11 @@ def explicit(finding: _Finding, weights: Array) -> Array:
 
     1 = always correct, 0 = guessing. It can be slightly negative.
     """
-    shares = []
-    for c in np.unique(finding.labels[finding.labels != HIDDEN]):
-        of_class = weights[:, finding.labels == c]
-        with np.errstate(invalid="ignore"):
-            shares.append((of_class @ finding.right[finding.labels == c]) / of_class.sum(1))
-    with warnings.catch_warnings():  # a draw without items of the factor gives NaN
-        warnings.simplefilter("ignore", RuntimeWarning)
-        right = np.nanmean(shares, axis=0)
-    return (right - finding.chance) / (1 - finding.chance)
+    return (_accuracy(finding, weights) - finding.chance) / (1 - finding.chance)
 
 
 def _accuracy(finding: _Finding, weights: Array) -> Array:
-    return explicit(finding, weights) * (1 - finding.chance) + finding.chance
+    return weighted_accuracy(finding.right, finding.labels, weights)
 
 
 def informative(finding: _Finding, weights: Array) -> Array:
@@ -91,7 +94,7 @@ class Disentanglement(Metric):
 
     name = "disentanglement"
     summary = "which factors are in which code? information, leaks, separation"
-    version = 2
+    version = 3
     position = 30
     numbers = (
         MetricInfo(
@@ -101,6 +104,8 @@ class Disentanglement(Metric):
             meaning="mean over both codes of what they should hold less what they should not",
             label="separation",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
@@ -112,6 +117,8 @@ class Disentanglement(Metric):
             meaning="common factors (face) that probes find in z1; 0 = none, 1 = all",
             label="z1 common",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             code="z1",
@@ -124,6 +131,8 @@ class Disentanglement(Metric):
             meaning="extra content (kind, colour) that probes find in z1; 0 = none, 1 = all",
             label="z1 separate",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             code="z1",
@@ -136,6 +145,8 @@ class Disentanglement(Metric):
             meaning="extra content (kind, colour) that probes find in z2; 0 = none, 1 = all",
             label="z2 separate",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             code="z2",
@@ -148,10 +159,23 @@ class Disentanglement(Metric):
             meaning="common factors (face) that probes find in z2; 0 = none, 1 = all",
             label="z2 common",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
+            keeps_items=True,
             main=True,
             tolerance=0.02,
             code="z2",
             needs=("z2_probe_b", "z2_test_b"),
+        ),
+        MetricInfo(
+            id="separation_linear",
+            unit="",
+            better="higher",
+            meaning="separation by linear probes only; quick, so also measured during the training",
+            label="separ. lin.",
+            group="What is in which code",
+            tolerance=0.02,
+            in_curve=True,
+            needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
         ),
         MetricInfo(
             id="mig_block",
@@ -160,6 +184,7 @@ class Disentanglement(Metric):
             meaning="information of a factor's own code less the other's, over its entropy",
             label="MIG",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
             tolerance=0.02,
             needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
         ),
@@ -170,6 +195,7 @@ class Disentanglement(Metric):
             meaning="accuracy at a factor from its own code less that from the other",
             label="SAP",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
             tolerance=0.02,
             needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
         ),
@@ -180,6 +206,7 @@ class Disentanglement(Metric):
             meaning="does each code inform about one group of factors only? 1 = yes, 0 = both",
             label="DCI",
             group="What is in which code",
+            bounds=(0.0, 1.0),
             tolerance=0.02,
             needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),
         ),
@@ -188,7 +215,11 @@ class Disentanglement(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return the wanted numbers. All of them use the same bootstrap of the test images."""
+        """Return the wanted numbers. All of them use the same bootstrap of the test images.
+
+        The intervals include the fitting of the probes: the chosen probe of each factor is fitted
+        again without each of `GROUPS` groups of the probe images, the same for both codes.
+        """
         usable, left_out = _usable(data)
         groups = {
             "common": [at for at in usable if not data.factors[at].separate],
@@ -205,24 +236,34 @@ class Disentanglement(Metric):
         if not wanted:
             return gaps
         codes = [code for code in CODES if any(code in " ".join(info.needs) for info in wanted)]
-        found = {code: _findings(artefacts, data, code, usable) for code in codes}
+        only_linear = all(info.id in LINEAR for info in wanted)
+        by_code = {code: _findings(artefacts, data, code, usable, only_linear) for code in codes}
+        best, linear = (
+            [{code: by_code[code][which][at] for code in codes} for at in range(GROUPS + 1)]
+            for which in range(2)
+        )
         n = len(data.domains["test"][1].images)
         results = gaps
         for info in wanted:
 
-            def value(weights: Array, name: str = info.id) -> Array:
-                return _value(name, found, groups, weights)
+            def value(weights: Array, of: Findings, name: str = info.id) -> Array:
+                return _value(name, of, groups, weights)
 
-            whole = float(value(np.ones((1, n)))[0])
-            lo, hi = bootstrap(value, n, "factors", draws=DRAWS)
-            detail = _detail(info.id, found, groups, data)
+            found, *again = linear if info.id in LINEAR else best
+
+            without = [float(value(np.ones((1, n)), findings)[0]) for findings in again]
+            statistic = partial(value, of=found)
+            result = estimate(info, statistic, n, "factors", left_out=without, draws=DRAWS)
+            result.detail.update(_detail(info.id, found, groups, data))
             if left_out:
-                detail["left_out"] = left_out
-            results[info.id] = Result(whole, lo, hi, n, detail=detail)
+                result.detail["left_out"] = left_out
+            results[info.id] = result
         return results
 
 
 DRAWS = 400
+LINEAR = ("separation_linear",)
+"""The numbers for which only linear probes of the flattened code count."""
 
 Findings = dict[str, dict[int, _Finding]]
 """For each code, what is found of each factor (by its column)."""
@@ -253,13 +294,37 @@ def _usable(data: TaskData) -> tuple[list[int], list[str]]:
 
 
 def _findings(
-    artefacts: Artefacts, data: TaskData, code: str, columns: Sequence[int]
-) -> dict[int, _Finding]:
+    artefacts: Artefacts, data: TaskData, code: str, columns: Sequence[int], only_linear: bool
+) -> tuple[list[dict[int, _Finding]], list[dict[int, _Finding]]]:
+    """Return the findings of the best and of the linear probes in a code.
+
+    Each list begins with the findings of the fitted probes. Those of the probes without each group
+    of images follow.
+
+    only_linear: whether to fit linear probes only, so that both lists are equal.
+    """
     fit, test = (artefacts.tensors[f"{code}_{part}_b"] for part in ("probe", "test"))
+    battery = SHORT_BATTERY
+    if only_linear:
+        fit, test = fit.flatten(1), test.flatten(1)
+        battery = {"logistic": SHORT_BATTERY["logistic"]}
     labels, truth = (data.domains[part][1].factors.numpy() for part in ("probe", "test"))
     classes = [len(data.factors[at].values) for at in columns]
-    told = tell((fit, labels[:, columns]), test, SHORT_BATTERY, classes)
-    return {at: _finding(best[0], truth[:, at]) for best, at in zip(told, columns, strict=True)}
+    known = fit, labels[:, columns]
+    told = tell(known, test, battery, classes)
+
+    def with_refits(chosen: list[Told]) -> list[dict[int, _Finding]]:
+        return [
+            {at: _finding(one, truth[:, at]) for one, at in zip(of_labels, columns, strict=True)}
+            for of_labels in (chosen, *refit(known, test, chosen, classes))
+        ]
+
+    linear = with_refits([next(filter(_is_linear, of_label)) for of_label in told])
+    return linear if only_linear else with_refits([of[0] for of in told]), linear
+
+
+def _is_linear(told: Told) -> bool:
+    return told.kind == "logistic" and told.view == "flatten"
 
 
 def _mean(of: Sequence[Array]) -> Array:
@@ -274,7 +339,7 @@ def _value(name: str, found: Findings, groups: Groups, weights: Array) -> Array:
         case "info_z1_common" | "leak_z1_specific" | "info_z2_specific" | "leak_z2_common":
             _, code, group = name.split("_")
             return told(code, group)
-        case "separation":
+        case "separation" | "separation_linear":
             first = told("z1", "common") - told("z1", "specific")
             return (first + told("z2", "specific") - told("z2", "common")) / 2
         case "mig_block" | "sap_block":

@@ -12,6 +12,8 @@ leak is at most log2(domains) bits. The detail holds the chance.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from string import ascii_lowercase
 
 import numpy as np
@@ -20,28 +22,21 @@ from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
-from bench.metrics._probes import BATTERY, Labels, Told, balanced_accuracy, bits, tell, validating
-from bench.metrics._statistics import generator, mean_interval
+from bench.metrics._probes import (
+    BATTERY,
+    Labels,
+    Told,
+    balanced_accuracy,
+    bits,
+    refit,
+    tell,
+    validating,
+    weighted_accuracy,
+)
+from bench.metrics._statistics import estimate, generator, mean_result
 
 PLANTED = 2.0
 """Distance of the planted leak's means, in standard deviations (Cohen's d)."""
-
-
-def accuracy_interval(said: Labels, labels: Labels, role: str) -> tuple[float, float]:
-    """Return the 95 % interval of the balanced accuracy.
-
-    It is the mean over classes of the Jeffreys interval. A bootstrap interval would have zero width
-    if all predictions were correct.
-    """
-    random = generator("accuracy", role, len(labels))
-    draws = []
-    for c in np.unique(labels):
-        right = np.sum(said[labels == c] == c)
-        wrong = np.sum(labels == c) - right
-        draws.append(random.beta(right + 0.5, wrong + 0.5, 4000))
-    lo, hi = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
-    value = balanced_accuracy(said, labels)  # at 0 and 1 it is an end of the interval
-    return min(float(lo), value), max(float(hi), value)
 
 
 def planted(n: int, dimensions: int, part: str) -> Tensor:
@@ -66,7 +61,7 @@ class DomainProbe(Metric):
 
     name = "domain_probe"
     summary = "can the domain be told from the common code z1?"
-    version = 3
+    version = 4
     position = 10
     numbers = (
         MetricInfo(
@@ -76,6 +71,8 @@ class DomainProbe(Metric):
             meaning="accuracy of the best probe that tells the domain from z1; 0.5 = chance",
             label="z1 domain",
             group="What is in which code",
+            scale="logit",
+            bounds=(0.0, 1.0),
             reference="chance",
             highest=("autoencoder", "autoencoder leaks the domain more than {method}"),
             needs=("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
@@ -87,6 +84,10 @@ class DomainProbe(Metric):
             meaning="accuracy of a linear probe that tells the domain from z1; 0.5 = chance",
             label="z1 dom. lin.",
             group="What is in which code",
+            in_curve=True,
+            scale="logit",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             needs=("z1_probe_a", "z1_probe_b", "z1_test_a", "z1_test_b"),
         ),
         MetricInfo(
@@ -106,6 +107,8 @@ class DomainProbe(Metric):
             meaning="accuracy of linear probes at a leak of 2 deviations in a code of z1's size",
             label="probe power",
             group="What is in which code",
+            scale="logit",
+            bounds=(0.0, 1.0),
             at_least=(0.5, "a planted leak is found in a code of the size of {method}"),
             needs=("z1_probe_a", "z1_test_a"),
         ),
@@ -114,12 +117,17 @@ class DomainProbe(Metric):
     def compute(
         self, wanted: Sequence[MetricInfo], artefacts: Artefacts, data: TaskData, settings: Settings
     ) -> dict[str, Result]:
-        """Return the test accuracy of the probe with the best validation accuracy."""
-        results = {}
-        asked = {info.id for info in wanted}
-        if "z1_probe_power" in asked:
-            results["z1_probe_power"] = _power(artefacts)
-        if asked == set(results):
+        """Return the test accuracy of the probe with the best validation accuracy.
+
+        The intervals include the fitting of the probe (see `metrics._probes.refit`).
+        """
+        results, of_codes = {}, []
+        for info in wanted:
+            if info.id == "z1_probe_power":
+                results[info.id] = _power(info, artefacts)
+            else:
+                of_codes.append(info)
+        if not of_codes:
             return results
         count = data.spec.domains
         by_domain = [
@@ -128,18 +136,20 @@ class DomainProbe(Metric):
         ]
         codes = [torch.cat(of_part) for of_part in by_domain]
         labels, truth = map(_domains, by_domain)
+        known = codes[0], labels[:, None]
         kinds = dict.fromkeys(("logistic", *settings.probes))
-        fitted = tell(
-            (codes[0], labels[:, None]), codes[1], {k: BATTERY[k] for k in kinds}, (count,)
-        )[0]
+        fitted = tell(known, codes[1], {k: BATTERY[k] for k in kinds}, (count,))[0]
+        again: dict[Told, list[Told]] = {}
         guess = 1 / count
         reach = 1.96 * (guess * (1 - guess) / len(truth)) ** 0.5
-        for name in asked - set(results):
-            linear = name == "z1_domain_acc_linear"
+        for info in of_codes:
+            linear = info.id == "z1_domain_acc_linear"
             allowed = ("logistic",) if linear else settings.probes
             best = next(
                 t for t in fitted if t.kind in allowed and (t.view == "flatten" or not linear)
             )
+            if best not in again:
+                again[best] = [told for (told,) in refit(known, codes[1], [best], (count,))]
             detail = {
                 "probe": f"{best.kind} on {best.view}",
                 "validation": best.validation,
@@ -147,27 +157,31 @@ class DomainProbe(Metric):
                 "dimensions": int(codes[0][0].numel()),
                 "n_fit": int((~validating(labels[:, None])).sum()),
             }
-            result = _leak(best, truth) if name == "z1_leak_bits" else _accuracy(best, truth, name)
-            results[name] = Result(**vars(result) | {"detail": detail})
+            make = _leak if info.id == "z1_leak_bits" else _accuracy
+            results[info.id] = replace(make(info, best, again[best], truth), detail=detail)
         return results
 
 
-def _accuracy(best: Told, truth: Labels, role: str) -> Result:
-    lo, hi = accuracy_interval(best.said, truth, role)
-    return Result(balanced_accuracy(best.said, truth), lo, hi, len(truth))
+def _accuracy(info: MetricInfo, best: Told, again: Sequence[Told], truth: Labels) -> Result:
+    """Return the balanced accuracy. `again` are the predictions of `refit`."""
+    right = (best.said == truth).astype(np.float64)
+    share = partial(weighted_accuracy, right, truth)
+    left_out = [balanced_accuracy(told.said, truth) for told in again]
+    return estimate(info, share, len(truth), info.id, left_out=left_out)
 
 
-def _leak(best: Told, truth: Labels) -> Result:
+def _leak(info: MetricInfo, best: Told, again: Sequence[Told], truth: Labels) -> Result:
     """Return the usable information in bits (Xu et al., ICLR 2020).
 
     It is the entropy of the domain (1 bit for two domains) minus the mean surprise. It is negative
     if the probe is overconfident.
     """
-    known = np.log2(len(np.unique(truth))) - bits(best, truth)
-    return Result(float(known.mean()), *mean_interval(known, "z1_leak_bits"), len(truth))
+    whole = np.log2(len(np.unique(truth)))
+    left_out = [float((whole - bits(told, truth)).mean()) for told in again]
+    return mean_result(info, whole - bits(best, truth), info.id, left_out=left_out)
 
 
-def _power(artefacts: Artefacts) -> Result:
+def _power(info: MetricInfo, artefacts: Artefacts) -> Result:
     """Return the accuracy of the linear probes on codes with a planted linear leak.
 
     The codes have the number of items and of dimensions of z1. The probes are chosen as for z1.
@@ -176,9 +190,9 @@ def _power(artefacts: Artefacts) -> Result:
     dimensions = int(fit[0].numel())
     codes = [planted(len(code), dimensions, part) for code, part in ((fit, "fit"), (test, "test"))]
     labels, truth = (_domains([code, code]) for code in (fit, test))
-    best = tell((codes[0], labels[:, None]), codes[1], {"logistic": BATTERY["logistic"]}, (2,))[0][
-        0
-    ]
-    result = _accuracy(best, truth, "z1_probe_power")
+    known = codes[0], labels[:, None]
+    best = tell(known, codes[1], {"logistic": BATTERY["logistic"]}, (2,))[0][0]
+    again = [told for (told,) in refit(known, codes[1], [best], (2,))]
+    result = _accuracy(info, best, again, truth)
     result.detail["planted"] = f"means {PLANTED:g} standard deviations apart"
     return result

@@ -12,13 +12,11 @@ sizes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
@@ -27,51 +25,18 @@ from bench.metrics._distances import (
     FEWEST,
     NEIGHBOURS,
     Distance,
-    Real,
     Reference,
-    frechet,
+    distance,
+    distance_by_kind,
     kid,
     neighbourhood,
     reference,
 )
 from bench.metrics._extractor import Extractor, check_inception, extractor_for, inception, plain64
-from bench.metrics._statistics import jackknife_interval
+from bench.metrics._statistics import jackknifed
 
 TARGET = {"add": 1, "remove": 0}
 """The domain that results of each operation should look like."""
-
-
-def distance(made: Tensor, real: Real) -> Result:
-    """Return the Frechet distance of float32 (n, D) features; an interval needs n >= 2 D."""
-    return distance_by_kind(made, lambda _: real, torch.zeros(len(made)))
-
-
-def distance_by_kind(made: Tensor, real: Callable[[int], Real], kinds: Tensor) -> Result:
-    """Return the Frechet distance within each kind of content, averaged over kinds.
-
-    made: generated features, (n, D). kinds: the kind of content of each, (n,). real: returns the
-    real side of a kind. A method that adds the same glasses for every guide has no low distance
-    here. The jackknife leaves out a group in all kinds at once: kinds may share a real side.
-    """
-    parts = [(made[kinds == kind], real(int(kind))) for kind in kinds.unique()]
-    fewest = min(min(len(part), len(side["features"])) for part, side in parts)
-    if fewest < 2:
-        return Result(
-            status="unavailable", reason=f"{fewest} image: a covariance needs 2", n=len(made)
-        )
-    enough = fewest >= 2 * (dimensions := made.shape[1])
-    found = [frechet(side, part, jackknife=enough) for part, side in parts]
-    detail: dict[str, Any] = {"dimensions": dimensions, "fewest": fewest}
-    if len(parts) > 1:
-        detail["kinds"] = [distance.value for distance in found]
-    value = float(np.mean([distance.value for distance in found]))
-    if not enough:
-        detail["warning"] = f"n below 2 x {dimensions} dimensions: biased, without an interval"
-        return Result(value, n=len(made), detail=detail)
-    lo, hi, corrected = jackknife_interval(value, np.mean([d.left_out for d in found], axis=0))
-    reach = hi - value
-    detail["bias_corrected"] = [corrected, corrected - reach, corrected + reach]
-    return Result(value, max(0.0, lo), hi, len(made), detail=detail)
 
 
 class ImageQuality(Metric):
@@ -79,7 +44,7 @@ class ImageQuality(Metric):
 
     name = "image_quality"
     summary = "how much results look like real images: Frechet distance, KID, precision, coverage"
-    version = 4
+    version = 5
     position = 60
     numbers: ClassVar[tuple[MetricInfo, ...]] = (
         MetricInfo(
@@ -89,6 +54,8 @@ class ImageQuality(Metric):
             meaning="Frechet distance of add to real images of B",
             label="FD add",
             group="Image quality",
+            bounds=(0.0, None),
+            keeps_items=True,
             main=True,
             scale="log",
             digits=2,
@@ -96,6 +63,7 @@ class ImageQuality(Metric):
             tolerance_is_relative=True,
             reference="floor",
             truth_is_best=True,
+            in_curve=True,
             needs=("add",),
         ),
         MetricInfo(
@@ -105,12 +73,14 @@ class ImageQuality(Metric):
             meaning="Frechet distance of remove to real images of A",
             label="FD rem.",
             group="Image quality",
+            bounds=(0.0, None),
             scale="log",
             digits=2,
             tolerance=0.05,
             tolerance_is_relative=True,
             reference="floor",
             truth_is_best=True,
+            in_curve=True,
             needs=("remove",),
         ),
         MetricInfo(
@@ -120,6 +90,7 @@ class ImageQuality(Metric):
             meaning="Frechet distance of add to real B of the guide's kind, mean",
             label="FD kind add",
             group="Image quality",
+            bounds=(0.0, None),
             scale="log",
             digits=2,
             tolerance=0.05,
@@ -133,6 +104,7 @@ class ImageQuality(Metric):
             meaning="Frechet distance of remove to real A for each kind removed, mean",
             label="FD kind rem.",
             group="Image quality",
+            bounds=(0.0, None),
             scale="log",
             digits=2,
             tolerance=0.05,
@@ -170,6 +142,8 @@ class ImageQuality(Metric):
             meaning="share of add that lies near a real image of B (3 neighbours)",
             label="precis. add",
             group="Image quality",
+            scale="logit",
+            bounds=(0.0, 1.0),
             tolerance=0.02,
             needs=("add",),
         ),
@@ -180,6 +154,8 @@ class ImageQuality(Metric):
             meaning="share of remove that lies near a real image of A (3 neighbours)",
             label="precis. rem.",
             group="Image quality",
+            scale="logit",
+            bounds=(0.0, 1.0),
             tolerance=0.02,
             needs=("remove",),
         ),
@@ -190,6 +166,8 @@ class ImageQuality(Metric):
             meaning="share of real images of B that lie near one of add (3 neighbours)",
             label="recall add",
             group="Image quality",
+            scale="logit",
+            bounds=(0.0, 1.0),
             tolerance=0.02,
             needs=("add",),
         ),
@@ -200,6 +178,8 @@ class ImageQuality(Metric):
             meaning="share of real images of A that lie near one of remove (3 neighbours)",
             label="recall rem.",
             group="Image quality",
+            scale="logit",
+            bounds=(0.0, 1.0),
             tolerance=0.02,
             needs=("remove",),
         ),
@@ -210,6 +190,7 @@ class ImageQuality(Metric):
             meaning="real images of B near one of add, over what is expected (5 neighbours)",
             label="density add",
             group="Image quality",
+            bounds=(0.0, None),
             tolerance=0.05,
             needs=("add",),
         ),
@@ -220,6 +201,7 @@ class ImageQuality(Metric):
             meaning="real images of A near one of remove, over what is expected (5 neighbours)",
             label="density rem.",
             group="Image quality",
+            bounds=(0.0, None),
             tolerance=0.05,
             needs=("remove",),
         ),
@@ -230,6 +212,8 @@ class ImageQuality(Metric):
             meaning="share of real images of B with one of add among their 5 neighbours",
             label="cover. add",
             group="Image quality",
+            scale="logit",
+            bounds=(0.0, 1.0),
             tolerance=0.02,
             needs=("add",),
         ),
@@ -240,6 +224,8 @@ class ImageQuality(Metric):
             meaning="share of real images of A with one of remove among their 5 neighbours",
             label="cover. rem.",
             group="Image quality",
+            scale="logit",
+            bounds=(0.0, 1.0),
             tolerance=0.02,
             needs=("remove",),
         ),
@@ -256,46 +242,40 @@ class ImageQuality(Metric):
         extractor = self.extractor(data, settings)
         results = {}
         for what, domain in TARGET.items():
-            if not (asked := [info.id for info in wanted if info.id.endswith(f"_{what}")]):
+            if not (asked := [info for info in wanted if info.id.endswith(f"_{what}")]):
                 continue
             made = extractor.features(artefacts.tensors[what])
             real = reference(extractor, data, domain, len(made), settings.cache)
             near = cache(partial(neighbourhood, real.tensors, made))  # once for four metrics
-            for name in asked:
-                result = _measure(name.removesuffix(f"_{what}"), made, real, what, data, near)
-                results[name] = Result(**vars(result) | {"extractor": extractor.name})
+            for info in asked:
+                result = _measure(info, made, real, what, data, near)
+                results[info.id] = replace(result, extractor=extractor.name)
         return results
 
 
 def _measure(
-    measure: str,
+    info: MetricInfo,
     made: Tensor,
     real: Reference,
     what: str,
     data: TaskData,
     near: Callable[[], dict[str, Distance]],
 ) -> Result:
-    n = len(made)
+    n, measure = len(made), info.id.removesuffix(f"_{what}")
     if measure in ("fd", "fd_plain", "fid"):
-        result = distance(made, real.tensors)
-        return Result(**vars(result) | {"detail": result.detail | real.floor("fd")})
+        result = distance(info, made, real.tensors)
+        return replace(result, detail=result.detail | real.floor("fd"))
     if measure == "fd_cond":
         if not data.spec.kinds:
             return Result(status="not_applicable", reason=f"task {data.name} names no kinds")
         side = real.of_kind if what == "add" else lambda _: real.tensors
-        return distance_by_kind(made, side, data.kinds("test", 1))
+        return distance_by_kind(info, made, side, data.kinds("test", 1))
     if min(n, len(real.tensors["alone"])) < FEWEST:
         return Result(status="unavailable", reason=f"{n} images: it needs {FEWEST}", n=n)
     if measure == "kid":
-        found = kid(real.tensors, made)
-        lo, hi, _ = jackknife_interval(*found)
-        return Result(found.value, lo, hi, n, detail=real.floor("kid"))
-    found = near()[measure]
-    lo, hi, _ = jackknife_interval(*found)
-    top = math.inf if measure == "density" else 1.0
-    return Result(
-        found.value, max(0.0, lo), min(top, hi), n, detail={"neighbours": NEIGHBOURS[measure]}
-    )
+        return replace(jackknifed(info, *kid(real.tensors, made), n), detail=real.floor("kid"))
+    detail = {"neighbours": NEIGHBOURS[measure]}
+    return replace(jackknifed(info, *near()[measure], n), detail=detail)
 
 
 class PlainDistance(ImageQuality):
@@ -303,7 +283,7 @@ class PlainDistance(ImageQuality):
 
     name = "plain_distance"
     summary = "Frechet distances by a second extractor, trained without blur and noise"
-    version = 1
+    version = 2
     position = 61
     numbers = (
         MetricInfo(
@@ -313,6 +293,7 @@ class PlainDistance(ImageQuality):
             meaning="Frechet distance of add to real B, by an extractor without blur and noise",
             label="FD plain add",
             group="Image quality",
+            bounds=(0.0, None),
             scale="log",
             digits=2,
             tolerance=0.05,
@@ -327,6 +308,7 @@ class PlainDistance(ImageQuality):
             meaning="Frechet distance of remove to real A, by an extractor without blur and noise",
             label="FD plain rem",
             group="Image quality",
+            bounds=(0.0, None),
             scale="log",
             digits=2,
             tolerance=0.05,
@@ -355,7 +337,7 @@ class InceptionDistance(ImageQuality):
 
     name = "inception"
     summary = "true FID; needs --inception FILE"
-    version = 3
+    version = 4
     position = 65
     numbers = (
         MetricInfo(
@@ -365,6 +347,7 @@ class InceptionDistance(ImageQuality):
             meaning="FID of add to real images of B",
             label="FID add",
             group="Image quality",
+            bounds=(0.0, None),
             scale="log",
             digits=2,
             tolerance=0.05,
@@ -378,6 +361,7 @@ class InceptionDistance(ImageQuality):
             meaning="FID of remove to real images of A",
             label="FID rem.",
             group="Image quality",
+            bounds=(0.0, None),
             scale="log",
             digits=2,
             tolerance=0.05,

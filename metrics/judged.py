@@ -12,6 +12,7 @@ content.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -28,7 +29,7 @@ from bench.metrics._judge import (
     too_often_wrong,
     why_no_domain,
 )
-from bench.metrics._statistics import Array, couples, mean_interval, ratio_of_sums
+from bench.metrics._statistics import Array, couples, mean_result, ratio_of_sums
 from bench.metrics.judged_parts import cases, said_target, success
 from bench.metrics.scores import Part, Parts, combined
 
@@ -41,7 +42,7 @@ class Judged(Metric):
 
     name = "judged"
     summary = "transfer as a judge sees it: for tasks without true results"
-    version = 2
+    version = 3
     position = 52
     numbers = (
         MetricInfo(
@@ -51,10 +52,13 @@ class Judged(Metric):
             meaning="as transfer, by the judge's predictions; it does not see where content is",
             label="transf. jdg.",
             group="Scores",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             agrees_with="transfer",
             main=True,
             orders=2,
             exact={"copy-source": (0.0, "a judge gives copying the source a transfer of 0")},
+            in_curve=True,
             needs=("add", "remove"),
         ),
         MetricInfo(
@@ -64,6 +68,7 @@ class Judged(Metric):
             meaning="share of add that shows the content's companion unasked, minus the truth's",
             label="companion",
             group="Transfer",
+            bounds=(-1.0, 1.0),
             exact={"ground-truth": (0.0, "the truth shows no companion unasked")},
             needs=("add",),
         ),
@@ -84,7 +89,7 @@ class Judged(Metric):
                 continue
             judged = judge(extractor, data, settings.cache)
             find = _transfer if info.id == "transfer_judged" else _companion
-            results[info.id] = find(judged, artefacts.tensors, data)
+            results[info.id] = find(info, judged, artefacts.tensors, data)
         return results
 
 
@@ -98,7 +103,9 @@ def _why_not(name: str, data: TaskData) -> str:
     return "" if data.truth else f"task {data.name} cannot render the true result"
 
 
-def _transfer(judged: Judge, images: Mapping[str, Tensor], data: TaskData) -> Result:
+def _transfer(
+    info: MetricInfo, judged: Judge, images: Mapping[str, Tensor], data: TaskData
+) -> Result:
     """Return the mean of H(S, C) for add and H(D, C') for remove, H being the harmonic mean.
 
     S, C and C' are corrected accuracies of the separate and the common factors (see `_factors`). D
@@ -122,7 +129,7 @@ def _transfer(judged: Judge, images: Mapping[str, Tensor], data: TaskData) -> Re
             "C'": _factors("rm_common_acc", common.columns, judged, remove, data),
         },
     }
-    return combined("transfer_judged", sides, len(add), judged.extractor.name, detail)
+    return combined(info, sides, len(add), judged.extractor.name, detail)
 
 
 _SAYS = {
@@ -172,7 +179,9 @@ def _domain(says: str, target: int, judged: Judge, images: Tensor, data: TaskDat
     return Part(says, partial(success, (couples(made) / 2, couples(plain) / 2, real)))
 
 
-def _companion(judged: Judge, images: Mapping[str, Tensor], data: TaskData) -> Result:
+def _companion(
+    info: MetricInfo, judged: Judge, images: Mapping[str, Tensor], data: TaskData
+) -> Result:
     """Return in what share of results the judge sees the companion, minus that share of the truths.
 
     A pair counts if its source shows that it lacks the companion, and its guide has content that
@@ -204,9 +213,8 @@ def _companion(judged: Judge, images: Mapping[str, Tensor], data: TaskData) -> R
         "judge": {factor.name: counted.accuracy[factor.name]},
         "judge_accuracy": counted.accuracy[factor.name],
     }
-    lo, hi = mean_interval(made - true, "tr_companion")
-    value = float((made - true).mean())
-    return Result(value, lo, hi, len(made), extractor=judged.extractor.name, detail=detail)
+    result = mean_result(info, made - true, info.id)
+    return replace(result, extractor=judged.extractor.name, detail=detail)
 
 
 def _found(

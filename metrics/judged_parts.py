@@ -13,6 +13,7 @@ source closes every cycle, and noise is diverse. So read them together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -23,7 +24,16 @@ from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settin
 from bench.contracts.task import HIDDEN, TaskData
 from bench.metrics._extractor import Extractor, extractor_for
 from bench.metrics._judge import Judge, counted_factors, judge, why_no_domain
-from bench.metrics._statistics import Array, bootstrap, couples, mean_interval, ratio_interval
+from bench.metrics._statistics import (
+    Array,
+    bootstrap,
+    contributions,
+    couples,
+    estimate,
+    finish,
+    mean_result,
+    ratio_of_sums,
+)
 
 
 class JudgedParts(Metric):
@@ -31,7 +41,7 @@ class JudgedParts(Metric):
 
     name = "judged_parts"
     summary = "do results show the guide's content and the source's face? judged by classifiers"
-    version = 4
+    version = 5
     position = 50
     numbers = (
         MetricInfo(
@@ -41,6 +51,9 @@ class JudgedParts(Metric):
             meaning="share of the guide's content (kind, colour) that add shows",
             label="add separate",
             group="Transfer",
+            scale="logit",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             needs=("add",),
         ),
         MetricInfo(
@@ -50,6 +63,9 @@ class JudgedParts(Metric):
             meaning="share of the source's face that add keeps, where the guide's is another",
             label="add common",
             group="Transfer",
+            scale="logit",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             needs=("add",),
         ),
         MetricInfo(
@@ -59,6 +75,8 @@ class JudgedParts(Metric):
             meaning="add looks like B to a classifier; 0 = no more than the source, 1 = as real",
             label="add domain",
             group="Transfer",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             needs=("add",),
         ),
         MetricInfo(
@@ -68,6 +86,8 @@ class JudgedParts(Metric):
             meaning="share of b's face that remove keeps",
             label="rem. common",
             group="Transfer",
+            scale="logit",
+            bounds=(0.0, 1.0),
             needs=("remove",),
         ),
         MetricInfo(
@@ -77,6 +97,8 @@ class JudgedParts(Metric):
             meaning="remove looks like A to a classifier; 0 = no more than b does, 1 = as real",
             label="rem. domain",
             group="Transfer",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             needs=("remove",),
         ),
     )
@@ -92,9 +114,9 @@ class JudgedParts(Metric):
             images = artefacts.tensors["add" if info.id.startswith("tr_") else "remove"]
             if info.id.endswith("domain_success"):
                 target = 1 if info.id.startswith("tr_") else 0
-                results[info.id] = domain_success(judged, images, target, data)
+                results[info.id] = domain_success(info, judged, images, target, data)
             else:
-                results[info.id] = _factors_kept(info.id, judged, images, data)
+                results[info.id] = _factors_kept(info, judged, images, data)
         return results
 
 
@@ -128,8 +150,15 @@ def success(said: tuple[Array, Array, Array], weights: Array) -> Array:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -> Result:
-    """Return `success` with its interval, if the judge can tell real domains apart."""
+def domain_success(
+    info: MetricInfo, judged: Judge, images: Tensor, target: int, data: TaskData
+) -> Result:
+    """Return `success`, bounded to [0, 1], if the judge can tell real domains apart.
+
+    The detail holds the value before it is bounded. The interval bounds each draw in the same way.
+    It draws from the pairs and from half a success and half a failure, so it has a width even if
+    the judge assigns all results to one domain (compare `share_interval`).
+    """
     n = len(images)
     accuracy = judged.domain_accuracy(data)
     if reason := why_no_domain(accuracy):
@@ -144,8 +173,13 @@ def domain_success(judged: Judge, images: Tensor, target: int, data: TaskData) -
         "agreement": float((second == said[0]).mean()),
     }
     value = float(success(said, np.ones((1, n)))[0])
-    lo, hi = bootstrap(partial(success, said), n, "domain_success", target)
-    return Result(value, lo, hi, n, extractor=judged.extractor.name, detail=detail)
+    made, plain, real = said
+    added = np.append(made, [1, 0]), np.append(plain, [plain.mean()] * 2), real
+    chances = np.append(np.ones(n), [0.5, 0.5])
+    interval = bootstrap(partial(success, added), n, "domain_success", target, chances=chances)
+    result = finish(info, value, interval, n, contributions(partial(success, said), n))
+    detail["unclipped"] = value
+    return replace(result, extractor=judged.extractor.name, detail=detail)
 
 
 def cases(name: str, at: int, data: TaskData) -> tuple[Tensor, Tensor]:
@@ -171,8 +205,9 @@ def cases(name: str, at: int, data: TaskData) -> tuple[Tensor, Tensor]:
     return wanted, count
 
 
-def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> Result:
+def _factors_kept(info: MetricInfo, judged: Judge, images: Tensor, data: TaskData) -> Result:
     """Return the share of correct factors, among the factors that count."""
+    name = info.id
     separate = name == "tr_specific_acc"
     owner = data.domains["test"][0 if name == "tr_common_acc" else 1]
     counted = counted_factors(judged, data, separate)
@@ -201,10 +236,10 @@ def _factors_kept(name: str, judged: Judge, images: Tensor, data: TaskData) -> R
     if counts.sum() == 0:
         return Result(status="unavailable", reason="no factor counts in any pair", n=len(images))
 
-    value = float(right.sum() / counts.sum())
-    lo, hi = ratio_interval(right, counts, name)
+    share = partial(ratio_of_sums, above=right, below=counts)
+    result = estimate(info, share, len(images), name, trials=int((counts > 0).sum()))
     detail = counted.detail | {"factors": by_factor}
-    return Result(value, lo, hi, len(images), extractor=judged.extractor.name, detail=detail)
+    return replace(result, extractor=judged.extractor.name, detail=detail)
 
 
 class Consistency(Metric):
@@ -212,7 +247,7 @@ class Consistency(Metric):
 
     name = "consistency"
     summary = "do cycles close, and do other guides give other results?"
-    version = 3
+    version = 4
     position = 55
     numbers = (
         MetricInfo(
@@ -222,6 +257,7 @@ class Consistency(Metric):
             meaning="distance of results with two guides, over that of the true results",
             label="diversity",
             group="Transfer",
+            bounds=(0.0, None),
             tolerance=0.02,
             needs=("add", "other"),
             needs_truth=True,
@@ -233,6 +269,7 @@ class Consistency(Metric):
             meaning="adding and then removing: mean absolute pixel error to the source",
             label="cycle A",
             group="Transfer",
+            bounds=(0.0, 1.0),
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
@@ -245,6 +282,7 @@ class Consistency(Metric):
             meaning="removing and then adding b's own content: mean absolute error to b",
             label="cycle B",
             group="Transfer",
+            bounds=(0.0, 1.0),
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
@@ -257,6 +295,7 @@ class Consistency(Metric):
             meaning="distance of z1 of add to z1 of its source; 1 = as far as another face",
             label="cycle z1",
             group="Transfer",
+            bounds=(0.0, None),
             tolerance=0.02,
             tolerance_is_relative=True,
             needs=("z1_add", "z1_test_a"),
@@ -268,6 +307,7 @@ class Consistency(Metric):
             meaning="distance of z2 of add to z2 of its guide; 1 = as far as another guide",
             label="cycle z2",
             group="Transfer",
+            bounds=(0.0, None),
             tolerance=0.02,
             tolerance_is_relative=True,
             needs=("z2_add", "z2_test_b"),
@@ -286,28 +326,28 @@ class Consistency(Metric):
                     domain = info.id[-1]
                     target = data.domains["test"]["ab".index(domain)].images
                     error = (tensors[f"cycle_{domain}"].double() - target.double()).abs() / 255
-                    items = error.mean((1, 2, 3)).numpy()
-                    lo, hi = mean_interval(items, info.id)
-                    result = Result(float(items.mean()), lo, hi, len(items))
+                    result = mean_result(info, error.mean((1, 2, 3)).numpy(), info.id)
                 case "cyc_z1":
-                    result = _code_cycle(tensors["z1_add"], tensors["z1_test_a"], info.id)
+                    result = _code_cycle(info, tensors["z1_add"], tensors["z1_test_a"])
                 case "cyc_z2":
-                    result = _code_cycle(tensors["z2_add"], tensors["z2_test_b"], info.id)
+                    result = _code_cycle(info, tensors["z2_add"], tensors["z2_test_b"])
                 case _:
-                    result = _diversity(extractor_for(data, settings), artefacts, data)
+                    result = _diversity(info, extractor_for(data, settings), artefacts, data)
             results[info.id] = result
         return results
 
 
-def _code_cycle(made: Tensor, own: Tensor, role: str) -> Result:
+def _code_cycle(info: MetricInfo, made: Tensor, own: Tensor) -> Result:
     made, own = made.double().flatten(1), own.double().flatten(1)
     spread = (own - of_neighbours(own)).norm(dim=1).numpy()
     if not spread.any():
         return Result(status="unavailable", reason="the code is the same for all images")
-    return _ratio((made - own).norm(dim=1).numpy(), spread, role)
+    return _ratio(info, (made - own).norm(dim=1).numpy(), spread)
 
 
-def _diversity(extractor: Extractor, artefacts: Artefacts, data: TaskData) -> Result:
+def _diversity(
+    info: MetricInfo, extractor: Extractor, artefacts: Artefacts, data: TaskData
+) -> Result:
     """Return the distance between the results of two guides, relative to that of the true results.
 
     It is averaged over many sources, each with two guides.
@@ -321,15 +361,15 @@ def _diversity(extractor: Extractor, artefacts: Artefacts, data: TaskData) -> Re
     true = apart(data.truth.add, data.truth.other)
     if not true.any():
         return Result(status="unavailable", reason="all guides give the same truth")
-    result = _ratio(apart(artefacts.tensors["add"], artefacts.tensors["other"]), true, "div_guides")
-    return Result(**vars(result) | {"extractor": extractor.name})
+    result = _ratio(info, apart(artefacts.tensors["add"], artefacts.tensors["other"]), true)
+    return replace(result, extractor=extractor.name)
 
 
-def _ratio(above: Array, below: Array, role: str) -> Result:
+def _ratio(info: MetricInfo, above: Array, below: Array) -> Result:
     """Return sum(above) / sum(below) over items, with its interval.
 
     The bootstrap draws pairs of neighbours, because they share guides or codes.
     """
     made, spread = couples(above), couples(below)
-    lo, hi = ratio_interval(made, spread, role)
-    return Result(float(made.sum() / spread.sum()), lo, hi, len(above))
+    ratio = partial(ratio_of_sums, above=made, below=spread)
+    return replace(estimate(info, ratio, len(made), info.id), n=len(above))

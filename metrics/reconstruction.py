@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
-from bench.metrics._statistics import Array, mean_interval
+from bench.metrics._statistics import Array, mean_result
 
 PSNR_CAP = 60.0
 WINDOW, SIGMA = 11, 1.5
@@ -68,7 +67,7 @@ class Reconstruction(Metric):
 
     name = "reconstruction"
     summary = "error of images that are encoded and decoded: L1, PSNR, SSIM"
-    version = 1
+    version = 2
     position = 70
     numbers = (
         MetricInfo(
@@ -78,10 +77,13 @@ class Reconstruction(Metric):
             meaning="reconstruction of A: mean absolute pixel error, of a range of 1",
             label="L1 A",
             group="Reconstruction",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             main=True,
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
+            in_curve=True,
             needs=("rec_a",),
         ),
         MetricInfo(
@@ -91,9 +93,12 @@ class Reconstruction(Metric):
             meaning="reconstruction of B: mean absolute pixel error, of a range of 1",
             label="L1 B",
             group="Reconstruction",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
+            in_curve=True,
             needs=("rec_b",),
         ),
         MetricInfo(
@@ -103,6 +108,7 @@ class Reconstruction(Metric):
             meaning="reconstruction of A: mean over images of the peak signal-to-noise ratio",
             label="PSNR A",
             group="Reconstruction",
+            bounds=(0.0, 60.0),
             digits=2,
             tolerance=0.2,
             needs=("rec_a",),
@@ -114,6 +120,7 @@ class Reconstruction(Metric):
             meaning="reconstruction of B: mean over images of the peak signal-to-noise ratio",
             label="PSNR B",
             group="Reconstruction",
+            bounds=(0.0, 60.0),
             digits=2,
             tolerance=0.2,
             needs=("rec_b",),
@@ -125,6 +132,7 @@ class Reconstruction(Metric):
             meaning="reconstruction of A: structural similarity to the original",
             label="SSIM A",
             group="Reconstruction",
+            bounds=(-1.0, 1.0),
             needs=("rec_a",),
         ),
         MetricInfo(
@@ -134,6 +142,7 @@ class Reconstruction(Metric):
             meaning="reconstruction of B: structural similarity to the original",
             label="SSIM B",
             group="Reconstruction",
+            bounds=(-1.0, 1.0),
             needs=("rec_b",),
         ),
     )
@@ -147,8 +156,7 @@ class Reconstruction(Metric):
             _, measure, domain = info.id.split("_")
             target = data.domains["test"]["ab".index(domain)].images
             items = MEASURES[measure](artefacts.tensors[f"rec_{domain}"], target)
-            lo, hi = mean_interval(items, info.id)
-            results[info.id] = Result(float(np.mean(items)), lo, hi, len(items))
+            results[info.id] = mean_result(info, items, info.id)
         return results
 
 

@@ -12,7 +12,8 @@ All parts have the form 1 - sum(above) / sum(below) over the test pairs, bounded
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch import Tensor
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
-from bench.metrics._statistics import Array, bootstrap, couples, ratio_of_sums
+from bench.metrics._statistics import Array, couples, estimate, ratio_of_sums
 from bench.metrics.counterfactual import harm, nearer, rank, skill
 
 
@@ -49,7 +50,7 @@ Parts = Mapping[str, Part]
 
 
 def combined(
-    name: str,
+    info: MetricInfo,
     sides: Mapping[str, Parts],
     n: int,
     extractor: str = "",
@@ -57,10 +58,11 @@ def combined(
 ) -> Result:
     """Return the mean over sides of the harmonic mean of the parts of a side.
 
-    The interval draws couples of neighbouring pairs, because two neighbours share their guides.
+    The interval draws couples of neighbouring pairs, because two neighbours share their guides. The
+    parts are bounded in each draw, so the score of a part just below 0 has an upper end above 0.
 
     Args:
-        name: The id of the score.
+        info: The score.
         sides: The parts of each side, by its name.
         n: The number of pairs.
         extractor: The extractor of the judge, or ''.
@@ -94,16 +96,8 @@ def combined(
     }
     if several:
         detail["scores"] = {side: score({side: sides[side]}) for side in several}
-    value = score(sides)
-    lo, hi = bootstrap(lambda weights: _score(sides, weights), n // 2, name)
-    return Result(
-        value,
-        min(lo, value),
-        max(hi, value),
-        n,
-        extractor=extractor,
-        detail=detail | dict(judge or {}),
-    )
+    result = estimate(info, partial(_score, sides), n // 2, info.id)
+    return replace(result, n=n, extractor=extractor, detail=detail | dict(judge or {}))
 
 
 def _score(sides: Mapping[str, Parts], weights: Array, without: str = "") -> Array:
@@ -124,7 +118,7 @@ class Scores(Metric):
 
     name = "scores"
     summary = "scores of add and remove from true pixels, which no copy and no constant earns"
-    version = 1
+    version = 2
     position = 35
     numbers = (
         MetricInfo(
@@ -134,6 +128,8 @@ class Scores(Metric):
             meaning="mean of the add and the remove score; 1 = truth, 0 = a copy or a constant",
             label="transfer",
             group="Scores",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             main=True,
             orders=1,
             tolerance=0.01,
@@ -141,6 +137,7 @@ class Scores(Metric):
                 "ground-truth": (1.0, "the truth has a transfer of 1"),
                 "copy-source": (0.0, "copying the source has a transfer of 0"),
             },
+            in_curve=True,
             needs=("add", "other", "remove"),
             needs_truth=True,
         ),
@@ -151,6 +148,8 @@ class Scores(Metric):
             meaning="harmonic mean of A (change made right), K (source kept), F (guide followed)",
             label="add score",
             group="Scores",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             follows_guide=True,
             main=True,
             exact={
@@ -158,6 +157,7 @@ class Scores(Metric):
                 "copy-source": (0.0, "copying the source has an add score of 0"),
                 "copy-guide": (0.0, "copying the guide has an add score of 0"),
             },
+            in_curve=True,
             needs=("add", "other"),
             needs_truth=True,
         ),
@@ -168,11 +168,14 @@ class Scores(Metric):
             meaning="harmonic mean of R (change made right), K' (image kept), I (own image)",
             label="remove score",
             group="Scores",
+            bounds=(0.0, 1.0),
+            keeps_items=True,
             main=True,
             exact={
                 "ground-truth": (1.0, "the truth has a remove score of 1"),
                 "copy-source": (0.0, "copying the source has a remove score of 0"),
             },
+            in_curve=True,
             needs=("remove",),
             needs_truth=True,
         ),
@@ -189,10 +192,11 @@ class Scores(Metric):
             if ids & {name, "transfer"}
         }
         n = len(data.test_pairs[0])
-        return {
-            name: combined(name, sides if name == "transfer" else {name: sides[name]}, n)
-            for name in ids
-        }
+        results = {}
+        for info in wanted:
+            of_score = sides if info.id == "transfer" else {info.id: sides[info.id]}
+            results[info.id] = combined(info, of_score, n)
+        return results
 
     def point(self, name: str, images: Mapping[str, Tensor], data: TaskData) -> float | None:
         """Return the `add_score` or the `remove_score` of images, without its interval.

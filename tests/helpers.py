@@ -15,7 +15,7 @@ from bench.contracts.method import Batch
 from bench.contracts.protocol import PROTOCOL
 from bench.contracts.registry import Registry
 from bench.contracts.task import DataSizes, Options, Spec
-from bench.plan.profiles import choose_profile, configure
+from bench.plan.configure import fixed_config
 from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.tasks.user_folders import Folder
@@ -51,9 +51,14 @@ def module(name):
 
 
 def rows(folder):
-    """Return the rows of a leaderboard by method and metric."""
+    """Return the rows of finished methods in a leaderboard, by method and metric."""
+    return {(row["method"], row["metric"]): row for row in curve_rows(folder, 1.0)}
+
+
+def curve_rows(folder, budget):
+    """Return the rows of a leaderboard at a fraction of the training."""
     with (folder / "leaderboard.csv").open() as file:
-        return {(row["method"], row["metric"]): row for row in csv.DictReader(file)}
+        return [row for row in csv.DictReader(file) if float(row["budget"]) == budget]
 
 
 def numbers(folder):
@@ -81,7 +86,8 @@ def board_record(label="m", seed=0, method=None, status="ok", **values):
         for metric, value in values.items()
     }  # fmt: skip
     return {"label": label, "identity": identity, "status": status, "reason": "",
-            "metrics": entries, "facts": {}}  # fmt: skip
+            "metrics": entries, "facts": {}, "curve": [], "configuration": "tuned",
+            "study": ""}  # fmt: skip
 
 
 QUICK_RUN = ("run", "--methods", "copy-source", *TINY, "--metrics", "cf_rank_add")
@@ -275,14 +281,14 @@ def write_plugin(folder, text=OWN_METHOD, name="mine.py"):
 PLAIN_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 """The name of a folder in Latin-1: é is a single byte."""
-SMOKE_PROFILE = choose_profile("smoke")
 KINDS_OF_CONTENT = 3
 
 
-def make_method(plugin, size=32, seed=0, **changes):
-    config = configure(plugin, SMOKE_PROFILE, [])[1] | {"batch_size": 6} | changes
+def make_method(plugin, size=32, seed=0, spec=None, **changes):
+    config = fixed_config(plugin) | {"batch_size": 6} | changes
     method = plugin.load()
-    return build(method, Spec(size, kinds=KINDS_OF_CONTENT), method.Config(**config), seed)
+    spec = spec or Spec(size, kinds=KINDS_OF_CONTENT)
+    return build(method, spec, method.Config(**config), seed)
 
 
 def random_batch(size=32, n=6, seed=0):

@@ -20,6 +20,7 @@ class Unified:
     """UFDN under the names of its golden file."""
 
     file = golden("ufdn")
+    steps = REGISTRY.find("method", "ufdn").load().published_steps
 
     def __init__(self, config: dict, schedule: dict | None = None):
         method = REGISTRY.find("method", "ufdn").load()
@@ -59,19 +60,19 @@ class Unified:
         "pix_recon": lambda init, final, step: {
             "reconstruction_start": init,
             "reconstruction_weight": final,
-            "reconstruction_ramp": step,
+            "reconstruction_ramp": step / Unified.steps,
         },
         "kl": lambda init, final, step: {"kl_weight": final},
         "feat_domain": lambda init, final, step: {
             "feature_start": init,
             "feature_weight": final,
-            "feature_ramp": step,
+            "feature_ramp": step / Unified.steps,
         },
         "gp": lambda init, final, step: {"penalty_weight": final},
         "pix_adv": lambda init, final, step: {
             "pixel_start": init,
             "pixel_weight": final,
-            "pixel_ramp": step,
+            "pixel_ramp": step / Unified.steps,
         },
         "pix_clf": lambda init, final, step: {"pixel_class_weight": final},
     }

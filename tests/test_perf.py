@@ -24,7 +24,7 @@ from bench.check.golden.measure import LABEL
 from bench.contracts.images import to_float
 from bench.contracts.method import Batch
 from bench.contracts.metric import Settings
-from bench.plan.profiles import choose_profile, configure
+from bench.plan.configure import fixed_config
 from bench.records.environment import describe, machine_of
 from tests.helpers import REGISTRY, ROOT
 
@@ -58,7 +58,7 @@ def committed(request, benchmark):
 
 def method_of(name, faces, profile="small"):
     plugin = REGISTRY.find("method", name)
-    config = configure(plugin, choose_profile(profile), [])[1]
+    config = fixed_config(plugin)
     return build(plugin.load(), faces.spec, plugin.load().Config(**config), 0)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from bench.cell.paste import AREAS, Place
+from bench.cell.untrained.paste import AREAS, Place
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.images import of_neighbours
 from bench.contracts.registry import shipped_infos

@@ -7,7 +7,7 @@ never averaged. Values of different extractors are never in one column.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from bench.board.columns import TRAINING_FACTS, base_id, infos_of, main_metrics
 from bench.board.comparison import Difference, best_and_ties, every_pair
+from bench.board.curves import Curve, curve_of_order, curve_rows
 from bench.board.frame import frame
 from bench.board.order import Order, order_rows, rank_intervals
 from bench.board.row_labels import has_both_configurations, is_published, row_labels
@@ -40,6 +41,7 @@ class Board:
     `bench.board.comparison`). best: the labels of the best and all that tie with it, by column.
     places: the interval of the place of each method. machines: for each kind of machine (see
     `bench.records.environment.machine_of`), the trained methods whose times were measured there.
+    curve: the number that orders the board, during the training (see `bench.board.curves`).
     """
 
     profile: str
@@ -62,6 +64,7 @@ class Board:
     differences: dict[str, list[Difference]]
     best: dict[str, set[str]]
     places: dict[str, tuple[int, int]]
+    curve: Curve = field(default_factory=dict)
 
     @property
     def order(self) -> list[str]:
@@ -103,24 +106,24 @@ def boards(
         known: The facts of known metrics, or None for the built-in metrics.
     """
     table = frame(records, known) if table is None else table
-    infos = infos_of(records, known)
+    infos, points = infos_of(records, known), curve_rows(records, known)
     by_key: dict[BoardKey, list[tuple[Record, str]]] = {}
     for record, label in zip(records, row_labels(records), strict=True):
         by_key.setdefault(board_key_of(record["identity"]), []).append((record, label))
     found = sorted(by_key.items(), key=lambda of: -of[0][2])
-    return [_board(key, here, table, infos) for key, here in found]
+    return [_board(key, here, table, points, infos) for key, here in found]
 
 
 def _board(
     key: BoardKey,
     here: Sequence[tuple[Record, str]],
     table: pd.DataFrame,
+    points: pd.DataFrame,
     infos: Mapping[str, MetricInfo],
 ) -> Board:
-    """Return the board of labelled records."""
+    """Return the board of labelled records. table, points: the rows of all boards."""
     profile, task, protocol = key
-    of_task = (table["profile"] == profile) & (table["task"] == task)
-    rows = _apart(table[of_task & (table["protocol"] == protocol)])
+    rows = _apart(_of_board(table, key))
     by_label = {label: record["identity"]["method"] for record, label in here}
     anchors = [label for label, method in by_label.items() if method in ANCHORS]
     told_more = {
@@ -171,7 +174,15 @@ def _board(
         differences=differences,
         best=_best(rows, compared, infos, differences),
         places=_places(ordering, of_label, infos),
+        curve=curve_of_order(_of_board(points, key), ordering),
     )
+
+
+def _of_board(table: pd.DataFrame, key: BoardKey) -> pd.DataFrame:
+    """Return the rows of one board."""
+    profile, task, protocol = key
+    of_task = (table["profile"] == profile) & (table["task"] == task)
+    return table[of_task & (table["protocol"] == protocol)]
 
 
 def _differences(

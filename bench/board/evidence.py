@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bench.board.board import Board
+from bench.board.curves import fraction, settled
 from bench.board.headline import Named
 from bench.board.order import agreement, badness, changed_without_a_method, without_each_part
 from bench.board.values import detail_of, in_own_order, is_number, number, numbers_in
@@ -22,6 +23,7 @@ def sentences(board: Board, named: Named, told: Named) -> list[str]:
     return [
         *meanings_of_parts(board, named, told),
         *changes_of_order(board, named),
+        *change_over_the_training(board, named),
         *agreements(board, named),
         *accuracy_of_judge(board, named),
     ]
@@ -110,6 +112,25 @@ def changes_of_order(board: Board, named: Named) -> list[str]:
             f"method does not change the order of the others (tried for {len(order.ranks)})."
         )
     return said
+
+
+def change_over_the_training(board: Board, named: Named) -> list[str]:
+    """Return a sentence that says from when on the order of the methods is that of the end.
+
+    With fewer than two ranked methods that have a curve, nothing is said.
+    """
+    curve, order = board.curve, board.ordering
+    if not curve or len(curve[1.0]) < 2:
+        return []
+    which = "" if len(curve[1.0]) == len(order.ranks) else f" ({len(curve[1.0])} have a curve)"
+    what = f"the order of the methods by {named(order.metric)}{which}"
+    budget = settled(curve, order.better)
+    if budget < 1:
+        said = f"From {fraction(budget)} of the training on, {what} did not change"
+    else:
+        last = fraction(max(at for at in curve if at < 1))
+        said = f"Between {last} of the training and its end, {what} still changed"
+    return [f"{said} (points at {', '.join(map(fraction, curve))})."]
 
 
 def _in_words(ranks: dict[str, int], named: Named) -> str:

@@ -24,6 +24,7 @@ COLUMNS = (
     "method",
     "metric",
     "extractor",
+    "budget",
     "value",
     "lo",
     "hi",
@@ -39,6 +40,9 @@ COLUMNS = (
 
 def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = None) -> pd.DataFrame:
     """Return one row per (profile, task, protocol, method, metric, extractor), over all seeds.
+
+    The column ``budget``, the fraction of the training, is 1: the rows are of finished methods. See
+    `bench.board.curves.curve_rows` for others.
 
     known: The facts of known metrics, or None for the built-in metrics.
     """
@@ -113,6 +117,7 @@ def _one_name(extractors: pd.Series) -> pd.Series:
 def _over_seeds(info: MetricInfo, group: pd.DataFrame) -> dict[str, Any]:
     """Return the row of one metric: the mean over seeds and its interval, or why there is none."""
     row = {
+        "budget": 1.0,
         "unit": next((u for u in group["unit"] if u), ""),
         "better": next((b for b in group["better"] if b), ""),
         "value": math.nan,

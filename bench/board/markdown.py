@@ -17,6 +17,7 @@ from bench.board.columns import (
     of_group,
     ordering_metrics,
 )
+from bench.board.curves import fraction
 from bench.board.evidence import parts_of_scores, sentences
 from bench.board.headline import headline
 from bench.board.pairs import place, rows_of_pairs, studies
@@ -29,7 +30,7 @@ from bench.utils.output.escape import (
     markdown_table,
 )
 
-NUMBERS = ("protocol", "value", "lo", "hi", "n_seeds", "n_items")
+NUMBERS = ("protocol", "budget", "value", "lo", "hi", "n_seeds", "n_items")
 """The columns of the tidy frame that hold numbers."""
 
 
@@ -158,7 +159,23 @@ def _below(board: Board) -> list[str]:
         heads = ["method", *(markdown_name(f"{metric}: {part}") for metric, part in columns)]
         cells = [list(map(markdown_name, row)) for row in rows]
         found += ["### Parts of the scores", markdown_table(heads, cells)]
+    if board.curve:
+        found += [f"### {markdown_name(board.ordering.metric)} over the training", _curve(board)]
     return found + sentences(board, markdown_code, markdown_prose)
+
+
+def _curve(board: Board) -> str:
+    """Return a table of the number that orders the board, at each fraction of the training."""
+    digits = board.infos[board.ordering.metric].digits
+    rows = [
+        [
+            markdown_name(method),
+            *(number(of.get(method, math.nan), digits) for of in board.curve.values()),
+        ]
+        for method in board.curve[1.0]
+    ]
+    table = markdown_table(["method", *map(fraction, board.curve)], rows)
+    return f"{table}\n\nA point is a state within the full training, not a shorter training."
 
 
 def _factor_table(board: Board, group: str) -> str:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.cell.anchors import NO_MODEL, without_truth
 from bench.cell.measure import clock_of, repeat
 from bench.cell.parameter_use import parameters_behind
 from bench.cell.training import Training, autocast, in_batches
+from bench.cell.untrained.anchors import NO_MODEL, without_truth
 from bench.contracts.cell import Cell
 from bench.contracts.images import of_neighbours, to_float, to_uint8
 from bench.contracts.method import Method

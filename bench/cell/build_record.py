@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+from bench.cell.curve import curve_of
 from bench.cell.job import Job
 from bench.cell.run_folder import RunFolder
 from bench.cell.scoring import entry_of
@@ -23,8 +24,8 @@ from bench.records.read import Damaged, note_unwritten, read_record
 from bench.records.store import UNAVAILABLE, Store
 from bench.utils.files.sealed import write_sealed
 
-_RATES = ("rates", "cpu_rates")
-"""Fields of `Training` that a record does not store."""
+_NO_FACTS = ("rates", "cpu_rates", "curve")
+"""Fields of `Training` that are no facts of a record."""
 
 
 def record_of_cell(
@@ -55,6 +56,7 @@ def record_of_cell(
         record["environment"] = earlier["environment"]
         record["metrics"] = dict(earlier["metrics"])
         record["sources"] = dict(earlier["sources"])
+        record["curve"] = earlier["curve"]
         record["timings"] = {
             stage: taken
             for stage, taken in earlier["timings"].items()
@@ -65,6 +67,9 @@ def record_of_cell(
     record["timings"].update({f"score:{name}": taken for name, taken in scores.seconds.items()})
     if plugin is not None:
         record["sources"][plugin.name] = artefacts.measured["source"]
+    if trained_here := artefacts.measured.get("training"):
+        found = curve_of(Training(**trained_here), record["metrics"])
+        record["curve"] = found or record["curve"]
     record["sources"].update(scores.sources)
     record["facts"] = _facts(job, plugin, data, artefacts, scores, earlier)
     return record
@@ -151,7 +156,7 @@ def _facts(
         facts["supervision"] = plugin.facts.get("supervision")
         training = Training(**artefacts.measured["training"])
         cost = dataclasses.asdict(training) | {"flops": training.flops}
-        kept = {key: value for key, value in cost.items() if key not in _RATES}
+        kept = {key: value for key, value in cost.items() if key not in _NO_FACTS}
         facts.update(cast("Facts", kept))
     elif job.cell.imported:
         facts["note"] = "trained elsewhere; scored from its images"

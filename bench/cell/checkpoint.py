@@ -56,7 +56,7 @@ class Checkpoint:
         plain: dict[str, Any] = {}
         for name, optimizer in method.optimizers().items():
             _flatten(optimizer.state_dict(), f"optimizer/{name}", tensors, plain)
-        _flatten(_generators(), "random", tensors, plain)
+        _flatten(random_states(), "random", tensors, plain)
         facts = self._made_by | {"step": step, "progress": dict(progress), "plain": plain}
         write_checked(self.path, tensors, {"facts": json.dumps(facts)})
         self._last = time.monotonic()
@@ -78,7 +78,7 @@ class Checkpoint:
         )
         for name, optimizer in method.optimizers().items():
             optimizer.load_state_dict(_nested(f"optimizer/{name}", tensors, facts["plain"]))
-        _set_generators(_nested("random", tensors, facts["plain"]))
+        set_random_states(_nested("random", tensors, facts["plain"]))
         return facts["step"], facts["progress"]
 
     def remove(self) -> None:
@@ -86,7 +86,8 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def _generators() -> dict[str, Any]:
+def random_states() -> dict[str, Any]:
+    """Return the states of the random generators of torch, CUDA, numpy and python."""
     kind, keys, *rest = np.random.get_state(legacy=True)
     version, words, gauss = random.getstate()
     return {
@@ -100,7 +101,8 @@ def _generators() -> dict[str, Any]:
     }
 
 
-def _set_generators(state: Mapping[str, Any]) -> None:
+def set_random_states(state: Mapping[str, Any]) -> None:
+    """Restore the states that `random_states` returned."""
     torch.set_rng_state(state["torch"])
     for device, value in state.get("cuda", {}).items():
         torch.cuda.set_rng_state(value, device)

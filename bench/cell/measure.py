@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -49,17 +50,11 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self.megabytes: float | None = None
-        self._before = 0.0
+        self._before = self._earlier = 0.0
 
     def __enter__(self) -> PeakMemory:
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
-        elif _CLEAR.exists():
-            try:
-                _CLEAR.write_text("5")
-            except OSError:
-                return self
-            self._before = psutil.Process().memory_info().rss / 2**20
+        if self._reset():
+            self._before = self._held()
         return self
 
     def __exit__(
@@ -68,12 +63,42 @@ class PeakMemory:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        peak = self._peak()
+        self.megabytes = None if peak is None else max(self._earlier, peak)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave a block out, also the memory that it keeps, where the system can reset the peak."""
+        earlier, held = self._peak(), self._held()
+        yield
+        if self._reset():
+            self._earlier = max(self._earlier, earlier or 0.0)
+            self._before += self._held() - held
+
+    def _reset(self) -> bool:
+        """Forget the peak so far; return whether the system can do that."""
         if self._device.type == "cuda":
-            self.megabytes = torch.cuda.max_memory_allocated(self._device) / 2**20
-        elif (peak := _high_water_mark()) is not None:
-            self.megabytes = max(0.0, peak - self._before)
-        else:
-            self.megabytes = most_ever_held()
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return True
+        try:
+            if _CLEAR.exists():
+                _CLEAR.write_text("5")
+                return True
+        except OSError:
+            pass
+        return False
+
+    def _held(self) -> float:
+        """Return the memory of the process in MiB, 0 on a GPU, where all memory counts."""
+        return 0.0 if self._device.type == "cuda" else psutil.Process().memory_info().rss / 2**20
+
+    def _peak(self) -> float | None:
+        """Return the peak since the last reset, in MiB."""
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) / 2**20
+        if (peak := _high_water_mark()) is not None:
+            return max(0.0, peak - self._before)
+        return most_ever_held()
 
 
 def most_ever_held(platform: str = sys.platform) -> float | None:

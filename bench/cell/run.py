@@ -169,7 +169,7 @@ def _run_stages(
             trained = found
         artefacts, seconds["artefacts"] = make_artefacts(trained, cell, data, folder, show)
         if trained.seconds is not None:
-            seconds["train"] = trained.seconds
+            seconds |= {"train": trained.seconds, "curve": trained.curve_seconds}
     known = {} if earlier is None else earlier["metrics"]
     scores = score(job, registry, artefacts, data, known, folder, show)
 

@@ -56,7 +56,7 @@ def entry_of(family: Metric | type[Metric], name: str, result: Result) -> Metric
 
 def _rounded(item: float) -> float:
     """Return a number with the digits that a record keeps of an item."""
-    return float(f"{item:.4g}")
+    return float(f"{item:.3g}")
 
 
 def is_good(entry: MetricEntry | None, version: int) -> bool:

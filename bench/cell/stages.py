@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 import torch
 
 from bench.cell import determinism
-from bench.cell.anchors import UNTRAINED
 from bench.cell.artefacts import VERSION, artefacts_of, decoded_truth, lacking_artefacts
+from bench.cell.curve import curve_scorer
 from bench.cell.job import Job, Show
 from bench.cell.measure import Stopwatch
 from bench.cell.run_folder import RunFolder
 from bench.cell.scoring import entry_of, is_good, score_family
 from bench.cell.training import Training, build, flops_of_step, steps_for
 from bench.cell.training import train as train_method
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.cell import PUBLISHED, Cell
 from bench.contracts.method import Method, make_config
 from bench.contracts.metric import Artefacts, Metric, Settings
@@ -35,13 +36,15 @@ from bench.records.read import is_scored
 class Trained:
     """A trained method.
 
-    source: the hash of its code. seconds: the training time, None if an earlier run trained it.
+    source: the hash of its code. seconds: the wall time of the training, None if an earlier run
+    trained it. curve_seconds: the wall time of the snapshots, which is no part of it.
     """
 
     method: Method
     training: Training
     source: str
     seconds: float | None
+    curve_seconds: float = 0.0
 
 
 @dataclass
@@ -99,6 +102,7 @@ def train(job: Job, plugin: Plugin, data: TaskData, folder: RunFolder, show: Sho
     method = _built(cell, plugin, data)
     show("training", None)
     flops = flops_of_step(method)
+    score_snapshot = curve_scorer(job, data, folder)
     with Stopwatch() as watch:
         training = train_method(
             method,
@@ -109,9 +113,11 @@ def train(job: Job, plugin: Plugin, data: TaskData, folder: RunFolder, show: Sho
             precision=cell.precision,
             show=lambda report: show("training", report),
             checkpoint=folder.checkpoint(source, job.checkpoint_every),
+            score=score_snapshot,
         )
     folder.save_training(method.state_dict(), training, source)
-    return Trained(method, training, source, watch.seconds)
+    of_curve = score_snapshot.seconds if score_snapshot else 0.0
+    return Trained(method, training, source, watch.seconds - of_curve, of_curve)
 
 
 def trained_before(cell: Cell, plugin: Plugin, data: TaskData, folder: RunFolder) -> Trained | None:

@@ -19,9 +19,11 @@ from bench.cell.checkpoint import Checkpoint, seed_generators
 from bench.cell.determinism import nondeterministic_operations
 from bench.cell.job import Report
 from bench.cell.measure import PeakMemory, clock_of, synchronize
+from bench.cell.snapshots import snapshot_steps, unchanged
 from bench.contracts.images import to_float
 from bench.contracts.method import BaseConfig, Batch, Method
 from bench.contracts.outputs import checked_losses
+from bench.contracts.record import CurvePoint, CurveValue
 from bench.contracts.task import Spec, TaskData
 from bench.utils.seeds import derive
 
@@ -36,7 +38,8 @@ class Training:
     images: loaded images of all domains. seconds, cpu_seconds: wall-clock time and CPU time.
     peak_memory_mb: MiB. losses: the last ones. rates, cpu_rates: images per second in each block of
     steps, by wall clock and by CPU time. clock: which of the two measures the speed.
-    not_deterministic: operations without a deterministic kernel (none on a CPU).
+    not_deterministic: operations without a deterministic kernel (none on a CPU). curve: the points
+    before the end of the training.
     """
 
     steps: int
@@ -50,6 +53,7 @@ class Training:
     cpu_rates: list[float] = field(default_factory=list)
     clock: Literal["cpu", "wall"] | None = None  # None: not stored by early versions
     not_deterministic: list[str] = field(default_factory=list)
+    curve: list[CurvePoint] = field(default_factory=list)
 
     @property
     def flops(self) -> int:
@@ -144,8 +148,12 @@ def train(
     precision: str,
     show: Callable[[Report], None] = lambda _: None,
     checkpoint: Checkpoint | None = None,
+    score: Callable[[Method], dict[str, CurveValue]] | None = None,
 ) -> Training:
     """Train a method in place. If there is a checkpoint, continue from it.
+
+    score: returns the values of a method at a snapshot (see `bench.cell.snapshots`); None for no
+    snapshots. Snapshots change neither the training nor its measured time and memory.
 
     Raises:
         DivergedError: a loss is not finite.
@@ -157,11 +165,14 @@ def train(
     kinds = [data.kinds("train", at).to(device) for at in with_kinds]
     order = ImageOrder([len(images) for images in domains], seed)
     batch_size = method.config.batch_size
+    snapshots = snapshot_steps(steps) if score else {}
     seed_generators(seed, "train")
+    method.prepare(steps)
     method.train()
     first, progress = (checkpoint and checkpoint.restore(method)) or (0, {})
     clock = _Clock(batch_size * len(domains), device, first, progress.get("clock", {}))
     losses: dict[str, float] = progress.get("losses", {})
+    curve: list[CurvePoint] = progress.get("curve", [])
     with PeakMemory(device) as memory, nondeterministic_operations() as not_deterministic:
         not_deterministic |= set(progress.get("not_deterministic", ()))
         for step in range(first, steps):
@@ -176,8 +187,21 @@ def train(
                 losses = checked_losses(logs, step + 1)
                 left = clock.seconds_a_step(step + 1) * (steps - step - 1)
                 show(Report(step + 1, steps, clock.images_per_s, left, losses))
+            if score and step + 1 in snapshots:
+                point: CurvePoint = {
+                    "budget": snapshots[step + 1],
+                    "steps": step + 1,
+                    "images": (step + 1) * batch_size * len(domains),
+                    "flops": (step + 1) * flops_per_step,
+                    "cpu_seconds": clock.state()["cpu_seconds"],
+                    "metrics": {},
+                }
+                with clock.paused(), memory.paused(), unchanged(method):
+                    point["metrics"] = score(method)
+                curve.append(point)
             if checkpoint and checkpoint.due() and step + 1 < steps:
                 so_far = {
+                    "curve": curve,
                     "clock": clock.state(),
                     "losses": losses,
                     "not_deterministic": sorted(not_deterministic),
@@ -196,6 +220,7 @@ def train(
         cpu_rates=clock.cpu_rates,
         clock=clock_of(device),
         not_deterministic=sorted(not_deterministic),
+        curve=curve,
     )
 
 
@@ -226,6 +251,17 @@ class _Clock:
             "seconds": self.seconds + now[0] - self._start[0],
             "cpu_seconds": self.cpu_seconds + now[1] - self._start[1],
         }
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave a block out of all measurements."""
+        synchronize(self._device)
+        before = time.perf_counter(), time.process_time()
+        yield
+        synchronize(self._device)
+        wall, cpu = time.perf_counter() - before[0], time.process_time() - before[1]
+        self._start = self._start[0] + wall, self._start[1] + cpu
+        self._block = self._block[0] + wall, self._block[1] + cpu
 
     @property
     def images_per_s(self) -> float:

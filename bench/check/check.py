@@ -28,10 +28,9 @@ from bench.check.reports import (
     write,
 )
 from bench.contracts.anchors import ANCHORS
-from bench.contracts.labels import without_brackets
 from bench.contracts.registry import Registry
 from bench.contracts.task import Options as Said
-from bench.plan.profiles import choose_profile, configure
+from bench.plan.configure import fixed_config
 from bench.records.select import Choice
 from bench.records.store import Store
 from bench.tasks.options import flag, to_json
@@ -239,7 +238,7 @@ def write_baseline(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     made = baselines.make(records, profile, reason, None, now, Registry(options.plugins).infos())
     if with_golden:
-        made["golden"] = cast("Golden", _golden(options, profile, made["rows"]))
+        made["golden"] = cast("Golden", _golden(options, made["rows"]))
     baselines.write(options.path, made, old)
     if old is not None:
         _show_changes(options.console, old, made)
@@ -255,12 +254,11 @@ def write_baseline(
     return int(Exit.FINE)
 
 
-def _golden(options: Options, profile: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the golden numbers of all methods, with the config of their rows or of the profile."""
+def _golden(options: Options, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the golden numbers of all methods, with the config of their rows, or a fixed one."""
     from bench.check.golden.measure import elsewhere, with_tolerances
 
     registry = Registry(options.plugins)
-    chosen = choose_profile(without_brackets(profile))
     side = rows[0]["identity"]["numbers"]["size"]
     found = {
         row["label"]: (row["identity"]["method"], row["identity"]["config"], side)
@@ -269,7 +267,7 @@ def _golden(options: Options, profile: str, rows: Sequence[Row]) -> dict[str, An
     }
     for plugin in registry.all("method"):
         if plugin.name not in {method for method, _, _ in found.values()}:
-            found[plugin.name] = (plugin.name, configure(plugin, chosen, [])[1], side)
+            found[plugin.name] = (plugin.name, fixed_config(plugin), side)
     others = elsewhere(options.plugins, found, options.cache)
     golden = with_tolerances(registry, found, options.cache, others)
     named = {

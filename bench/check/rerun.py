@@ -16,12 +16,13 @@ from typing import Any, cast
 from bench.check.baseline import name_of
 from bench.check.baseline_schema import Baseline, Row
 from bench.check.findings import Finding, Layer, Verdict
-from bench.contracts.anchors import ANCHORS, configured_as
+from bench.contracts.anchors import ANCHORS, WITHOUT_SEED, configured_as
 from bench.contracts.cell import Cell
 from bench.contracts.labels import without_brackets
 from bench.contracts.protocol import PROTOCOL, protocol_of
 from bench.contracts.record import Conditions
 from bench.contracts.registry import Registry
+from bench.contracts.search import searched_fields
 from bench.contracts.task import Options, Task
 from bench.plan.fit import check_fit
 from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, usable_device
@@ -101,9 +102,9 @@ def _apart(row: Row, profile: Profile, task: Task, registry: Registry) -> str:
     method = identity["method"]
     if protocol_of(identity) != PROTOCOL:
         return f"protocol {protocol_of(identity)} made it, today's is {PROTOCOL}: nothing was run"
-    today = default_config(registry, method, profile)
-    set_here = _fields_set(settings, configured_as(method))
-    found = _changed(identity["config"], today, set_here, "config.")
+    today = default_config(registry, method, profile, task.name, "published")
+    kept = _fields_kept(row, registry)
+    found = _changed(identity["config"], today, kept, "config.")
     set_there = _fields_set(settings, "profile")
     found += _changed(identity["numbers"], profile.numbers(), set_there, "profile.")
     if found:
@@ -118,6 +119,19 @@ def _apart(row: Row, profile: Profile, task: Task, registry: Registry) -> str:
     return ""
 
 
+def _fields_kept(row: Row, registry: Registry) -> set[str]:
+    """Return the fields of a method whose values come from the baseline.
+
+    These are the fields that `--set` changed, and those that studies search: a new winner is no
+    change of the code.
+    """
+    method = configured_as(row["identity"]["method"])
+    kept = _fields_set(row["settings"], method)
+    if row["identity"]["method"] in WITHOUT_SEED:
+        return kept
+    return kept | set(searched_fields(registry.find("method", method).load().Config))
+
+
 def _fields_set(settings: Mapping[str, Any], owner: str) -> set[str]:
     """Return the fields of a method or of the profile that `--set` changed."""
     return {key.removeprefix(f"{owner}.") for key in settings if key.startswith(f"{owner}.")}
@@ -126,7 +140,7 @@ def _fields_set(settings: Mapping[str, Any], owner: str) -> set[str]:
 def _changed(
     was: Mapping[str, Any], now: Mapping[str, Any], free: set[str], beginning: str
 ) -> list[str]:
-    """Return the differences between two configurations, except fields that `--set` changed."""
+    """Return the differences between two configurations, except in free fields."""
     today = json.loads(json.dumps(now))
     return [
         f"{beginning}{key}: {was.get(key)} -> {today.get(key)}"
@@ -156,8 +170,8 @@ def _cell(
         UserError: The method does not fit the task, or the device does not exist here.
     """
     identity = row["identity"]
-    today = default_config(registry, identity["method"], profile)
-    chosen = _fields_set(row["settings"], configured_as(identity["method"]))
+    today = default_config(registry, identity["method"], profile, task.name, "published")
+    chosen = _fields_kept(row, registry)
     config = today | {key: identity["config"][key] for key in today if key in chosen}
     if identity["method"] not in ANCHORS:
         plugin = registry.find("method", identity["method"])

@@ -1,10 +1,11 @@
 """A script that times the methods of a source tree, which may have older code.
 
-It uses only what every revision has: profiles, `build`, `training_step` and `add`.
+It uses only what every revision has: `build`, `training_step` and `add`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import sys
@@ -13,7 +14,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-REPEATS, BATCH = 7, 16
+REPEATS, BATCH, SIZE = 7, 16, 32
+CHANGES = {"batch_size": BATCH, "width": 16}
+"""The changes of the published configurations. They are equal in both trees, whatever a study of
+either tree has found."""
 
 
 def main(tree: str, names: list[str]) -> None:
@@ -25,18 +29,18 @@ def main(tree: str, names: list[str]) -> None:
     batch_class = _one_of("bench.contracts.method", "bench.method").Batch
     registry_class = _one_of("bench.contracts.registry", "bench.registry").Registry
     spec_class = _one_of("bench.contracts.task", "bench.contracts").Spec
-    profiles = _one_of("bench.plan.profiles", "bench.config")
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    profile, registry = profiles.choose_profile("smoke"), registry_class()
-    spec = spec_class(profile.size, kinds=2)
+    registry, spec = registry_class(), spec_class(SIZE, kinds=2)
     found = {}
     known = {plugin.name for plugin in registry.all("method")}
     for name in sorted(known.intersection(names)):
         plugin = registry.find("method", name)
-        config = profiles.configure(plugin, profile, [])[1] | {"batch_size": BATCH}
-        method = build(plugin.load(), spec, plugin.load().Config(**config), 0)
+        config_class = plugin.load().Config
+        known_fields = {field.name for field in dataclasses.fields(config_class)}
+        config = {name: value for name, value in CHANGES.items() if name in known_fields}
+        method = build(plugin.load(), spec, config_class(**config), 0)
         images = [torch.rand(BATCH, 3, spec.size, spec.size) * 2 - 1 for _ in range(2)]
         batch = batch_class(images, [torch.full((BATCH,), kind) for kind in range(2)])
         method.train()

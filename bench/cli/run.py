@@ -79,6 +79,15 @@ def run(
             metavar="SETTING",
         ),
     ] = None,
+    configuration: Annotated[
+        str | None,
+        option(
+            help="tuned: the winners of tuning studies; published: the values of the papers; both. "
+            "By default tuned, in profile paper published.",
+            panel=WHAT,
+            metavar="KIND",
+        ),
+    ] = None,
     plugins: PluginOption = None,
     inception: InceptionOption = None,
     a: AOption = None,
@@ -185,6 +194,7 @@ def run(
         device=device,
         precision=precision or "",
         settings=tuple(settings or ()),
+        configuration="" if configuration is None else configuration,
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
         options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),

@@ -1,7 +1,8 @@
 """Anchors: references without a training of their own, which bound what a number can mean.
 
 Floors show what a trick earns that learns nothing. Ceilings show what is possible. All of them are
-rows of every leaderboard. `bench.cell.anchors` makes their artefacts. This module needs no torch.
+rows of every leaderboard. `bench.cell.untrained.anchors` makes their artefacts. This module needs
+no torch.
 """
 
 from __future__ import annotations

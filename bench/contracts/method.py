@@ -103,6 +103,17 @@ class Method(nn.Module, ABC):
         self.spec = spec
         self.config: Any = config
 
+    def prepare(self, steps: int) -> None:
+        """Set up schedules that depend on the length of the training.
+
+        The harness calls it once before a training, also before it goes on from a checkpoint. A
+        ramp of a loss weight or of a learning rate is a fraction of the training, so that a method
+        behaves alike at every budget. By default, this does nothing.
+
+        Args:
+            steps: the number of training steps, at least 1.
+        """
+
     @abstractmethod
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Return all optimisers, by name."""

@@ -71,6 +71,8 @@ class MetricInfo:
             is computed from log odds.
         bounds: the lowest and the highest value that the number can have; None for no bound. No
             interval leaves them.
+        keeps_items: whether a record keeps the contribution of each item (see `Result`), so that
+            methods can be compared item by item. Each number takes about 4 kB of a record.
         in_curve: whether it is also measured at fractions of the training (see
             `bench.cell.snapshots`). Only numbers that are computed quickly should be.
         digits: the number of digits after the decimal point.
@@ -103,6 +105,7 @@ class MetricInfo:
     agrees_with: str = ""
     scale: Literal["linear", "log", "logit"] = "linear"
     bounds: tuple[float | None, float | None] = (None, None)
+    keeps_items: bool = False
     in_curve: bool = False
     digits: int = 3
     kind: Kind = "estimated"
@@ -173,10 +176,12 @@ class Result:
     - ``not_counted``: the recalls of the factors that the judge tells too badly to count.
 
     ``items`` holds the contribution of each test item to the value, in the order of the items, so
-    that two methods can be compared item by item. For a mean over items it is the value of each
-    item. For another statistic it is the value plus n times the change of the statistic with the
-    weight of the item (the infinitesimal jackknife; Efron, 1982). Its standard error is that of a
-    mean of these contributions. It is empty if the number has no items.
+    that two methods can be compared item by item. An item is an image, a couple of pairs that
+    share their guides, or a group of images that a jackknife leaves out. For a mean over items it
+    is the value of each item. For another statistic it is the value plus n times the change of the
+    statistic with the weight of the item (the infinitesimal jackknife; Efron, 1982). The standard
+    error of the value is that of a mean of these contributions. It is empty if the number has no
+    items, or if its ``keeps_items`` is not set.
     """
 
     value: float | None = None

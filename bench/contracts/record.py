@@ -98,7 +98,7 @@ class MetricEntry(TypedDict):
     version: Whole  # version of the family, which rises when values change
     family: NotRequired[str]  # absent: records of version 0.1 or older
     detail: NotRequired[dict[str, Any]]  # explains the value; absent: as above
-    # The contribution of each test item (see `bench.contracts.metric.Result`), rounded to 4 digits.
+    # The contribution of each test item (see `bench.contracts.metric.Result`), rounded to 3 digits.
     items: NotRequired[list[Number]]  # absent: the number has none, or an older version made it
 
 
@@ -117,6 +117,7 @@ class CurveValue(TypedDict):
 
     value: Number | None  # None if it could not be computed
     version: Whole  # version of the family
+    parts: NotRequired[dict[str, Number]]  # the parts of a score, by name; absent: it has none
 
 
 class CurvePoint(TypedDict):
@@ -208,7 +209,7 @@ class Record(TypedDict):
     metrics: dict[str, MetricEntry]  # by id
     facts: Facts
     curve: list[CurvePoint]  # by rising budget; [] if this suite did not train it
-    timings: dict[str, Amount]  # wall seconds: load, train, artefacts, score:FAMILY; {} if failed
+    timings: dict[str, Amount]  # wall seconds: load, train, curve, artefacts, score:FAMILY
     environment: Environment
     sources: dict[str, str]  # source hash of each plug-in that was used, by name
     finished: str  # UTC, ISO 8601

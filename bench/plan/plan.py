@@ -14,11 +14,13 @@ from bench.cell.job import Job
 from bench.contracts.anchors import ANCHORS, WITHOUT_SEED, configured_as
 from bench.contracts.cell import Cell
 from bench.contracts.metric import Settings
-from bench.contracts.registry import Registry, families
+from bench.contracts.registry import Plugin, Registry, families
 from bench.contracts.task import Options, Task
+from bench.plan.configure import configure
 from bench.plan.fit import DomainsError, check_fit
-from bench.plan.profiles import Setting, choose_profile, configure
+from bench.plan.profiles import Profile, Setting, choose_profile
 from bench.plan.settings import method_settings, profile_settings
+from bench.plan.tuned import Kind, kinds_of, origin_of
 from bench.records.environment import native_bf16
 from bench.records.read import Damaged
 from bench.records.select import ALL
@@ -42,6 +44,7 @@ class Request:
         device: auto, cpu or cuda.
         precision: auto, fp32 or bf16; empty for the precision of the profile.
         settings: the `--set` options, as typed.
+        configuration: tuned, published or both; empty for that of the profile.
         plugins: files with the user's own methods, metrics and tasks.
         inception: the file with the weights of Inception, if there is one.
         options: the images that the user names.
@@ -56,6 +59,7 @@ class Request:
     device: str = "auto"
     precision: str = ""
     settings: tuple[str, ...] = ()
+    configuration: str = ""
     plugins: tuple[Path, ...] = ()
     inception: Path | None = None
     options: Options = field(default_factory=Options)
@@ -108,6 +112,7 @@ def _make_plan(request: Request) -> Plan:
                 f"{setting.owner} is not among the methods of this run"
             )
     profile = choose_profile(request.profile, settings)
+    kinds = kinds_of(request.configuration, profile)
     seeds = parse_seeds(request.seeds) if request.seeds else profile.seeds
     versions = chosen_metrics(registry, request)
     device, precision = usable_device(request.device), request.precision or profile.precision
@@ -142,23 +147,51 @@ def _make_plan(request: Request) -> Plan:
                 cells.append(cell)  # one cell stands for all seeds
                 continue
             plugin = registry.find("method", configured_as(name))
-            label, config = configure(plugin, profile, settings)
             try:
-                check_fit(plugin, profile, task, config)
+                made = _configured(plugin, cell, profile, task, kinds, settings)
             except DomainsError as error:
                 if name in request.methods:
                     raise
                 left_out.append(str(error))
                 continue
-            chosen: dict[str, Any] = {
-                "label": name + label.removeprefix(plugin.name),
-                "config": config,
-                "settings": cell.settings | method_settings(plugin, profile, config),
-                "device": device,
-                "precision": precision,
-            }
-            cells += [replace(cell, seed=seed, **chosen) for seed in seeds]
+            cells += [
+                replace(one, seed=seed, device=device, precision=precision)
+                for one in made
+                for seed in seeds
+            ]
     return Plan(tuple(cells), versions, tasks, registry, request.inception, tuple(left_out))
+
+
+def _configured(
+    plugin: Plugin,
+    cell: Cell,
+    profile: Profile,
+    task: Task,
+    kinds: Sequence[Kind],
+    settings: Sequence[Setting],
+) -> list[Cell]:
+    """Return a cell once for each kind of configuration; equal configurations give one cell.
+
+    Raises:
+        UserError: a setting is wrong, or the method does not fit the task.
+    """
+    found: list[Cell] = []
+    for kind in kinds:
+        origin = origin_of(plugin.name, kind, profile, task.name)
+        label, config = configure(plugin, origin, settings)
+        if config in [other.config for other in found]:
+            continue
+        check_fit(plugin, profile, task, config)
+        one = replace(
+            cell,
+            label=cell.method + label.removeprefix(plugin.name),
+            config=config,
+            settings=cell.settings | method_settings(plugin, origin, config),
+            configuration=origin.configuration,
+            study=origin.study,
+        )
+        found.append(one)
+    return found
 
 
 def jobs_for(

@@ -1,18 +1,16 @@
-"""Profiles, and the changes by `--set` to a profile or to the configuration of a method."""
+"""Profiles, and the changes that `--set` makes to them."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import tomllib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from bench.contracts.labels import brackets
-from bench.contracts.registry import Plugin
 from bench.contracts.task import DataSizes
 from bench.plan.field_values import parse_value
 from bench.utils.errors import UserError, unknown
@@ -35,7 +33,8 @@ class Profile:
             iteration count of each method's paper.
         probes: the classifiers that measure the domain accuracy.
         eval_batch: images in a forward pass after training.
-        methods: for each method, the fields of its configuration that the profile changes.
+        configuration: "tuned" if methods run with the winners of studies by default (see
+            `bench.plan.tuned`); "published" if they always run as published.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Profile:
     budget_tflops: float | Literal["published"]
     probes: tuple[str, ...]
     eval_batch: int = 64
-    methods: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    configuration: Literal["tuned", "published"] = "tuned"
 
     @property
     def sizes(self) -> DataSizes:
@@ -58,7 +57,7 @@ class Profile:
 
     def numbers(self) -> dict[str, Any]:
         """Return the fields that are part of a cell's identity."""
-        left_out = {"name", "description", "seeds", "precision", "methods"}
+        left_out = {"name", "description", "seeds", "precision", "configuration"}
         fields = (field.name for field in dataclasses.fields(self))
         found = {name: getattr(self, name) for name in fields if name not in left_out}
         return found | {"probes": list(self.probes)}  # a list, as JSON has it
@@ -117,40 +116,11 @@ def choose_profile(name: str, settings: Iterable[Setting] = ()) -> Profile:
         if setting.owner == "profile":
             if setting.field not in SETTABLE:
                 raise unknown("field of a profile", setting.field, SETTABLE)
-            value = _value_of(setting, _hints(Profile)[setting.field])
+            value = value_of(setting, typing.get_type_hints(Profile)[setting.field])
             _check_profile_value(setting, value)
             changes[setting.field] = value
     changes = {k: v for k, v in changes.items() if getattr(profile, k) != v}
     return dataclasses.replace(profile, name=name + brackets(changes), **changes)
-
-
-def configure(
-    plugin: Plugin, profile: Profile, settings: Iterable[Setting]
-) -> tuple[str, dict[str, Any]]:
-    """Return the label and the full configuration of a method in a profile.
-
-    A value of `--set` replaces that of the profile, which replaces the default of the paper. The
-    label is the name of the method, with the values of `--set` in brackets.
-
-    Raises:
-        UserError: a setting has an unknown field or a wrong value.
-    """
-    hints, defaults = _fields(plugin)
-    base = defaults | dict(profile.methods.get(plugin.name, {}))
-    changes = {}
-    for setting in settings:
-        if setting.owner != plugin.name:
-            continue
-        if setting.field not in hints:
-            raise unknown(f"field of {plugin.name}", setting.field, hints)
-        value = _value_of(setting, hints[setting.field])
-        if value != base[setting.field]:
-            changes[setting.field] = value
-    config = base | changes
-    for field, value in config.items():
-        if hints[field] is float:
-            config[field] = float(value)
-    return plugin.name + brackets(changes), config
 
 
 def _check_profile_value(setting: Setting, value: Any) -> None:
@@ -168,30 +138,7 @@ def _check_profile_value(setting: Setting, value: Any) -> None:
         raise UserError(f"--set profile.{setting.field}={setting.text}: expected {wanted}")
 
 
-def _hints(config_class: type) -> dict[str, Any]:
-    return typing.get_type_hints(config_class)
-
-
-def _fields(plugin: Plugin) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the type and the default of each field of a method's configuration, by field name.
-
-    Raises:
-        UserError: it is not a dataclass, or a field has no default or one that JSON cannot hold.
-    """
-    config_class = plugin.load().Config
-    try:
-        hints = _hints(config_class)
-        defaults = dataclasses.asdict(config_class())
-        json.dumps(defaults, allow_nan=False)
-    except (NameError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{plugin.path}: Config of method '{plugin.name}' cannot be used ({error}): expected a "
-            "dataclass whose fields are numbers, texts or tuples of them, each with a default"
-        ) from error
-    return hints, defaults
-
-
-def _value_of(setting: Setting, hint: Any) -> Any:
+def value_of(setting: Setting, hint: Any) -> Any:
     """Return the setting's value as the type of its field.
 
     Raises:

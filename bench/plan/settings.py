@@ -10,7 +10,9 @@ from bench.contracts.anchors import WITHOUT_SEED, configured_as
 from bench.contracts.labels import setting_text, without_brackets
 from bench.contracts.record import Identity
 from bench.contracts.registry import Plugin, Registry
-from bench.plan.profiles import SETTABLE, Profile, choose_profile, configure, profiles
+from bench.plan.configure import configure
+from bench.plan.profiles import SETTABLE, Profile, choose_profile, profiles
+from bench.plan.tuned import Kind, Origin, origin_of
 
 
 def profile_settings(profile: Profile) -> dict[str, Any]:
@@ -23,23 +25,28 @@ def profile_settings(profile: Profile) -> dict[str, Any]:
     }
 
 
-def method_settings(plugin: Plugin, profile: Profile, config: Mapping[str, Any]) -> dict[str, Any]:
+def method_settings(plugin: Plugin, origin: Origin, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `--set` changed in a method's configuration, as ``{"METHOD.FIELD": value}``."""
-    plain = configure(plugin, profile, [])[1]
+    plain = configure(plugin, origin)[1]
     return {
         f"{plugin.name}.{field}": value for field, value in config.items() if value != plain[field]
     }
 
 
-def default_config(registry: Registry, method: str, profile: Profile) -> dict[str, Any]:
+def default_config(
+    registry: Registry, method: str, profile: Profile, task: str, kind: Kind
+) -> dict[str, Any]:
     """Return the configuration of a method if nothing is set; {} for an anchor without weights."""
     if method in WITHOUT_SEED:
         return {}
-    return configure(registry.find("method", configured_as(method)), profile, [])[1]
+    plugin = registry.find("method", configured_as(method))
+    return configure(plugin, origin_of(plugin.name, kind, profile, task))[1]
 
 
-def set_options(identity: Identity, registry: Registry) -> list[str]:
+def set_options(identity: Identity, registry: Registry, kind: Kind = "tuned") -> list[str]:
     """Return the `--set` options with which today's code makes a cell of an identity.
+
+    kind: the kind of configuration that the run asks for (see `bench.plan.tuned`).
 
     They give every value that differs from today's default, in full precision. Fields that `--set`
     cannot change are left out, and so are methods and profiles that no longer exist.
@@ -54,7 +61,7 @@ def set_options(identity: Identity, registry: Registry) -> list[str]:
     }
     method = configured_as(identity["method"])
     if method in {plugin.name for plugin in registry.all("method")}:
-        today = default_config(registry, method, profile)
+        today = default_config(registry, method, profile, identity["task"], kind)
         pairs |= {
             f"{method}.{field}": (identity["config"].get(field), value)
             for field, value in today.items()

@@ -53,6 +53,7 @@ def execute(
     engine: str,
     workers: int | None,
     forget: Iterable[Cell] = (),
+    publish: bool = True,
 ) -> int:
     """Run the jobs of a plan that are not done and print the leaderboard; return the exit code.
 
@@ -65,6 +66,7 @@ def execute(
         workers: how many cells run at a time; None or 0 for the default.
         forget: cells whose files are removed before the run. They are kept until the tasks are
             ready, so that they are not lost if a task cannot be made.
+        publish: whether to write and print the leaderboard, and to draw the overviews.
     """
     to_do = [job for job in jobs if job.todo != "nothing"]
     if len(to_do) < len(jobs):
@@ -95,7 +97,7 @@ def execute(
                 statuses = ENGINES[engine](wave, workers, shown)
                 ended = zip(wave, statuses, strict=True)
                 unscored |= {job.cell.id: status for job, status in ended if status != "ok"}
-    views_written = _write_views(console, plan, to_do, store)
+    views_written = not publish or _write_views(console, plan, to_do, store)
     code = _exit_code(console, plan, store, unscored)
     return code if views_written else int(Exit.CELL_FAILED)
 

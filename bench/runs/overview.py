@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from bench.cell.anchors import UNTRAINED
 from bench.cell.run_folder import RunFolder
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.anchors import ANCHORS, WITHOUT_SEED
 from bench.contracts.cell import stem_of
 from bench.contracts.metric import Artefacts

@@ -14,6 +14,7 @@ from bench.contracts.registry import Registry
 from bench.contracts.task import Task
 from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
 from bench.plan.settings import set_options
+from bench.plan.tuned import Kind
 from bench.records.read import cell_of
 from bench.records.select import Choice
 from bench.records.store import Store
@@ -124,6 +125,10 @@ def command_for(job: Job, store: Store, registry: Registry) -> str:
     options |= {"results": store.root} | ({"existing": "fresh"} if job.again else {})
     typed = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
     typed += as_typed(job.options)
-    typed += [f"--set {shlex.quote(setting)}" for setting in set_options(cell.identity, registry)]
+    kind: Kind = "published" if cell.configuration == "published" else "tuned"
+    typed += ["--configuration published"] if kind == "published" else []
+    typed += [
+        f"--set {shlex.quote(setting)}" for setting in set_options(cell.identity, registry, kind)
+    ]
     typed += [f"--plugin {shlex.quote(path)}" for path in cell.plugins]
     return " ".join(["python -m bench run", *typed])

@@ -23,8 +23,9 @@ from bench.cell.training import build
 from bench.contracts.method import Batch
 from bench.contracts.registry import Registry
 from bench.contracts.task import Spec
+from bench.plan.configure import fixed_config
 from bench.plan.plan import Plan, Request, jobs_for, make_plan, stale
-from bench.plan.profiles import choose_profile, configure
+from bench.plan.profiles import choose_profile
 from bench.records.read import read_record
 from bench.records.store import Store
 from bench.utils.files.sealed import write_sealed
@@ -112,7 +113,7 @@ def _checkpoint_seconds(name: str, profile: str) -> float:
 
     torch.set_num_threads(1)
     plugin, size = Registry().find("method", name), choose_profile(profile).size
-    config = plugin.load().Config(**configure(plugin, choose_profile(profile), [])[1])
+    config = plugin.load().Config(**fixed_config(plugin))
     method = build(plugin.load(), Spec(size, kinds=5), config, 0)
     images = [torch.rand(config.batch_size, 3, size, size) for _ in range(2)]
     kinds = [torch.zeros(config.batch_size, dtype=torch.int64) for _ in images]

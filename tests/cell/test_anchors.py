@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 import torch
 
-from bench.cell.anchors import UNTRAINED, paste
-from bench.cell.paste import AREAS, Place, otsu_area
+from bench.cell.untrained.anchors import UNTRAINED, paste
+from bench.cell.untrained.paste import AREAS, Place, otsu_area
 from bench.contracts.anchors import ANCHORS, WEIGHTS_OF, WITHOUT_SEED
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import CODES, IMAGES
@@ -99,7 +99,7 @@ def test_paste_fills_from_the_image_that_is_nearest_outside_the_place(made):
 
 
 def test_the_nearest_image_of_several_areas_is_that_of_each_area_alone(made, monkeypatch):
-    monkeypatch.setattr("bench.cell.paste._CHUNK", 7)
+    monkeypatch.setattr("bench.cell.untrained.paste._CHUNK", 7)
     place, b = Place.of(made), made.test_pairs[1]
     found = place.nearest(b, AREAS)
     for area in AREAS:

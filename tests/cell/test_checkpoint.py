@@ -9,7 +9,7 @@ import torch
 
 from bench.cell.checkpoint import Checkpoint
 from bench.cell.training import build, flops_of_step, train
-from bench.plan.profiles import choose_profile, configure
+from bench.plan.configure import fixed_config
 from tests.helpers import REGISTRY, Killed, harm_file, little, little_arguments
 
 METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
@@ -18,7 +18,7 @@ METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("meth
 @pytest.mark.parametrize("plugin", METHODS)
 def test_a_killed_training_goes_on_to_the_same_bits(plugin, faces, tmp_path):
     """Weights, optimisers and random state after four steps and after two, a kill and two."""
-    config = configure(plugin, choose_profile("smoke"), [])[1] | {"batch_size": 4}
+    config = fixed_config(plugin) | {"batch_size": 4}
     method_class = plugin.load()
 
     def new():
@@ -62,7 +62,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(plugin, faces, tmp_path):
 def test_a_checkpoint_that_cannot_be_trusted_is_not_used(harm, faces, tmp_path):
     plugin = REGISTRY.find("method", "autoencoder")
     method_class = plugin.load()
-    config = configure(plugin, choose_profile("smoke"), [])[1]
+    config = fixed_config(plugin)
     method = build(method_class, faces.spec, method_class.Config(**config), 0)
     path = tmp_path / "checkpoint.safetensors"
     Checkpoint(path, "source", 0).save(method, 3, {})

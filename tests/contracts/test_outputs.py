@@ -11,7 +11,7 @@ from bench.cell.artefacts import results_of
 from bench.cell.training import build
 from bench.contracts.method import Codes
 from bench.contracts.outputs import DivergedError, OutputError, checked_losses
-from bench.plan.profiles import choose_profile, configure
+from bench.plan.configure import fixed_config
 from tests.helpers import OWN_METHOD, REGISTRY, TINY, rows
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
 def make(faces, name="autoencoder", **functions):
     """Return an untrained method whose functions go through the given ones."""
     plugin = REGISTRY.find("method", name)
-    config = configure(plugin, choose_profile("smoke"), [])[1]
+    config = fixed_config(plugin)
     method = build(plugin.load(), faces.spec, plugin.load().Config(**config), 0)
     if "encode" in functions:  # what is done to codes is not to reach the images before them
         method.reconstruct = lambda x, domain: method.decoder(method.encoder(x))

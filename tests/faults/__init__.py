@@ -177,7 +177,9 @@ def wrong_guide_in_add():
 
 @fault
 def jackknife_over_repeated_items():
-    return [changed(metric_module("image_quality"), "jackknife_interval", lambda was: (
+    from bench.metrics import _statistics
+
+    return [changed(_statistics, "jackknife_interval", lambda was: (
         lambda value, left_out: was(value, [*left_out, *left_out])))]  # fmt: skip
 
 

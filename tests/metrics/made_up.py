@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from bench.cell.anchors import ground_truth
+from bench.cell.untrained.anchors import ground_truth
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import IMAGES, Artefacts
 

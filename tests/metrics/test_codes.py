@@ -11,7 +11,7 @@ import torch
 
 from bench.contracts.metric import Artefacts
 from bench.contracts.task import HIDDEN, Domain, TaskData
-from tests.helpers import family, module
+from tests.helpers import REGISTRY, family, module
 
 # --- probes --------------------------------------------------------------------------------------
 
@@ -180,7 +180,9 @@ def test_of_few_images_a_draw_without_a_value_is_left_out():
         return Domain(images, torch.zeros(len(domains), 0, dtype=torch.int64))
 
     task = TaskData("t", "", (), {"test": [marked(0, 0, 0, 1), marked(1, 1, 1, 0)]}, None)
-    found = module("judged_parts").domain_success(Marked(), marked(1, 1, 0, 0).images, 1, task)
+    found = module("judged_parts").domain_success(
+        REGISTRY.infos()["tr_domain_success"], Marked(), marked(1, 1, 0, 0).images, 1, task
+    )
     assert found.value == pytest.approx((0.5 - 0.25) / (0.75 - 0.25))
     assert np.isfinite([found.lo, found.hi]).all()
     assert found.lo <= found.value <= found.hi

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers import module
+from tests.helpers import REGISTRY, module
+
+RANK = REGISTRY.infos()["cf_rank_add"]
 
 
 def test_skill_is_a_ratio_of_sums_inside_the_change():
@@ -40,9 +42,9 @@ def test_the_interval_of_the_rank_is_of_the_pairs_that_its_value_is_of():
     cf = module("counterfactual")
     none = np.nan
     won = np.array([1.0, none] * 20 + [0.0, 0.0] * 3 + [none, none])
-    result = cf._rank_result(won)
+    result = cf._rank_result(RANK, won)
     assert (result.value, result.n) == (20 / 26, 26)
     assert result.lo < result.value < result.hi
     whole = np.array([1.0, 0.5] * 6 + [0.0, 0.0] * 6)
-    assert cf._rank_result(whole).lo > 0
-    assert cf._rank_result(np.full(4, none)).status == "unavailable"
+    assert cf._rank_result(RANK, whole).lo > 0
+    assert cf._rank_result(RANK, np.full(4, none)).status == "unavailable"

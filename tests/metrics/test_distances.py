@@ -8,11 +8,11 @@ import torch
 from torch.utils.data import Dataset
 
 from bench.utils import compat
-from tests.helpers import module
+from tests.helpers import REGISTRY, module
 from tests.metrics.made_up import gaussian
 
 d = module("_distances")
-quality = module("image_quality")
+FD = REGISTRY.infos()["fd_add"]
 extractors = module("_extractor")
 
 
@@ -176,9 +176,7 @@ def test_intervals_of_the_distance_cover_what_they_say():
     """
     truth = 8 * 0.1**2
     results = [
-        quality.distance(
-            gaussian(200, 8, 2 * s), d.real_side(gaussian(200, 8, 2 * s + 1, 0.1), 200)
-        )
+        d.distance(FD, gaussian(200, 8, 2 * s), d.real_side(gaussian(200, 8, 2 * s + 1, 0.1), 200))
         for s in range(50)
     ]
     biased = np.mean([result.value for result in results])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.cell.anchors import UNTRAINED
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
 from bench.contracts.task import HIDDEN, Domain, Factor, TaskData
 from bench.utils import compat

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cell.anchors import UNTRAINED
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
 from bench.utils import compat
-from tests.helpers import family, module
+from tests.helpers import REGISTRY, family, module
 from tests.metrics.made_up import gaussian
 
 d = module("_distances")
-quality = module("image_quality")
+FD = REGISTRY.infos()["fd_add"]
 SETTINGS = Settings()
 
 
 def test_too_few_images_are_said():
-    few = quality.distance(gaussian(1, 4, 0), d.real_side(gaussian(50, 4, 1), 50))
+    few = d.distance(FD, gaussian(1, 4, 0), d.real_side(gaussian(50, 4, 1), 50))
     assert few.status == "unavailable"
     assert "needs 2" in few.reason
-    biased = quality.distance(gaussian(6, 4, 0), d.real_side(gaussian(50, 4, 1), 50))
+    biased = d.distance(FD, gaussian(6, 4, 0), d.real_side(gaussian(50, 4, 1), 50))
     assert biased.lo is None
     assert "biased" in biased.detail["warning"]
 
@@ -62,7 +62,7 @@ def test_kinds_that_share_a_real_side_have_an_honest_interval():
     for s in range(100):
         real = d.gaussian_side(gaussian(200, 3, 2 * s))
         made = gaussian(600, 3, 2 * s + 1, 0.5)
-        results.append(quality.distance_by_kind(made, lambda _, real=real: real, kinds))
+        results.append(d.distance_by_kind(FD, made, lambda _, real=real: real, kinds))
     mean = np.mean([result.value for result in results])
     assert sum(result.lo <= mean <= result.hi for result in results) >= 90
 
@@ -76,8 +76,8 @@ def test_distance_by_kind_sees_what_the_whole_hides():
     def side(kind):
         return d.real_side(real[kinds == kind], 100)
 
-    whole = quality.distance(made, d.real_side(real, 200))
-    by_kind = quality.distance_by_kind(made, side, kinds)
+    whole = d.distance(FD, made, d.real_side(real, 200))
+    by_kind = d.distance_by_kind(FD, made, side, kinds)
     assert whole.value < 1
     assert by_kind.value == pytest.approx(75, rel=0.1)
     assert by_kind.lo < by_kind.value < by_kind.hi

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.cell.anchors import UNTRAINED
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts
 from bench.contracts.task import HIDDEN, Companion, Domain, Factor, TaskData, Truth
 from tests.helpers import family, module

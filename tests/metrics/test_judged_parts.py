@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cell.anchors import UNTRAINED
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import Artefacts, Settings
 from bench.contracts.task import HIDDEN, Domain, Factor, TaskData
-from tests.helpers import family, module
+from tests.helpers import REGISTRY, family, module
+
+INFOS = REGISTRY.infos()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_factors_count_where_both_show_them_and_differ(monkeypatch):
     )
     domains = [Domain(images, a), Domain(images, b)]
     task = TaskData("t", "", factors, {"test": domains}, None)
-    result = module("judged_parts")._factors_kept("tr_common_acc", told, images, task)
+    result = module("judged_parts")._factors_kept(INFOS["tr_common_acc"], told, images, task)
     assert result.value == pytest.approx(2 / 3)
     counts = {name: facts["n"] for name, facts in result.detail["factors"].items()}
     assert counts == {"a": 2, "b": 1}
@@ -105,7 +107,7 @@ def test_factors_that_the_judge_cannot_read_do_not_count(name, accuracies, reaso
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     a, b = torch.tensor([[0, 0], [0, 1]]), torch.tensor([[1, 1], [1, 0]])
     task = TaskData("t", "", factors, {"test": [Domain(images, a), Domain(images, b)]}, None)
-    result = module("judged_parts")._factors_kept(name, judge_of(accuracies), images, task)
+    result = module("judged_parts")._factors_kept(INFOS[name], judge_of(accuracies), images, task)
     below = {name: right for name, right in accuracies.items() if right is not None and right < 0.9}
     assert result.detail.get("not_counted", {}) == below
     if reason:
@@ -123,7 +125,9 @@ def test_domain_that_the_judge_cannot_tell_makes_its_numbers_unavailable():
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     domain = Domain(images, torch.zeros(2, 0, dtype=torch.int64))
     task = TaskData("t", "", (), {"test": [domain, domain]}, None)
-    result = module("judged_parts").domain_success(judge_of({}, 0.8), images, 1, task)
+    result = module("judged_parts").domain_success(
+        INFOS["tr_domain_success"], judge_of({}, 0.8), images, 1, task
+    )
     assert result.status == "unavailable"
     assert "0.800 for the domain, below 0.9" in result.reason
     assert result.detail == {"judge_accuracy": 0.8}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cell.anchors import copy_guide, copy_source, ground_truth
+from bench.cell.untrained.anchors import copy_guide, copy_source, ground_truth
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import CODES, Artefacts, Settings
 from bench.contracts.task import Companion
@@ -91,12 +91,21 @@ class TestNumbers:
         else:
             assert result.reason
 
-    def test_interval_holds_the_value(self, plugin, name, scored):
-        for case in ("perfect", "useless"):
+    def test_interval_holds_the_value_and_stays_inside_the_bounds(self, plugin, name, scored):
+        info = REGISTRY.infos()[name]
+        for case in ("perfect", "useless", "degenerate"):
             result = scored[case][name]
-            assert result.n > 0
+            if case != "degenerate":
+                assert result.n > 0
             if result.lo is not None:
+                low, high = info.bounds
                 assert result.lo <= result.value <= result.hi
+                assert low is None or low <= result.lo
+                assert high is None or result.hi <= high
+                assert info.scale != "logit" or result.lo < result.hi
+                assert bool(result.items) == info.keeps_items
+                if result.items:
+                    assert np.mean(result.items) == pytest.approx(result.value, abs=1e-9)
 
     def test_what_is_missing_is_said(self, plugin, name, data, settings):
         result = plugin.load()().score([name], Artefacts({}), data, settings)[name]

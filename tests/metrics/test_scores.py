@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.cell.anchors import UNTRAINED
+from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
 from bench.contracts.task import DataSizes, Domain, TaskData, Truth
 from bench.tasks.avatars import AvatarTask

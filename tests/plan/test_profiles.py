@@ -13,9 +13,11 @@ import pytest
 
 from bench.contracts.labels import split_names
 from bench.contracts.method import BaseConfig, make_config
+from bench.plan.configure import configure
 from bench.plan.plan import Request, make_plan
-from bench.plan.profiles import Setting, choose_profile, configure
+from bench.plan.profiles import Setting, choose_profile
 from bench.plan.settings import set_options
+from bench.plan.tuned import Origin
 from bench.records.read import cell_of
 from bench.utils.errors import UserError
 from tests.helpers import REGISTRY
@@ -27,7 +29,7 @@ def configured(hint, default, text):
     method = SimpleNamespace(Config=config_class)
     plugin = SimpleNamespace(name="mine", path="mine.py", load=lambda: method)
     setting = Setting.parse(f"mine.x={text}")
-    label, config = configure(plugin, choose_profile("smoke"), [setting])
+    label, config = configure(plugin, Origin(), [setting])
     return label, config["x"]
 
 
@@ -182,7 +184,7 @@ def configured_fields(fields, *settings):
     method = SimpleNamespace(Config=scope["Config"])
     plugin = SimpleNamespace(name="mine", path="mine.py", load=lambda: method)
     parsed = [Setting.parse(f"mine.{text}") for text in settings]
-    return configure(plugin, choose_profile("smoke"), parsed)
+    return configure(plugin, Origin(), parsed)
 
 
 HEAD = """

@@ -22,8 +22,10 @@ from bench.check.golden.compare import compare_golden
 from bench.check.reports import as_json, as_junit, as_markdown, github_lines
 from bench.cli.options import names_in
 from bench.contracts.labels import brackets, split_names
-from bench.plan.profiles import Setting, choose_profile, configure
+from bench.plan.configure import configure
+from bench.plan.profiles import Setting, choose_profile
 from bench.plan.shard import Shard
+from bench.plan.tuned import Origin
 from bench.records.read import Damaged, cell_of, read_record
 from bench.records.store import Store
 from bench.utils.errors import Exit, UserError
@@ -271,7 +273,7 @@ def test_any_setting_is_read_or_refused(text):
         owner, field, value = setting.owner, setting.field, setting.text
         assert Setting.parse(f"{owner}.{field}={value}") == setting
         plugin = REGISTRY.find("method", "press2019")
-        or_refused(configure, plugin, choose_profile("smoke"), [setting])
+        or_refused(configure, plugin, Origin(), [setting])
         or_refused(choose_profile, "smoke", [setting])
 
 
@@ -288,7 +290,7 @@ PRESS = ("sep", "learning_rate", "confusion", "reconstruction", "width", "clip_n
 def test_a_setting_of_a_method_gives_a_configuration_that_json_holds(field, value):
     plugin = REGISTRY.find("method", "press2019")
     setting = or_refused(Setting.parse, f"press2019.{field}={value}")
-    found = or_refused(configure, plugin, choose_profile("smoke"), [setting]) if setting else None
+    found = or_refused(configure, plugin, Origin(), [setting]) if setting else None
     if found is not None:
         label, config = found
         assert json.loads(json.dumps(config, allow_nan=False)) == config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,11 +25,15 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.write_text(text, "utf-8", ERRORS)
 
 
+_NUMBERS = re.compile(r'\[\n[^][{}"]*\]')
+"""A list of numbers as JSON with indents. No string holds a line break, so none can match."""
+
+
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON object with sorted keys and a seal."""
+    """Write a JSON object with sorted keys and a seal. Each list of numbers takes one line."""
     plain = json.loads(json.dumps(value, allow_nan=False))
     text = json.dumps(plain | {SEAL: hash_of(plain)}, indent=1, sort_keys=True)
-    write_atomically(path, text + "\n")
+    write_atomically(path, _NUMBERS.sub(lambda found: "".join(found[0].split()), text) + "\n")
 
 
 def read_sealed(path: Path) -> dict[str, Any]:

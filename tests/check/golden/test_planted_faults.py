@@ -13,7 +13,7 @@ from bench.check.golden.compare import compare_golden
 from bench.check.golden.measure import FROZEN_TOLERANCE
 from bench.check.golden.training import short_training
 from bench.contracts.registry import Registry
-from bench.plan.profiles import choose_profile, configure
+from bench.plan.configure import fixed_config
 from bench.utils.errors import UserError
 from tests.faults import FOUND_BY_TEST, PLANTED, planted
 
@@ -39,11 +39,8 @@ class Few(Registry):
 
 
 def rows_of(methods):
-    registry, chosen = Registry(), choose_profile("smoke")
-    return {
-        name: (name, configure(registry.find("method", name), chosen, [])[1], 32)
-        for name in methods
-    }
+    registry = Registry()
+    return {name: (name, fixed_config(registry.find("method", name)), 32) for name in methods}
 
 
 @pytest.fixture(scope="module")

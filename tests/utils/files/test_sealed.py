@@ -39,3 +39,13 @@ def test_links_stay_and_pipes_get_the_content(tmp_path):
     assert got == ["all of it"]
     assert pipe.is_fifo()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe", "target"]
+
+
+def test_a_list_of_numbers_takes_one_line_and_texts_stay(tmp_path):
+    value = {"items": [0.5, -1e-07, 3, None], "texts": ["[\n1,\n 2]", "a  b"], "none": [],
+             "deep": [[1, 2], {"of": [3.25, 4]}]}  # fmt: skip
+    write_sealed(tmp_path / "x.json", value)
+    assert read_sealed(tmp_path / "x.json") == value
+    text = (tmp_path / "x.json").read_text()
+    assert '"items": [0.5,-1e-07,3,null]' in text
+    assert '"of": [3.25,4]' in text

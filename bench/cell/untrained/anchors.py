@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from bench.cell.paste import as_image, mean_of, pasted
+from bench.cell.untrained.paste import as_image, mean_of, pasted
 from bench.contracts.images import of_neighbours
 from bench.contracts.metric import CODES, IMAGES, Artefacts
 from bench.contracts.task import TaskData

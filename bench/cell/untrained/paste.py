@@ -24,7 +24,7 @@ SCORES, ADD_SCORE, REMOVE_SCORE = "scores", "add_score", "remove_score"
 
 
 def pasted(data: TaskData) -> tuple[dict[str, Tensor], str]:
-    """Return the images of `bench.cell.anchors.paste` by their names, and its note."""
+    """Return the images of `bench.cell.untrained.anchors.paste` by their names, and its note."""
     place = Place.of(data)
     if data.val_truth is None:
         add_area = remove_area = otsu_area(place.difference)

@@ -1,0 +1,104 @@
+"""The numbers of methods during their training, and from when on their order is that of the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import pandas as pd
+
+from bench.board.frame import COLUMNS, frame
+from bench.board.order import Order, places
+from bench.contracts.metric import MetricInfo
+from bench.contracts.record import CurveValue, MetricEntry, Record
+
+Curve = Mapping[float, Mapping[str, float]]
+"""One number by the fraction of the training, rising up to 1, and by the label of the method."""
+
+
+def curve_rows(
+    records: Sequence[Record], known: Mapping[str, MetricInfo] | None = None
+) -> pd.DataFrame:
+    """Return rows like those of `frame` for each fraction of the training below 1.
+
+    A row has the mean over the seeds that have the number there, with its interval. A value of
+    another version of the metric than that of the finished training is left out.
+
+    Args:
+        records: The records.
+        known: The facts of known metrics, or None for the built-in metrics.
+    """
+    budgets = sorted({point["budget"] for record in records for point in record["curve"]} - {1.0})
+    tables = [
+        frame([_at(record, budget) for record in records], known).assign(budget=budget)
+        for budget in budgets
+    ]
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _at(record: Record, budget: float) -> Record:
+    """Return a record whose metrics are those of its curve at a fraction of the training."""
+    metrics = {
+        name: _entry(record["metrics"][name], value)
+        for point in record["curve"]
+        if point["budget"] == budget
+        for name, value in point["metrics"].items()
+        if value["value"] is not None
+        and name in record["metrics"]
+        and record["metrics"][name]["version"] == value["version"]
+    }
+    return {**record, "metrics": metrics}
+
+
+def _entry(final: MetricEntry, value: CurveValue) -> MetricEntry:
+    """Return an entry with the value of a curve, and no interval over items."""
+    kept = {key: entry for key, entry in final.items() if key != "items"}
+    here = {"value": value["value"], "lo": None, "hi": None, "status": "ok", "reason": ""}
+    parts = {"parts": value["parts"]} if "parts" in value else {}
+    return kept | here | {"detail": parts}  # type: ignore[return-value]
+
+
+def curve_of_order(rows: pd.DataFrame, order: Order) -> Curve:
+    """Return the number that orders a board at each fraction of the training, with its end.
+
+    Args:
+        rows: The `curve_rows` of the board.
+        order: The order of the board. Only methods with a place in it are returned.
+    """
+    found: dict[float, dict[str, float]] = {}
+    ranked = rows["method"].isin(list(order.ranks)) & rows["value"].notna()
+    for row in rows[ranked & (rows["metric"] == order.metric)].to_dict("records"):
+        found.setdefault(float(row["budget"]), {})[str(row["method"])] = float(row["value"])
+    with_curve = {method for values in found.values() for method in values}
+    if not with_curve:
+        return {}
+    end = {name: order.values[name] for name in order.ranks if name in with_curve}
+    return {budget: found[budget] for budget in sorted(found)} | {1.0: end}
+
+
+def settled(curve: Curve, better: str) -> float:
+    """Return the fraction of the training from which on the order of the methods did not change.
+
+    The order at a fraction where a method has no number counts as another one.
+
+    Args:
+        curve: See `Curve`; with two methods or more at its end.
+        better: The direction of the number (see `bench.contracts.metric.MetricInfo`).
+
+    Returns:
+        The fraction; 1.0 if the order changed after the last point before the end.
+    """
+    budgets = sorted(curve, reverse=True)
+    end, first = curve[budgets[0]], budgets[0]
+    for budget in budgets[1:]:
+        here = curve[budget]
+        if here.keys() != end.keys() or places(here, better, here) != places(end, better, end):
+            break
+        first = budget
+    return first
+
+
+def fraction(budget: float) -> str:
+    """Return the text of a fraction of the training: "1/4", or "1" for its end."""
+    return str(Fraction(budget).limit_denominator(1000))

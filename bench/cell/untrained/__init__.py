@@ -1,0 +1,1 @@
+"""Makes the artefacts of the anchors that need no training."""

@@ -1,0 +1,184 @@
+"""The verb `tune`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import (
+    DEFAULT_PROFILE,
+    DEFAULT_TASK,
+    LIMITS,
+    WHAT,
+    WHERE,
+    AOption,
+    AttributesOption,
+    BOption,
+    CacheOption,
+    DataRootOption,
+    DryRunOption,
+    Engine,
+    EngineOption,
+    Existing,
+    JobsOption,
+    MethodsOption,
+    PluginOption,
+    ProfileOption,
+    ResizeOption,
+    SkipBadOption,
+    SplitOption,
+    TaskOption,
+    cache_folder,
+    examples,
+    names_in,
+    option,
+    path_option,
+    results_folder,
+    task_options,
+)
+from bench.cli.verbs import finish, warm_up
+
+app = typer.Typer()
+RESULTS = Path("results")
+
+
+class Goal(StrEnum):
+    """What a study maximises."""
+
+    auto = "auto"
+    transfer = "transfer"
+    transfer_judged = "transfer_judged"
+    label_only = "label-only"
+
+
+@app.command(
+    epilog=examples(
+        "tune --trials 24",
+        "tune --methods press2019,ufdn --profile smoke --trials 6 --dry-run",
+        "tune --plugin my_method.py --methods mine --trials 24 --write",
+        note="docs/protocol.md states the rule.",
+    )
+)
+def tune(
+    methods: MethodsOption = None,
+    task: TaskOption = DEFAULT_TASK,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    trials: Annotated[
+        int, option(min=1, help="Trials of each method; 24 by default.", panel=WHAT, metavar="N")
+    ] = 24,
+    objective: Annotated[
+        Goal,
+        option(
+            help="What the winner has most of, on val: transfer, transfer_judged or label-only "
+            "(nothing but the domain is known); auto (default): the first that the task has.",
+            panel=WHAT,
+        ),
+    ] = Goal.auto,
+    settings: Annotated[
+        list[str] | None,
+        option(
+            "--set",
+            help="profile.FIELD=VALUE (repeatable); nothing of the profile is changed by default.",
+            panel=WHAT,
+            metavar="SETTING",
+        ),
+    ] = None,
+    plugins: PluginOption = None,
+    a: AOption = None,
+    b: BOption = None,
+    data_root: DataRootOption = None,
+    split: SplitOption = None,
+    resize: ResizeOption = None,
+    skip_bad: SkipBadOption = False,
+    attributes: AttributesOption = None,
+    results: Annotated[
+        Path,
+        path_option(
+            "--results",
+            help=f"Folder whose folder studies gets the trials and the table; {RESULTS} by "
+            "default.",
+            panel=WHERE,
+        ),
+    ] = RESULTS,
+    cache_dir: CacheOption = None,
+    device: Annotated[
+        str, option(help="auto (default), cpu or cuda.", panel=WHERE, metavar="NAME")
+    ] = "auto",
+    jobs: JobsOption = None,
+    write: Annotated[
+        bool,
+        option(
+            "--write",
+            help="Make the winners the tuned configurations of the suite; by default they stay "
+            "beside the table.",
+            panel=WHERE,
+        ),
+    ] = False,
+    dry_run: DryRunOption = False,
+    existing: Annotated[
+        Existing,
+        option(
+            help="resume (default): skip trials that have a record; retry: run those that failed "
+            "again; fresh: run all again.",
+            panel=LIMITS,
+        ),
+    ] = Existing.resume,
+    timeout: Annotated[
+        float | None,
+        option(
+            min=1,
+            help="Seconds after which a trial is stopped; no limit by default.",
+            panel=LIMITS,
+            metavar="SECONDS",
+        ),
+    ] = None,
+    engine: EngineOption = Engine.process,
+) -> None:
+    """Search the configurations of methods on val, with equal trials and FLOPs for each."""
+    warm_up(engine, dry_run)
+    from bench.plan.forecast import needs_of_run
+    from bench.plan.plan import Request, default_workers, jobs_for
+    from bench.records.store import Store
+    from bench.runs.execute import execute
+    from bench.runs.forecast_table import show_forecast
+    from bench.study.tune import finish_study, plan_study, show_trials
+    from bench.utils.errors import Exit
+    from bench.utils.files.disk import require_space
+    from bench.utils.output.console import console, say
+
+    cache = cache_folder(cache_dir)
+    request = Request(
+        methods=names_in(methods) or ("all",),
+        tasks=(task,),
+        profile=profile,
+        device=device,
+        settings=tuple(settings or ()),
+        plugins=tuple(plugins or ()),
+        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
+        dry_run=dry_run,
+    )
+    study = plan_study(request, trials, objective.value)
+    for line in study.plan.left_out:
+        say(console(), f"not in this study: {line}")
+    show_trials(console(), study)
+    store = Store(results_folder(results) / "studies" / study.name)
+    wanted = jobs_for(study.plan, store, cache, existing.value, timeout=timeout)
+    workers = jobs or default_workers(wanted[0].cell.device)
+    if dry_run:
+        show_forecast(console(), wanted, workers)
+        return
+    require_space(
+        needs_of_run(study.plan, wanted),
+        "make room (`python -m bench clean`) or name other folders with --results and --cache-dir",
+    )
+    store.open_for_writing()
+
+    def work() -> int:
+        execute(console(), study.plan, wanted, store, engine.value, workers, publish=False)
+        without = finish_study(console(), study, store, cache, write)
+        return int(Exit.CELL_FAILED if without else Exit.FINE)
+
+    finish(work)
