@@ -169,13 +169,20 @@ def _board(
         meanings=_meanings(here),
         notes={label: str(record["facts"].get("note") or "") for record, label in here},
         machines=machines,
-        curve=curve_of_order(_of_board(points, key), ordering),
         published=sorted(published, key=lambda label: (ordering.badness(label), label)),
         studies=_studies(here, f"{task}-{profile}"),
         differences=differences,
         best=_best(rows, compared, infos, differences),
         places=_places(ordering, of_label, infos),
+        curve=curve_of_order(_of_board(points, key), ordering),
     )
+
+
+def _of_board(table: pd.DataFrame, key: BoardKey) -> pd.DataFrame:
+    """Return the rows of one board."""
+    profile, task, protocol = key
+    of_task = (table["profile"] == profile) & (table["task"] == task)
+    return table[of_task & (table["protocol"] == protocol)]
 
 
 def _differences(
@@ -260,13 +267,6 @@ def _studies(here: Iterable[tuple[Record, str]], own: str) -> dict[str, str]:
     """Return the study of each row that uses the winner of another study than its own."""
     studies = {label: record.get("study", "") for record, label in here}
     return {label: study for label, study in sorted(studies.items()) if study not in ("", own)}
-
-
-def _of_board(table: pd.DataFrame, key: BoardKey) -> pd.DataFrame:
-    """Return the rows of one board."""
-    profile, task, protocol = key
-    of_task = (table["profile"] == profile) & (table["task"] == task)
-    return table[of_task & (table["protocol"] == protocol)]
 
 
 TOLD_MORE = "it was trained with more labels than the domain"

@@ -29,8 +29,8 @@ def test_one_seed_keeps_the_interval_over_items():
 
 def test_seeds_give_students_interval():
     values = [0.2, 0.4, 0.9]
-    table = frame([board_record(seed=i, cf_rank_add=v) for i, v in enumerate(values)])
-    found = row(table, "m", "cf_rank_add")
+    table = frame([board_record(seed=i, own=v) for i, v in enumerate(values)])
+    found = row(table, "m", "own")
     lo, hi = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
     assert (found["value"], found["lo"], found["hi"]) == pytest.approx((0.5, lo, hi))
     assert found["n_seeds"] == 3

@@ -40,7 +40,7 @@ def test_a_name_shifts_no_cell_of_a_board(name):
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|' /C calc'!A0"])
 def test_no_text_of_the_csv_is_a_formula(name):
     """case 20: texts are made harmless, numbers stay numbers."""
-    nasty = board_record(name, cf_rank_add=-0.5, fd_add=None)
+    nasty = board_record(name, cf_skill_in_add=-0.5, fd_add=None)
     nasty["metrics"]["fd_add"]["reason"] = name
     (first, second) = csv_files.DictReader(io.StringIO(csv(frame([nasty]))))
     assert first["method"] == second["method"] == f"'{name}"
