@@ -10,6 +10,7 @@ import typer
 from bench.cli import check as cli_check
 from bench.cli import claims as cli_claims
 from bench.cli import data as cli_data
+from bench.cli import probe_curve as cli_probe_curve
 from bench.cli import results as cli_results
 from bench.cli import run as cli_run
 from bench.cli import score as cli_score
@@ -30,7 +31,16 @@ app = typer.Typer(
     epilog="Exit codes: 0 fine, 1 regression found, 2 wrong use, 3 a cell failed, "
     "4 cannot compare, 70 an error of the suite itself, 130 interrupted.",
 )
-for part in (cli_run, cli_score, cli_results, cli_check, cli_claims, cli_tune):
+VERBS = (
+    cli_run,
+    cli_score,
+    cli_results,
+    cli_check,
+    cli_tune,
+    cli_claims,
+    cli_probe_curve,
+)
+for part in VERBS:
     app.add_typer(part.app)
 app.add_typer(cli_data.data, name="data")
 
