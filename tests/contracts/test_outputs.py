@@ -21,7 +21,7 @@ NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
 def make(faces, name="autoencoder", **functions):
     """Return an untrained method whose functions go through the given ones."""
     plugin = REGISTRY.find("method", name)
-    config = fixed_config(plugin)
+    config = fixed_config(plugin) | {"width": 16}
     method = build(plugin.load(), faces.spec, plugin.load().Config(**config), 0)
     if "encode" in functions:  # what is done to codes is not to reach the images before them
         method.reconstruct = lambda x, domain: method.decoder(method.encoder(x))

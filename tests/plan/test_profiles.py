@@ -138,6 +138,7 @@ def test_a_cell_with_tuples_is_the_same_after_json():
     assert cell.label == 'ufdn[invert="1,2"]'
     assert cell.config["invert"] == (1, 2)
     record = {"label": cell.label, "settings": cell.settings, "identity": cell.identity}
+    record |= {"configuration": cell.configuration, "study": cell.study}
     record = json.loads(json.dumps(record))
     again = cell_of(record)
     assert again.config["invert"] == [1, 2]
