@@ -37,7 +37,7 @@ class Difference:
             nothing to compare it with: one seed without items.
         n_seeds: The number of seeds. With one, only the items count.
         better: The direction of ``value`` that is better for the left one.
-        tolerance: The largest ``|value|`` without practical importance.
+        tolerance: The largest absolute difference without practical importance.
         error, df: The standard error and its degrees of freedom.
         scale: What is subtracted: the values, their logarithms, or their distances from 1.
     """
@@ -63,8 +63,8 @@ class Difference:
 
     @property
     def is_tie(self) -> bool:
-        """Whether the two count as equal: 0 lies in the interval, or ``|value|`` is tolerable."""
-        return self.lo <= 0 <= self.hi or abs(self.value) <= self.tolerance
+        """Whether the two count as equal: 0 lies in the interval, or all of it is tolerable."""
+        return self.lo <= 0 <= self.hi or max(-self.lo, self.hi) <= self.tolerance
 
     @property
     def winner(self) -> str:
