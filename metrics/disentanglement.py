@@ -173,6 +173,7 @@ class Disentanglement(Metric):
             meaning="separation by linear probes only; quick, so also measured during the training",
             label="separ. lin.",
             group="What is in which code",
+            bounds=(-1.0, 1.0),
             tolerance=0.02,
             in_curve=True,
             needs=("z1_probe_b", "z1_test_b", "z2_probe_b", "z2_test_b"),

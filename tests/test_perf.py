@@ -103,6 +103,7 @@ def test_leaderboard_of_many_records(benchmark):
                 "config": {},
                 "numbers": {},
             },
+            "curve": [],
             "metrics": {f"metric{at}": entry | {"value": seed / 10} for at in range(20)},
         }
         for method in range(10)

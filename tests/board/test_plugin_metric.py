@@ -29,7 +29,7 @@ class Brightness(Metric):
             group="Image quality",
             main=True,
             digits=1,
-            tolerance=5.0,
+            tolerance=50.0,
             exact={"copy-source": (FLOOR, "copying keeps the brightness")},
         ),
         MetricInfo(
@@ -122,7 +122,7 @@ def test_it_is_checked(results, inside, plugin, tmp_path):
     gated = [one for one in re.findall(r'\{[^{}]*"brightness_add"[^{}]*\}', found)
              if "statistical" in one]  # fmt: skip
     assert gated
-    assert '"5"' in gated[0]  # its tolerance
+    assert '"50"' in gated[0]  # its tolerance, which is above the spread over the seeds
 
 
 def test_no_other_room_knows_a_metric_by_its_id():

@@ -55,7 +55,7 @@ def values(curve):
 def test_snapshots_change_no_bit_also_after_a_kill(plugin, faces, tmp_path):
     """Without snapshots, with them, and with a kill between the second and the third."""
     plain, scored, killed, resumed = (
-        make_method(plugin, spec=faces.spec, batch_size=3) for _ in range(4)
+        make_method(plugin, spec=faces.spec, batch_size=4) for _ in range(4)
     )
     assert run(plain, faces, score=None).curve == []
     after = draws()
