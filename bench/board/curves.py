@@ -37,6 +37,16 @@ def curve_rows(
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(COLUMNS))
 
 
+def with_curves(
+    table: pd.DataFrame,
+    records: Sequence[Record],
+    known: Mapping[str, MetricInfo] | None = None,
+) -> pd.DataFrame:
+    """Return the `frame` of records, followed by their `curve_rows`."""
+    points = curve_rows(records, known)
+    return pd.concat([table, points], ignore_index=True) if len(points) else table
+
+
 def _at(record: Record, budget: float) -> Record:
     """Return a record whose metrics are those of its curve at a fraction of the training."""
     metrics = {

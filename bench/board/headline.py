@@ -91,10 +91,8 @@ def _of_order(board: Board, named: Named) -> str:
         return f"{said}; no other method is ranked."
     lead = abs(best - order.values[methods[1]])
     tolerance = info.tolerance * (abs(best) if info.tolerance_is_relative else 1)
-    if lead <= tolerance:
-        firm = f"not more than the tolerance of {tolerance:g}, so the two count as equal"
-    else:
-        firm = f"more than the tolerance of {tolerance:g}{_tested(board, methods[0], methods[1])}"
+    size = "not more" if lead <= tolerance else "more"
+    firm = f"{size} than the tolerance of {tolerance:g}{_tested(board, methods[0], methods[1])}"
     return (
         f"{said}, {number(lead, info.digits)} ahead of {named(methods[1])} "
         f"({valued(methods[1])}): {firm}."

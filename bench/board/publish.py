@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Collection, Mapping
 
-import pandas as pd
 from rich.console import Console
 
 from bench.board.board import Board, boards
 from bench.board.columns import ARROWS, base_id, main_metrics
-from bench.board.curves import curve_rows
+from bench.board.curves import with_curves
 from bench.board.evidence import parts_of_scores, sentences
 from bench.board.frame import frame
 from bench.board.headline import headline
@@ -60,10 +59,8 @@ def write_leaderboard(
         if only is None or (board.profile, board.task, board.protocol) in only:
             _print_board(console, board)
     notes = [str(record) for record in damaged]
-    points = curve_rows(records, known)
-    with_curves = pd.concat([table, points], ignore_index=True) if len(points) else table
     try:
-        write_atomically(store.root / "leaderboard.csv", csv(with_curves))
+        write_atomically(store.root / "leaderboard.csv", csv(with_curves(table, records, known)))
         write_atomically(store.root / "comparisons.csv", csv_of_comparisons(made))
         write_atomically(store.root / "leaderboard.md", markdown(made, notes=notes))
     except OSError as error:

@@ -8,19 +8,22 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import (
-    LIMITS,
     WHAT,
     WHERE,
     CacheOption,
     DataRootOption,
+    DeviceOption,
     DryRunOption,
     Engine,
     EngineOption,
     Existing,
+    ExistingOption,
+    IgnoreDiskOption,
     ImagesSettingsOption,
     JobsOption,
     MetricsOption,
     PluginOption,
+    PrecisionOption,
     cache_folder,
     check_seeds,
     examples,
@@ -90,15 +93,8 @@ def claims(
         ),
     ] = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
-    device: Annotated[
-        str, option(help="auto (default), cpu or cuda.", panel=WHERE, metavar="NAME")
-    ] = "auto",
-    precision: Annotated[
-        str | None,
-        option(
-            help="auto, fp32 or bf16; that of the profile by default.", panel=WHERE, metavar="NAME"
-        ),
-    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = None,
     jobs: JobsOption = None,
     dry_run: DryRunOption = False,
     judge_only: Annotated[
@@ -109,22 +105,8 @@ def claims(
             panel=WHERE,
         ),
     ] = False,
-    existing: Annotated[
-        Existing,
-        option(
-            help="resume (default): skip cells that have a record; retry: run those that failed "
-            "again; fresh: run all again.",
-            panel=LIMITS,
-        ),
-    ] = Existing.resume,
-    ignore_disk: Annotated[
-        bool,
-        option(
-            "--ignore-disk",
-            help="Start even if the disk seems too small; off by default.",
-            panel=LIMITS,
-        ),
-    ] = False,
+    existing: ExistingOption = Existing.resume,
+    ignore_disk: IgnoreDiskOption = False,
     engine: EngineOption = Engine.process,
 ) -> None:
     """Test the claims of the field: run the cells that they need, and judge each claim."""

@@ -247,6 +247,29 @@ DryRunOption = Annotated[
         "--dry-run", help="Say what would be done, and do nothing; off by default.", panel=WHERE
     ),
 ]
+DeviceOption = Annotated[
+    str, option(help="auto (default), cpu or cuda.", panel=WHERE, metavar="NAME")
+]
+PrecisionOption = Annotated[
+    str | None,
+    option(help="auto, fp32 or bf16; that of the profile by default.", panel=WHERE, metavar="NAME"),
+]
+ExistingOption = Annotated[
+    Existing,
+    option(
+        help="resume (default): skip cells that have a record; retry: run those that failed "
+        "again; fresh: run all again.",
+        panel=LIMITS,
+    ),
+]
+IgnoreDiskOption = Annotated[
+    bool,
+    option(
+        "--ignore-disk",
+        help="Start even if the disk seems too small; off by default.",
+        panel=LIMITS,
+    ),
+]
 EngineOption = Annotated[
     Engine,
     option(

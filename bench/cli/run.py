@@ -13,21 +13,24 @@ from bench.cli.options import (
     LIMITS,
     SCALE,
     WHAT,
-    WHERE,
     AOption,
     AttributesOption,
     BOption,
     CacheOption,
     DataRootOption,
+    DeviceOption,
     DryRunOption,
     Engine,
     EngineOption,
     Existing,
+    ExistingOption,
+    IgnoreDiskOption,
     InceptionOption,
     JobsOption,
     MethodsOption,
     MetricsOption,
     PluginOption,
+    PrecisionOption,
     ProfileOption,
     ResizeOption,
     ResultsOption,
@@ -99,25 +102,11 @@ def run(
     attributes: AttributesOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
-    device: Annotated[
-        str, option(help="auto (default), cpu or cuda.", panel=WHERE, metavar="NAME")
-    ] = "auto",
-    precision: Annotated[
-        str | None,
-        option(
-            help="auto, fp32 or bf16; that of the profile by default.", panel=WHERE, metavar="NAME"
-        ),
-    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = None,
     jobs: JobsOption = None,
     dry_run: DryRunOption = False,
-    existing: Annotated[
-        Existing,
-        option(
-            help="resume (default): skip cells that have a record; retry: run those that failed "
-            "again; fresh: run all again.",
-            panel=LIMITS,
-        ),
-    ] = Existing.resume,
+    existing: ExistingOption = Existing.resume,
     timeout: Annotated[
         float | None,
         option(
@@ -144,14 +133,7 @@ def run(
             panel=LIMITS,
         ),
     ] = False,
-    ignore_disk: Annotated[
-        bool,
-        option(
-            "--ignore-disk",
-            help="Start even if the disk seems too small; off by default.",
-            panel=LIMITS,
-        ),
-    ] = False,
+    ignore_disk: IgnoreDiskOption = False,
     shard: Annotated[
         str | None,
         option(

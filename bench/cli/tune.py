@@ -19,6 +19,7 @@ from bench.cli.options import (
     BOption,
     CacheOption,
     DataRootOption,
+    DeviceOption,
     DryRunOption,
     Engine,
     EngineOption,
@@ -104,9 +105,7 @@ def tune(
         ),
     ] = RESULTS,
     cache_dir: CacheOption = None,
-    device: Annotated[
-        str, option(help="auto (default), cpu or cuda.", panel=WHERE, metavar="NAME")
-    ] = "auto",
+    device: DeviceOption = "auto",
     jobs: JobsOption = None,
     write: Annotated[
         bool,
