@@ -20,7 +20,10 @@ from tests.helpers import REGISTRY, ROOT, SIZES, little, little_arguments
 from tests.pictures import make_celeba, make_folder
 
 pytest.register_assert_rewrite(
-    *(f"{__package__}.parity_{method}" for method in ("drit", "mask2020", "press2019", "ufdn"))
+    *(
+        f"{__package__}.parity_{method}"
+        for method in ("did2019", "drit", "mask2020", "press2019", "ufdn")
+    )
 )
 
 torch.set_num_threads(1)

@@ -47,6 +47,7 @@ TINY = tuple(
     f"profile.{field}={IMAGES}" for field in ("train_images", "probe_images", "test_images")
 )
 REFUSED = {
+    ("avatars-styles3", "did2019"): "did2019 takes two domains",
     ("avatars-styles3", "drit"): "drit takes two domains",
     ("avatars-styles3", "mask2020"): "mask2020 takes two domains",
     ("avatars-styles3", "press2019"): "press2019 takes two domains",

@@ -7,9 +7,10 @@ states the scheme by which weights and inputs are made from seeds.
 
 from __future__ import annotations
 
+from tests.parity_did2019 import TestDID2019
 from tests.parity_drit import TestDRIT
 from tests.parity_mask2020 import TestMask2020
 from tests.parity_press2019 import TestPress2019
 from tests.parity_ufdn import TestUFDN
 
-__all__ = ["TestDRIT", "TestMask2020", "TestPress2019", "TestUFDN"]
+__all__ = ["TestDID2019", "TestDRIT", "TestMask2020", "TestPress2019", "TestUFDN"]
