@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import permutations
 
 import pandas as pd
 
 from bench.board.frame import COLUMNS, frame
-from bench.board.order import Order, places
+from bench.board.order import Order, badness
 from bench.contracts.metric import MetricInfo
 from bench.contracts.record import CurveValue, MetricEntry, Record
 
@@ -87,23 +88,30 @@ def curve_of_order(rows: pd.DataFrame, order: Order) -> Curve:
     return {budget: found[budget] for budget in sorted(found)} | {1.0: end}
 
 
-def settled(curve: Curve, better: str) -> float:
+def settled(curve: Curve, info: MetricInfo) -> float:
     """Return the fraction of the training from which on the order of the methods did not change.
 
-    The order at a fraction where a method has no number counts as another one.
+    Two methods whose numbers differ at the end by no more than the tolerance have no order. A
+    fraction where a method has no number has another order than the end.
 
     Args:
         curve: See `Curve`; with two methods or more at its end.
-        better: The direction of the number (see `bench.contracts.metric.MetricInfo`).
+        info: The facts about the number.
 
     Returns:
         The fraction; 1.0 if the order changed after the last point before the end.
     """
     budgets = sorted(curve, reverse=True)
     end, first = curve[budgets[0]], budgets[0]
+    ordered = [
+        (better, worse)
+        for better, worse in permutations(end, 2)
+        if badness(end[better], info.better) < badness(end[worse], info.better)
+        and abs(end[better] - end[worse]) > info.tolerance_at(end[better], end[worse])
+    ]
     for budget in budgets[1:]:
-        here = curve[budget]
-        if here.keys() != end.keys() or places(here, better, here) != places(end, better, end):
+        here = {name: badness(value, info.better) for name, value in curve[budget].items()}
+        if here.keys() != end.keys() or any(here[one] >= here[other] for one, other in ordered):
             break
         first = budget
     return first

@@ -124,13 +124,17 @@ def change_over_the_training(board: Board, named: Named) -> list[str]:
         return []
     which = "" if len(curve[1.0]) == len(order.ranks) else f" ({len(curve[1.0])} have a curve)"
     what = f"the order of the methods by {named(order.metric)}{which}"
-    budget = settled(curve, order.better)
+    info = board.infos[order.metric]
+    budget = settled(curve, info)
     if budget < 1:
         said = f"From {fraction(budget)} of the training on, {what} did not change"
     else:
         last = fraction(max(at for at in curve if at < 1))
         said = f"Between {last} of the training and its end, {what} still changed"
-    return [f"{said} (points at {', '.join(map(fraction, curve))})."]
+    return [
+        f"{said} (points at {', '.join(map(fraction, curve))}; two methods that end within the "
+        "tolerance have no order)."
+    ]
 
 
 def _in_words(ranks: dict[str, int], named: Named) -> str:
