@@ -15,7 +15,7 @@ import pandas as pd
 
 from bench.board.columns import TRAINING_FACTS, base_id, infos_of, main_metrics
 from bench.board.comparison import Difference, best_and_ties, every_pair
-from bench.board.curves import Curve, curve_of_order, curve_rows
+from bench.board.curves import Curve, curve_of_order, curve_rows, outdated_curves
 from bench.board.frame import frame
 from bench.board.order import Order, order_rows, rank_intervals
 from bench.board.row_labels import has_both_configurations, is_published, row_labels
@@ -42,6 +42,7 @@ class Board:
     places: the interval of the place of each method. machines: for each kind of machine (see
     `bench.records.environment.machine_of`), the trained methods whose times were measured there.
     curve: the number that orders the board, during the training (see `bench.board.curves`).
+    outdated_curves: the ranked methods whose curve another version of this number measured.
     """
 
     profile: str
@@ -65,6 +66,7 @@ class Board:
     best: dict[str, set[str]]
     places: dict[str, tuple[int, int]]
     curve: Curve = field(default_factory=dict)
+    outdated_curves: Sequence[str] = ()
 
     @property
     def order(self) -> list[str]:
@@ -175,6 +177,7 @@ def _board(
         best=_best(rows, compared, infos, differences),
         places=_places(ordering, of_label, infos),
         curve=curve_of_order(_of_board(points, key), ordering),
+        outdated_curves=outdated_curves(of_label, ordering),
     )
 
 

@@ -48,6 +48,22 @@ def with_curves(
     return pd.concat([table, points], ignore_index=True) if len(points) else table
 
 
+def outdated_curves(of_label: Mapping[str, Sequence[Record]], order: Order) -> list[str]:
+    """Return the ranked methods whose curve another version of the ordering number measured."""
+    return [
+        label
+        for label in order.ranks
+        if any(
+            order.metric in point["metrics"]
+            and point["metrics"][order.metric]["version"]
+            != record["metrics"][order.metric]["version"]
+            for record in of_label[label]
+            if order.metric in record["metrics"]
+            for point in record["curve"]
+        )
+    ]
+
+
 def _at(record: Record, budget: float) -> Record:
     """Return a record whose metrics are those of its curve at a fraction of the training."""
     metrics = {

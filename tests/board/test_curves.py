@@ -109,3 +109,16 @@ def test_lower_numbers_can_be_better():
     curve = {0.5: {"a": 1.0, "b": 2.0}, 1.0: {"a": 1.0, "b": 3.0}}
     assert settled(curve, MetricInfo(id="x", unit="", better="lower", meaning="x")) == 0.5
     assert fraction(1 / 16) == "1/16"
+
+
+def test_a_curve_of_an_older_version_is_left_out_and_named():
+    made = [with_curve(name, 0.1, 0.2, end) for name, end in (("one", 0.5), ("two", 0.4))]
+    made += [with_curve("third", 0.0, 0.1, 0.3)]
+    for record in made:
+        record["metrics"]["transfer"]["version"] = 2
+    for record in made[1:]:
+        for point in record["curve"]:
+            point["metrics"]["transfer"]["version"] = 2
+    first, order = said(*made)
+    assert first.startswith("The curve of one was measured by another version of transfer")
+    assert "(2 have a curve)" in order
