@@ -41,9 +41,9 @@ def test_a_study_of_the_task_and_profile_comes_first(studies):
     own = "[press2019]\ntrial = 0\nconfig = {}\n"
     (studies / "avatars-glasses-smoke.toml").write_text(own)
     press, autoencoder = planned("press2019,autoencoder")
-    assert (press.configuration, press.study) == ("tuned", "avatars-glasses-smoke")
+    assert (press.configuration, press.study) == ("both", "avatars-glasses-smoke")
     assert press.config["width"] == 32
-    assert (autoencoder.configuration, autoencoder.study) == ("published", "")
+    assert (autoencoder.configuration, autoencoder.study) == ("no study", "")
     (changed,) = planned(settings=("profile.size=64",))
     assert changed.study == "avatars-glasses-smoke", "--set does not hide the study"
 
@@ -65,8 +65,25 @@ def test_published_and_both(studies):
 
 def test_both_gives_one_cell_if_the_winner_is_the_published_configuration(studies):
     (studies / "avatars-glasses-smoke.toml").write_text("[press2019]\ntrial = 0\nconfig = {}\n")
-    (cell,) = planned(configuration="both")
-    assert cell.configuration == "tuned"
+    for wanted in ("both", "tuned", "published"):
+        (cell,) = planned(configuration=wanted)
+        assert (cell.configuration, cell.study) == ("both", "avatars-glasses-smoke"), wanted
+    (changed,) = planned(settings=("press2019.width=48",))
+    assert changed.configuration == "both", "it is what --set changes"
+
+
+def test_a_method_without_a_study_says_so_however_it_is_asked_for(studies):
+    for wanted in ("tuned", "published", "both"):
+        (cell,) = planned("autoencoder", configuration=wanted)
+        assert (cell.configuration, cell.study) == ("no study", ""), wanted
+    (paper,) = planned("autoencoder", profile="paper", seeds="0")
+    assert paper.configuration == "published"
+
+
+def test_a_published_run_does_not_need_a_readable_study(studies):
+    (studies / "avatars-glasses-small.toml").write_text("[press2019\n")
+    (cell,) = planned(configuration="published")
+    assert cell.configuration == "published"
 
 
 def test_set_works_on_top(studies):
