@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.cell.job import Job
 from bench.contracts.anchors import ANCHORS, WITHOUT_SEED, configured_as
-from bench.contracts.cell import Cell
+from bench.contracts.cell import PUBLISHED, Cell, Configuration
 from bench.contracts.metric import Settings
 from bench.contracts.registry import Plugin, Registry, families
 from bench.contracts.task import Options, Task
@@ -20,7 +20,7 @@ from bench.plan.configure import configure
 from bench.plan.fit import DomainsError, check_fit
 from bench.plan.profiles import Profile, Setting, choose_profile
 from bench.plan.settings import method_settings, profile_settings
-from bench.plan.tuned import Kind, kinds_of, origin_of
+from bench.plan.tuned import Kind, Origin, kinds_of, origin_of
 from bench.records.environment import native_bf16
 from bench.records.read import Damaged
 from bench.records.select import ALL
@@ -187,11 +187,37 @@ def _configured(
             label=cell.method + label.removeprefix(plugin.name),
             config=config,
             settings=cell.settings | method_settings(plugin, origin, config),
-            configuration=origin.configuration,
-            study=origin.study,
         )
-        found.append(one)
+        said, study = _said_of(plugin, origin, config, profile, task, settings)
+        found.append(replace(one, configuration=said, study=study))
     return found
+
+
+def _said_of(
+    plugin: Plugin,
+    origin: Origin,
+    config: Mapping[str, Any],
+    profile: Profile,
+    task: Task,
+    settings: Sequence[Setting],
+) -> tuple[Configuration, str]:
+    """Return what a record says of a configuration, and the name of its study.
+
+    Equal configurations are one cell, so this depends on the configuration, and not on which kind
+    the user asked for.
+    """
+    if profile.configuration == PUBLISHED:
+        return PUBLISHED, ""
+    try:
+        best = origin_of(plugin.name, "tuned", profile, task.name)
+        won = configure(plugin, best, settings)[1] == config
+    except UserError:  # a study that cannot be read; this run does not ask for it
+        return origin.configuration, origin.study
+    if best.configuration == PUBLISHED:
+        return "no study", ""
+    if won and configure(plugin, Origin(), settings)[1] == config:
+        return "both", best.study
+    return origin.configuration, origin.study
 
 
 def jobs_for(

@@ -188,6 +188,32 @@ def test_published_configurations_stand_apart():
     assert (board.methods, board.published) == (["best", "close", "worse"], [])
 
 
+def test_a_published_configuration_that_won_its_study_keeps_its_rank():
+    made = both_configurations()
+    for record in made:
+        if record["configuration"] == "tuned" and record["label"] == "best":
+            record["configuration"] = "both"
+    made = [one for one in made if (one["label"], one["configuration"]) != ("best", "published")]
+    board = board_of(made)
+    assert board.methods == ["best", "close", "worse"]
+    assert board.published == ["close (published)", "worse (published)"]
+    assert "the published configuration, which won the study faces-small" in markdown([board])
+
+
+def test_a_method_without_a_study_is_ranked_and_says_so():
+    made = both_configurations()
+    made = [one for one in made if (one["label"], one["configuration"]) != ("close", "published")]
+    for record in made:
+        if record["label"] == "close":
+            record |= {"configuration": "no study", "study": ""}
+    board = board_of(made)
+    assert board.methods == ["best", "close", "worse"]
+    assert board.published == ["best (published)", "worse (published)"]
+    assert board.notes["close"] == "no study: the published configuration"
+    alone = [one for one in made if one["label"] == "close"]
+    assert board_of(alone).notes == {"close": ""}, "there is nothing to compare it with"
+
+
 def test_configurations_set_by_hand_count_as_tuned():
     made = both_configurations()
     for record in made:

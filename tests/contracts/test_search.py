@@ -34,6 +34,19 @@ def test_learning_rates_adversary_and_width_are_searched(name):
     assert has_adversary <= fields
 
 
+LOSSES = {"press2019", "d2ae", "ufdn", "autoencoder"}
+"""The methods whose papers name a squared error. DRIT names the absolute error itself."""
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_reconstruction_and_its_weight_are_searched(name):
+    """With one other weight or two, those are searched, and only ratios of weights count."""
+    fields = set(searched_fields(REGISTRY.find("method", name).load().Config))
+    assert ("reconstruction" in fields) == (name.partition("-")[0] in LOSSES)
+    ratios = {"reconstruction_weight", "confusion_weight"}
+    assert name == "autoencoder" or ratios & fields
+
+
 def test_start_values_leave_out_what_is_published():
     @dataclass(frozen=True)
     class Config:
