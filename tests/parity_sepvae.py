@@ -13,7 +13,7 @@ from tests.helpers import REGISTRY
 from .golden_scheme import GOLDEN, deviation, drawn, golden, normal, on_step
 
 FILE = golden("sepvae")
-TOLERANCE = 1e-9  # float64, relative for sums; measured 1e-14
+TOLERANCE = 1e-7  # float64, relative for sums; measured below 1e-12, other kernels move it
 ROWS = torch.tensor([0, 4, 5, 1, 2, 6, 3, 7])  # the mixture of the recorded traces
 VARIANTS = {"sep_vae": "sepvae", "con_vae": "cvae", "mm-cvae": "mm_cvae"}
 """The recorded scripts, and the variants that they are."""
