@@ -20,7 +20,10 @@ from tests.helpers import REGISTRY, ROOT, SIZES, little, little_arguments
 from tests.pictures import make_celeba, make_folder
 
 pytest.register_assert_rewrite(
-    *(f"{__package__}.parity_{method}" for method in ("drit", "press2019", "ufdn"))
+    *(
+        f"{__package__}.parity_{method}"
+        for method in ("double_infogan", "drit", "press2019", "sepvae", "ufdn")
+    )
 )
 
 torch.set_num_threads(1)

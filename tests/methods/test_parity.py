@@ -7,8 +7,10 @@ states the scheme by which weights and inputs are made from seeds.
 
 from __future__ import annotations
 
+from tests.parity_double_infogan import TestDoubleInfoGAN
 from tests.parity_drit import TestDRIT
 from tests.parity_press2019 import TestPress2019
+from tests.parity_sepvae import TestSepVAE
 from tests.parity_ufdn import TestUFDN
 
-__all__ = ["TestDRIT", "TestPress2019", "TestUFDN"]
+__all__ = ["TestDRIT", "TestDoubleInfoGAN", "TestPress2019", "TestSepVAE", "TestUFDN"]
