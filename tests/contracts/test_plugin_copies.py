@@ -11,7 +11,7 @@ from bench.contracts.registry import Registry
 from bench.contracts.task import Spec
 from tests.helpers import REGISTRY
 
-SMALL = {"autoencoder": 8, "d2ae": 8, "drit": 8, "fader": 8, "press2019": 8, "ufdn": 8}
+SMALL = {"autoencoder": 8, "d2ae": 8, "drit": 8, "fader": 8, "munit": 4, "press2019": 8, "ufdn": 8}
 """The methods, each with a width that makes it small."""
 
 

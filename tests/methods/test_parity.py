@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from tests.parity_drit import TestDRIT
 from tests.parity_fader import TestFader
+from tests.parity_munit import TestMUNIT
 from tests.parity_press2019 import TestPress2019
 from tests.parity_ufdn import TestUFDN
 
-__all__ = ["TestDRIT", "TestFader", "TestPress2019", "TestUFDN"]
+__all__ = ["TestDRIT", "TestFader", "TestMUNIT", "TestPress2019", "TestUFDN"]
