@@ -48,6 +48,7 @@ TINY = tuple(
 )
 REFUSED = {
     ("avatars-styles3", "drit"): "drit takes two domains",
+    ("avatars-styles3", "munit"): "munit takes two domains",
     ("avatars-styles3", "press2019"): "press2019 takes two domains",
 }
 """The pairs that do not fit, and a part of the reason that must be given."""

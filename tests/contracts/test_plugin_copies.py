@@ -11,9 +11,12 @@ from bench.contracts.registry import Registry
 from bench.contracts.task import Spec
 from tests.helpers import REGISTRY
 
-SMALL = dict.fromkeys(
-    ("autoencoder", "d2ae", "double_infogan", "drit", "press2019", "sepvae", "ufdn"), 8
-)
+SMALL = {
+    **dict.fromkeys(
+        ("autoencoder", "d2ae", "double_infogan", "drit", "fader", "press2019", "sepvae", "ufdn"), 8
+    ),
+    "munit": 4,
+}
 """The methods, each with a width that makes it small."""
 
 

@@ -9,8 +9,18 @@ from __future__ import annotations
 
 from tests.parity_double_infogan import TestDoubleInfoGAN
 from tests.parity_drit import TestDRIT
+from tests.parity_fader import TestFader
+from tests.parity_munit import TestMUNIT
 from tests.parity_press2019 import TestPress2019
 from tests.parity_sepvae import TestSepVAE
 from tests.parity_ufdn import TestUFDN
 
-__all__ = ["TestDRIT", "TestDoubleInfoGAN", "TestPress2019", "TestSepVAE", "TestUFDN"]
+__all__ = [
+    "TestDRIT",
+    "TestDoubleInfoGAN",
+    "TestFader",
+    "TestMUNIT",
+    "TestPress2019",
+    "TestSepVAE",
+    "TestUFDN",
+]
