@@ -20,10 +20,7 @@ from tests.helpers import REGISTRY, ROOT, SIZES, little, little_arguments
 from tests.pictures import make_celeba, make_folder
 
 pytest.register_assert_rewrite(
-    *(
-        f"{__package__}.parity_{method}"
-        for method in ("double_infogan", "drit", "press2019", "sepvae", "ufdn")
-    )
+    *(f"{__package__}.{path.stem}" for path in (ROOT / "tests").glob("parity_*.py"))
 )
 
 torch.set_num_threads(1)

@@ -48,6 +48,7 @@ TINY = tuple(
 )
 REFUSED = {
     ("avatars-styles3", "drit"): "drit takes two domains",
+    ("avatars-styles3", "mask2020"): "mask2020 takes two domains",
     ("avatars-styles3", "munit"): "munit takes two domains",
     ("avatars-styles3", "press2019"): "press2019 takes two domains",
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from tests.parity_double_infogan import TestDoubleInfoGAN
 from tests.parity_drit import TestDRIT
 from tests.parity_fader import TestFader
+from tests.parity_mask2020 import TestMask2020
 from tests.parity_munit import TestMUNIT
 from tests.parity_press2019 import TestPress2019
 from tests.parity_sepvae import TestSepVAE
@@ -20,6 +21,7 @@ __all__ = [
     "TestDoubleInfoGAN",
     "TestFader",
     "TestMUNIT",
+    "TestMask2020",
     "TestPress2019",
     "TestSepVAE",
     "TestUFDN",
