@@ -71,6 +71,11 @@ def execute(
     to_do = [job for job in jobs if job.todo != "nothing"]
     if len(to_do) < len(jobs):
         console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have a record already")
+    for cell in (job.cell for job in jobs if job.todo == "nothing"):
+        if store.renew_origin(cell):
+            say(
+                console, f"{cell.label} seed {cell.seed}: {_origin(cell)}; nothing is trained again"
+            )
     for label in stale(plan, store):
         say(
             console,
@@ -100,6 +105,16 @@ def execute(
     views_written = not publish or _write_views(console, plan, to_do, store)
     code = _exit_code(console, plan, store, unscored)
     return code if views_written else int(Exit.CELL_FAILED)
+
+
+def _origin(cell: Cell) -> str:
+    """Return where the configuration of a cell comes from."""
+    kinds = {
+        "published": "its configuration is the published one",
+        "tuned": f"its configuration is the winner of study {cell.study}",
+        "both": f"its configuration is the published one, and the winner of study {cell.study}",
+    }
+    return kinds.get(cell.configuration, "no study has its method")
 
 
 def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store) -> bool:
