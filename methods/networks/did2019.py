@@ -32,7 +32,7 @@ class SpectralConv(nn.Module):
 
     def __init__(self, before: int, after: int, turned: bool, gradient: Gradient) -> None:
         super().__init__()
-        kind = nn.ConvTranspose2d if turned else nn.Conv2d
+        kind: type[nn.Conv2d | nn.ConvTranspose2d] = nn.ConvTranspose2d if turned else nn.Conv2d
         self.convolution = kind(before, after, 4, 2, 1)
         self.gradient = gradient
         rows, columns = self._matrix().shape
@@ -57,7 +57,8 @@ class SpectralConv(nn.Module):
 
     def _norm(self) -> Tensor:
         if self.gradient == "latest":
-            return _NormWithLatestGradient.apply(self._matrix(), self)
+            norm: Tensor = _NormWithLatestGradient.apply(self._matrix(), self)  # type: ignore[no-untyped-call]
+            return norm
         return self.u.clone() @ (self._matrix() @ self.v.clone())
 
     def _matrix(self) -> Tensor:
@@ -108,4 +109,5 @@ def up(channels: Sequence[int], gradient: Gradient) -> nn.Sequential:
             nn.InstanceNorm2d(after),
             nn.ReLU(inplace=True),
         ]
-    return nn.Sequential(*layers, nn.ConvTranspose2d(*channels[-2:], 4, 2, 1), nn.Tanh())
+    last = nn.ConvTranspose2d(channels[-2], channels[-1], 4, 2, 1)
+    return nn.Sequential(*layers, last, nn.Tanh())
