@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Batch, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import full_precision
+from bench.methods.networks.blocks import full_precision
 
 BASE = 4  # side of the map that the branches take
 

@@ -23,8 +23,7 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._drit_blocks import initialise
-from bench.methods._drit_networks import (
+from bench.methods.networks.drit import (
     A,
     B,
     ConcatGenerator,
@@ -35,7 +34,8 @@ from bench.methods._drit_networks import (
     VariationalAttributes,
     content_discriminator,
 )
-from bench.methods._drit_updates import Pass, attribute_prior, says, total, update_twice
+from bench.methods.networks.drit_blocks import initialise
+from bench.methods.networks.drit_updates import Pass, attribute_prior, says, total, update_twice
 
 
 class DRIT(Method):

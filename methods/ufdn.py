@@ -23,9 +23,9 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import reconstruction_loss
-from bench.methods._ufdn_losses import advance, kl_divergence, require_fraction, schedule_of
-from bench.methods._ufdn_networks import VAE, PixelCritic, initialise, perceptron
+from bench.methods.networks.blocks import reconstruction_loss
+from bench.methods.networks.ufdn import VAE, PixelCritic, initialise, perceptron
+from bench.methods.networks.ufdn_losses import advance, kl_divergence, require_fraction, schedule_of
 
 
 class UFDN(Method):

@@ -12,8 +12,13 @@ import torch
 GOLDEN = Path(os.environ.get("BENCH_GOLDEN_DIR") or Path(__file__).parent / "golden")
 
 
-def golden(method: str) -> dict:
-    path = GOLDEN / f"{method}.json"
+EXACT = 1e-9
+"""Relative deviation that float64 traces may have: 300 times the spread between CPU kernels."""
+
+
+def golden(name: str) -> dict:
+    """Return a file of numbers, `METHOD` or `METHOD_float64`, or {} if there is none."""
+    path = GOLDEN / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
@@ -60,13 +65,43 @@ def deviation(tensor: torch.Tensor, expected: dict) -> float:
     )
 
 
-def normal(seed: int, shape) -> torch.Tensor:
-    """Return float32 draws of N(0, 1)."""
-    return torch.from_numpy(np.random.RandomState(seed).standard_normal(shape).astype(np.float32))
+def normal(seed: int, shape, dtype=torch.float32) -> torch.Tensor:
+    """Return draws of N(0, 1), rounded to float32 in any dtype."""
+    values = np.random.RandomState(seed).standard_normal(shape).astype(np.float32)
+    return torch.from_numpy(values).to(dtype)
 
 
 def relative(value: float, expected: float) -> float:
     return abs(value - expected) / max(abs(expected), 1e-3)
+
+
+Pairs = dict[str, tuple[float, float]]
+"""What was found and what was recorded, for each named quantity."""
+
+
+def pairs_of(name: str, tensor: torch.Tensor, expected: dict) -> Pairs:
+    """Return the mean, deviation and first values of a tensor beside those recorded."""
+    values = tensor.detach().double().numpy()
+    assert list(values.shape) == expected.get("shape", list(values.shape)), name
+    found = {
+        f"{name} mean": (values.mean(), expected["mean"]),
+        f"{name} std": (values.std(), expected["std"]),
+    }
+    first = expected.get("first8", [])
+    for at, pair in enumerate(zip(values.ravel(), first, strict=False)):
+        found[f"{name} [{at}]"] = pair
+    return {key: (float(a), float(b)) for key, (a, b) in found.items()}
+
+
+def relatives(pairs: Pairs) -> dict[str, float]:
+    return {name: relative(*pair) for name, pair in pairs.items()}
+
+
+def assert_close(pairs: Pairs, tolerance: float) -> None:
+    """Require that no quantity deviates by more, relative to what was recorded."""
+    assert pairs
+    wrong = {name: off for name, off in relatives(pairs).items() if not off < tolerance}
+    assert not wrong, wrong
 
 
 def gradient_norm(parameters) -> float:

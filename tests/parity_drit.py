@@ -1,21 +1,35 @@
-"""DRIT against `drit.json`: every network, and traces in all variants and semantics."""
+"""DRIT against `drit.json` and `drit_float64.json`.
+
+Networks and the first step of each training are compared in float32, all steps of the small
+trainings in float64: after an update, rounding in float32 grows to the size of a fault.
+"""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from bench.contracts.task import Spec
-from tests.helpers import REGISTRY
-
-from .golden_scheme import GOLDEN, deviation, drawn, fill, golden, normal, on_step, relative
+from .golden_scheme import (
+    EXACT,
+    GOLDEN,
+    assert_close,
+    deviation,
+    drawn,
+    golden,
+    normal,
+    relative,
+    relatives,
+)
+from .trace_drit import SECOND, A, B, DRITTrace, all_steps, build, fill_network, networks
 
 FILE = golden("drit")
+FLOAT64 = golden("drit_float64")
 NETWORK = 1e-4  # relative to the deviation of the output, 1e-5 at least
-A, B = 0, 1
+FIRST_STEP = 1e-4  # float32, up to the first update of encoders and generator
+FIRST_NORM = 2e-3  # float32 gradient norms of that step: 3.3e-4 between kernels where largest
 
 SETTINGS = {
     "E_attr (concat=0)": {"concat": False},
@@ -26,72 +40,44 @@ SETTINGS = {
 }
 """What a recorded network needs beyond the defaults."""
 
-
-def build(size: int, **config):
-    method = REGISTRY.find("method", "drit").load()
-    return method(Spec(size), method.Config(**config))
-
-
-def networks(model) -> dict[str, torch.nn.Module]:
-    """Return the networks under the names of the file."""
-    return {
-        "enc_c": model.content,
-        "enc_a": model.attributes,
-        "gen": model.generator,
-        "disA": model.cross_critics[A],
-        "disB": model.cross_critics[B],
-        "disA2": model.random_critics[A],
-        "disB2": model.random_critics[B],
-        "disContent": model.content_critic,
-    }
+IN_SHORT = {
+    ("stale", "w16_64_concat1_noms"),
+    ("stale", "w16_64_concat0_ms"),
+    ("stale", "w16_64_concat1_noms_disscale1"),
+    ("stale", "w16_64_concat1_noms_sn"),
+    ("stale", "w16_32_concat1_noms_disscale2"),
+    ("stale", "w16_32_concat0_noms_disscale2"),
+    ("old_weights", "w16_64_concat1_noms"),
+    ("recompute", "w16_64_concat0_noms"),
+}
+"""Float64 traces that are not slow: together they have every value of every setting."""
 
 
-def fill_network(net: torch.nn.Module, offset: int) -> None:
-    base = FILE["scheme"]["base"] + offset
-    fill(net, base)
-    vectors = [m for m in net.modules() if hasattr(m, "weight_u")]
-    for j, module in enumerate(vectors):
-        u = np.random.RandomState(base + 150 + j).standard_normal(len(module.weight_u))
-        module.weight_u.copy_(torch.from_numpy((u / np.linalg.norm(u)).astype(np.float32)))
+def traces_of(file: dict):
+    """Return (semantics, name, trace) of all traces of a file."""
+    cases = [("stale", file.get("traces", {})), *file.get("alternatives", {}).items()]
+    return [(mode, name, block) for mode, traces in cases for name, block in traces.items()]
 
 
-def trace_model(name: str, block: dict, **config):
-    """Return the model of a trace, read from its name, and its names of networks."""
-    width = 64 if name.startswith("official") else int(name.split("_")[0][1:])
-    scales = int(name.split("disscale")[1]) if "disscale" in name else 3
-    model = build(
-        block["resolution"],
-        width=width,
-        scales=scales,
-        spectral=name.endswith("_sn"),
-        concat="concat1" in name,
-        mode_seeking=name.split("_noms")[0] == name,
-        d_iter=2,
-        batch_size=4,
-        **config,
-    )
-    for net, module in networks(model).items():
-        fill_network(module, FILE["scheme"]["network_offset"][net])
-        values = torch.cat([p.detach().double().flatten() for p in module.parameters()])
-        recorded = block["init_weights"][net]
-        assert values.mean().item() == pytest.approx(recorded["mean"], abs=1e-9)
-        assert values.std(correction=0).item() == pytest.approx(recorded["std"], abs=1e-9)
-    return model.train()
-
-
-def trace_cases():
-    cases = [("stale", FILE.get("traces", {}))]
-    cases += list(FILE.get("alternatives", {}).items())
+def first_steps():
     return [
         pytest.param(
-            mode,
-            name,
-            block,
-            id=f"{name}-{mode}",
-            marks=pytest.mark.slow if name.startswith(("official", "w64")) else (),
+            *case,
+            id=f"{case[1]}-{case[0]}",
+            marks=pytest.mark.slow if case[1].startswith(("official", "w64")) else (),
         )
-        for mode, traces in cases
-        for name, block in traces.items()
+        for case in traces_of(FILE)
+    ]
+
+
+def float64_traces():
+    return [
+        pytest.param(
+            *case,
+            id=f"{case[1]}-{case[0]}",
+            marks=() if case[:2] in IN_SHORT else pytest.mark.slow,
+        )
+        for case in traces_of(FLOAT64)
     ]
 
 
@@ -140,7 +126,7 @@ class TestDRIT:
                 for d, letter in ((A, "a"), (B, "b"))
             }
         net = nets[net_name]
-        fill_network(net, block["weight_offset"])
+        fill_network(net, base + block["weight_offset"])
         assert sum(p.numel() for p in net.parameters()) == block["n_params"]
         assert [list(p.shape) for p in net.parameters()] == [p["shape"] for p in block["params"]]
         filled = sum(p.detach().double().sum() for p in net.parameters())
@@ -170,114 +156,20 @@ class TestDRIT:
                     assert relative(norms[int(k)], expected) < 2e-3, (label, k)
         print(f"{name}: largest deviation {largest:.1e}")
 
-    LOSSES = {  # noqa: RUF012 - the file's names of what a step logs
-        "disA_loss": "cross_a",
-        "disA2_loss": "random_a",
-        "disB_loss": "cross_b",
-        "disB2_loss": "random_b",
-        "disContent_loss": "content_critic",
-        "gan_loss_a": "realism_a",
-        "gan_loss_b": "realism_b",
-        "gan_loss_acontent": "confusion_a",
-        "gan_loss_bcontent": "confusion_b",
-        "kl_loss_za_a": "attribute_prior_a",
-        "kl_loss_za_b": "attribute_prior_b",
-        "kl_loss_zc_a": "content_prior_a",
-        "kl_loss_zc_b": "content_prior_b",
-        "l1_recon_A_loss": "cycle_a",
-        "l1_recon_B_loss": "cycle_b",
-        "l1_recon_AA_loss": "reconstruction_a",
-        "l1_recon_BB_loss": "reconstruction_b",
-        "l1_recon_z_loss_a": "latent_a",
-        "l1_recon_z_loss_b": "latent_b",
-        "gan2_loss_a": "random_realism_a",
-        "gan2_loss_b": "random_realism_b",
-        "lz_AB": "mode_seeking_b",
-        "lz_BA": "mode_seeking_a",
-    }
-
-    @pytest.mark.parametrize(("mode", "name", "block"), trace_cases())
-    def test_trace(self, mode, name, block):
-        base, size = FILE["scheme"]["base"], block["resolution"]
-        model = trace_model(name, block, second_backward=mode)
-        images = [drawn(base + 2100 + d, (2, 3, size, size)) for d in (A, B)]
-        norms: dict[str, list[float]] = {n: [] for n in ("content", "attributes", "generator")}
-        for owner, found in norms.items():
-            on_step(model.optimizers()[owner], found.append)
-        # recompute has an update before its second backward already
-        tolerance = 1e-2 if size == 32 else 5e-3 if mode == "recompute" else 2e-3
-        # after an update, full-width networks drift further apart in float32 than narrow ones
-        drift = 1 if "w16" in name else 5
-        worst: dict[str, float] = {"loss": 0.0, "norm": 0.0}
-        for record in block["steps"]:
-            step = record["step"]
-            counter = iter(range(1000))
-            model._normal = lambda like, s=step, c=counter: normal(
-                base + 3000 + 100 * s + next(c), tuple(like.shape)
-            )
-            for found in norms.values():
-                found.clear()
-            logs = model.training_step([torch.cat([x, x]) for x in images])
-            expected = {self.LOSSES[k]: v for part in ("D", "EG") for k, v in record[part].items()
-                        if k in self.LOSSES}  # fmt: skip
-            expected["content_alone"] = record["content_only"]["disContent_loss"]
-            unseen = {k for part in ("D", "EG") for k in record[part]} - set(self.LOSSES)
-            assert unseen <= {"G_loss"}
-            off = {k: relative(logs[k].item(), v) for k, v in expected.items()}
-            if step == 0:
-                worst["loss"] = max(off.values())
-                assert max(off.values()) < 1e-4, off
-            else:
-                apart = {
-                    k: abs(logs[k].item() - v)
-                    for k, v in expected.items()
-                    if off[k] >= 1e-2 * drift
-                }
-                assert all(value < 1e-2 * drift for value in apart.values()), (step, apart)
-            recorded = record["grad_l2"]
-            pairs = {
-                "content EG": (norms["content"][0], recorded["EG"]["enc_c"]),
-                "attributes EG": (norms["attributes"][0], recorded["EG"]["enc_a"]),
-                "generator EG": (norms["generator"][0], recorded["EG"]["gen"]),
-                "content alone": (norms["content"][1], recorded["G_alone"]["enc_c"]),
-                "generator alone": (norms["generator"][1], recorded["G_alone"]["gen"]),
-            }
-            off = {k: relative(*pair) for k, pair in pairs.items()}
-            if step == 0:
-                worst["norm"] = max(off.values())
-                assert max(off.values()) < tolerance, off
-                continue
-            # the attribute encoder's norm of 0.1 at step 2 is 0.158 in float32 and 0.094 in float64
-            apart = {k: abs(pairs[k][0] - pairs[k][1]) for k, value in off.items() if value >= 0.1}
-            assert all(value < 0.1 * drift for value in apart.values()), (step, apart)
-        print(f"{name} {mode}: step 0, largest relative deviation of a loss "
-              f"{worst['loss']:.1e}, of a gradient norm {worst['norm']:.1e}")  # fmt: skip
-        self._after(model, block["eval_after_last_step"], images, base, drift)
-
-    @staticmethod
-    def _after(model, recorded, images, base, drift):
-        model.eval()
-        a, b = images[A][:1], images[B][:1]
-        with torch.no_grad():
-            for direction, x, y, domain in (("a2b", a, b, B), ("b2a", b, a, A)):
-                content = model.content(x, 1 - domain)
-                # draw 0 is of the attributes of A's image, draw 1 of B's
-                draws = [normal(base + 3900 + j, (1, model.config.nz)) for j in (A, B)]
-                model._normal = lambda like, d=draws, k=domain: d[k]
-                z = model._draw_attributes(*model.attributes(y, domain))
-                made = {
-                    f"transfer_{direction}": model.generator(content, z, domain),
-                    f"random_{direction}": model.generator(
-                        content, normal(base + 3950, (1, model.config.nz)), domain
-                    ),
-                }
-                for name, picture in made.items():
-                    expected = recorded[name]
-                    values = picture.double().numpy()
-                    assert abs(values.mean() - expected["mean"]) < 2e-3, name
-                    assert abs(values.std() - expected["std"]) < 2e-3, name
-                    first = np.abs(values.ravel()[:8] - expected["first8"]).max()
-                    assert first < 3e-2 * drift, (name, first)
+    @pytest.mark.parametrize(("mode", "name", "block"), first_steps())
+    def test_first_step(self, mode, name, block):
+        pairs = DRITTrace(FILE, name, block, mode, torch.float32).step(block["steps"][0])
+        losses = {k: v for k, v in pairs.items() if k.startswith(("loss", "clip"))}
+        norms = {k: v for k, v in pairs.items() if k.startswith("norm")}
+        if "concat0" in name:  # rounding decides this gradient: 4.6e-3 between kernels
+            del norms["norm EG enc_a"]
+        if mode == "recompute":  # the numbers of the second update come after the first
+            losses = {k: v for k, v in losses.items() if not k[5:].startswith(SECOND)}
+            norms = {k: v for k, v in norms.items() if k.startswith("norm EG")}
+        print(f"{name} {mode}, step 0 in float32: losses {max(relatives(losses).values()):.1e}, "
+              f"gradient norms {max(relatives(norms).values()):.1e}")  # fmt: skip
+        assert_close(losses, FIRST_STEP)
+        assert_close(norms, FIRST_NORM)
 
     def test_second_backward_tells_the_semantics_apart(self):
         """Only the gradient norm of the second update of step 0 does, and by far."""
@@ -291,3 +183,21 @@ class TestDRIT:
         }
         values = sorted(norms.values())
         assert all(b / a > 1.01 for a, b in pairwise(values)), norms
+
+
+@pytest.mark.skipif(not FLOAT64, reason=f"no drit_float64.json in {GOLDEN}")
+class TestDRITFloat64:
+    @pytest.mark.parametrize(("mode", "name", "block"), float64_traces())
+    def test_trace(self, mode, name, block):
+        for at, pairs in all_steps(DRITTrace(FLOAT64, name, block, mode, torch.float64)):
+            print(f"{name} {mode}, {at}: {max(relatives(pairs).values()):.1e}")
+            assert_close(pairs, EXACT)
+
+    @pytest.mark.parametrize("fault", [{"beta2": 0.998}, {"weight_decay": 0.9e-4}], ids=str)
+    def test_a_fault_of_the_optimiser_shows(self, fault):
+        if not traces_of(FLOAT64):
+            pytest.skip("the file holds no traces")
+        mode, name, block = min(traces_of(FLOAT64), key=lambda case: case[2]["resolution"])
+        trace = DRITTrace(FLOAT64, name, block, mode, torch.float64, **fault)
+        found = [max(relatives(pairs).values()) for _, pairs in islice(all_steps(trace), 2)]
+        assert found[1] > 1e4 * EXACT

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.cell.job import Job
-from bench.contracts.anchors import ANCHORS, WITHOUT_SEED, configured_as
+from bench.contracts.anchors import WITHOUT_SEED, configured_as
 from bench.contracts.cell import PUBLISHED, Cell, Configuration
 from bench.contracts.metric import Settings
 from bench.contracts.registry import Plugin, Registry, families
 from bench.contracts.task import Options, Task
 from bench.plan.configure import configure
 from bench.plan.fit import DomainsError, check_fit
+from bench.plan.method_sets import chosen_methods
 from bench.plan.profiles import Profile, Setting, choose_profile
 from bench.plan.settings import method_settings, profile_settings
 from bench.plan.tuned import Kind, Origin, kinds_of, origin_of
@@ -101,7 +102,7 @@ def make_plan(request: Request) -> Plan:
 def _make_plan(request: Request) -> Plan:
     registry = Registry(request.plugins)
     settings = [Setting.parse(text) for text in request.settings]
-    methods = _chosen_methods(registry, request.methods)
+    methods = chosen_methods(registry, request.methods)
     for setting in settings:
         known = {plugin.name for plugin in registry.all("method")} | {"profile"}
         if setting.owner not in known:
@@ -288,22 +289,6 @@ def default_workers(device: str, cells_per_gpu: int = 1) -> int:
 
         return cells_per_gpu * max(1, torch.cuda.device_count())
     return available_cores()
-
-
-def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
-    """Return methods and anchors by name; `all` leaves out methods that need more labels."""
-    plugins = registry.all("method")
-    methods = [plugin.name for plugin in plugins]
-    unsupervised = [p.name for p in plugins if p.facts.get("supervision", "domain") == "domain"]
-    chosen: list[str] = []
-    for name in names:
-        if name == ALL:
-            chosen += [*unsupervised, *ANCHORS]
-        elif name in methods or name in ANCHORS:
-            chosen.append(name)
-        else:
-            raise unknown("method", name, [ALL, *methods, *ANCHORS])
-    return list(dict.fromkeys(chosen))
 
 
 def full_paths(request: Request) -> tuple[str, ...]:

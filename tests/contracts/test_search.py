@@ -29,7 +29,13 @@ def test_learning_rates_adversary_and_width_are_searched(name):
     fields = set(searched_fields(config_class))
     rates = {field for field in config_class.__dataclass_fields__ if "learning_rate" in field}
     assert rates | {"width"} <= fields
-    adversary = {"confusion_weight", "feature_weight", "content_weight"}
+    adversary = {
+        "confusion_weight",
+        "feature_weight",
+        "content_weight",
+        "kappa",
+        "adversarial_weight",
+    }
     has_adversary = adversary & set(config_class.__dataclass_fields__)
     assert has_adversary <= fields
 

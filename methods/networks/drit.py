@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from bench.methods._drit_blocks import (
+from bench.methods.networks.drit_blocks import (
     AttributeDown,
     AttributeResidual,
     Residual,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.methods._blocks import full_precision
+from bench.methods.networks.blocks import full_precision
 
 Optimizers = Mapping[str, torch.optim.Optimizer]
 ENCODERS_AND_GENERATOR = ("content", "attributes", "generator")
