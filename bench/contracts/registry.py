@@ -77,6 +77,20 @@ class Plugin:
             raise UserError(f"{self.path}: {self.kind} '{self.name}' does not define {missing}")
         return found
 
+    def variant_of(self) -> str:
+        """Return the name of the method that this one derives from and shares the `Config` of.
+
+        It is '' if there is none, or if this method has a `Config` of its own.
+
+        Raises:
+            UserError: its file cannot be imported.
+        """
+        own = self.load()
+        named = [base for base in own.__mro__[1:] if "name" in vars(base)]
+        if not named or named[0].Config is not own.Config:
+            return ""
+        return str(named[0].name)
+
     def source_hash(self) -> str:
         """Return the hash of its code and weights (see `bench.contracts.source_files`)."""
         return source_hash(self.path)

@@ -227,6 +227,9 @@ def test_a_configuration_of_another_study_is_named():
     said = "`best` uses the configuration of the study `avatars-small`."
     assert said in markdown([board_of(made)])
     assert said in shown_in_terminal(board_of(made), None)
+    made = records(configuration="tuned", study="faces-small/best")
+    said = "`worse` uses the configuration of `best` in the study `faces-small`."
+    assert said in markdown([board_of(made)]), "also if the study is that of the board"
     own = records(configuration="tuned", study="faces-small")
     assert "of the study" not in markdown([board_of(own)])
 
