@@ -24,7 +24,8 @@ from types import ModuleType
 from typing import Any, Literal, TypeVar, get_args
 
 from bench.contracts.anchors import ANCHORS
-from bench.contracts.metric import Group, MetricInfo
+from bench.contracts.metric import Group, MetricInfo, Settings
+from bench.contracts.source_config import Fields, config_fields
 from bench.contracts.source_files import WEIGHTS, files_beside, parsed, source_hash
 from bench.utils.errors import UserError, unknown
 
@@ -33,8 +34,8 @@ def families(registry: Registry, wanted: Sequence[str]) -> dict[str, int]:
     """Return the version of each wanted metric id."""
     versions: dict[str, int] = {}
     for plugin in registry.all("metric"):
-        family = plugin.load()
-        versions |= {name: family.version for name in family.ids() if name in wanted}
+        version, ids = plugin.version(), [info.id for info in plugin.facts["numbers"]]
+        versions |= {name: version for name in ids if name in wanted}
     return versions
 
 
@@ -55,13 +56,20 @@ BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plug-in class in a file, with its literal class attributes."""
+    """A plug-in class in a file, with its literal class attributes.
+
+    gaps: for a metric, the texts that its `unavailable` returns at once for a setting that is None,
+    by the name of the setting; None if its source does not tell. asks: whether it looks at other
+    things, too.
+    """
 
     kind: Kind
     name: str
     class_name: str
     path: Path
     facts: dict[str, Any]
+    gaps: dict[str, str] | None = None
+    asks: bool = True
 
     def load(self) -> Any:
         """Return the class.
@@ -76,6 +84,35 @@ class Plugin:
             missing = ", ".join(sorted(found.__abstractmethods__))
             raise UserError(f"{self.path}: {self.kind} '{self.name}' does not define {missing}")
         return found
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes with the suite, whose tests load every plug-in."""
+        return self.path.parent == FOLDERS[self.kind]
+
+    def version(self) -> int:
+        """Return the version of a metric. One that comes with the suite is read from its source."""
+        known = self.facts.get("version")
+        return known if self.shipped and isinstance(known, int) else int(self.load().version)
+
+    def unavailable(self, settings: Settings) -> str:
+        """Return why a metric cannot be computed with these settings, or ''.
+
+        A metric that comes with the suite is loaded only if its source does not tell.
+
+        Raises:
+            UserError: a setting that concerns it is wrong.
+        """
+        if not self.shipped or self.gaps is None:
+            return str(self.load()().unavailable(settings))
+        for name, reason in self.gaps.items():
+            if getattr(settings, name) is None:
+                return reason
+        return str(self.load()().unavailable(settings)) if self.asks else ""
+
+    def config_fields(self) -> Fields | None:
+        """Return the types and defaults of a method's Config, or None if it must be loaded."""
+        return config_fields(self.path, self.class_name)
 
     def source_hash(self) -> str:
         """Return the hash of its code and weights (see `bench.contracts.source_files`)."""
@@ -203,6 +240,7 @@ def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
     tree = parsed(path)
     kinds: dict[str, Kind] = {base: kind for kind, base in BASES.items()}
     facts_of: dict[str, dict[str, Any]] = {}
+    gaps_of: dict[str, tuple[dict[str, str] | None, bool]] = {}
     plugins = []
     for node in tree.body:
         if not isinstance(node, ast.ClassDef):
@@ -213,9 +251,36 @@ def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
             continue
         kind = kinds[node.name] = kinds[base]
         facts = facts_of[node.name] = facts_of.get(base, {}) | _literals(node)
+        known = all(base in BASES.values() or base in gaps_of for base in bases)
+        gaps = gaps_of[node.name] = _gaps(node, gaps_of.get(base, ({}, False)) if known else None)
         if "name" in _literals(node) and only in (None, kind):
-            plugins.append(Plugin(kind, facts["name"], node.name, path, facts))
+            plugins.append(Plugin(kind, facts["name"], node.name, path, facts, *gaps))
     return plugins
+
+
+def _gaps(
+    node: ast.ClassDef, inherited: tuple[dict[str, str] | None, bool] | None
+) -> tuple[dict[str, str] | None, bool]:
+    """Return `Plugin.gaps` and `Plugin.asks` of a class.
+
+    inherited: those of its base; None if a base is not in the file.
+    """
+    own = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+    found = [item for item in own if item.name == "unavailable"]
+    if not found:
+        return (None, True) if inherited is None else inherited
+    body, gaps = found[-1].body, {}
+    if isinstance(body[0], ast.Expr):
+        body = body[1:]  # its docstring
+    while body and (gap := _GAP.fullmatch(ast.unparse(body[0]))):
+        gaps[gap[1]] = str(ast.literal_eval(gap[2]))
+        body = body[1:]
+    plain = len(body) == 1 and ast.unparse(body[0]) == "return ''"
+    return gaps, not plain
+
+
+_GAP = re.compile(r"if settings\.(\w+) is None:\n    return ('[^'\\\n]*')")
+"""A statement that says what is missing, as `ast.unparse` writes it."""
 
 
 def _literals(node: ast.ClassDef) -> dict[str, Any]:
