@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -91,9 +91,10 @@ def uniform_cross_entropy(logits: Tensor) -> Tensor:
     return -F.log_softmax(full_precision(logits), 1).mean()
 
 
-def half_squared_error(output: Tensor, target: Tensor) -> Tensor:
-    """Return half the squared error, summed over pixels and channels, averaged over images."""
-    return 0.5 * (full_precision(output) - target).square().flatten(1).sum(1).mean()
+def image_error(kind: str, output: Tensor, target: Tensor) -> Tensor:
+    """Return half the squared or the absolute ("l1") error, a sum over an image, a mean of all."""
+    error = full_precision(output) - target
+    return (error.abs() if kind == "l1" else 0.5 * error.square()).flatten(1).sum(1).mean()
 
 
 class D2AE(Method):
@@ -115,7 +116,8 @@ class D2AE(Method):
         label_weight, confusion_weight, adversary_steps: 1, 1 and 5, with an adversary that has a
         hidden layer. The sources have 1, 0.1 and 1 with a linear adversary. With their values, a
         new probe finds as much of the label as before.
-        The weight of the image loss is 1 / S^2, which is the 1.81e-5 of the sources at 235 px.
+        reconstruction: "mse" (half of it) in the sources. The weight of the image loss is 1 / S^2,
+        their 1.81e-5 at 235 px. Only ratios of weights count, and both are searched.
         distilled, dispelled: number of features of the two codes (256 each in the sources). With
         two labels, the distilled code must be small. Otherwise it encodes the whole image.
         noise: strength of the statistical augmentation, in running standard deviations of each
@@ -131,6 +133,7 @@ class D2AE(Method):
         distilled: int = 100
         dispelled: int = 412
         hidden: int = 512
+        reconstruction: Annotated[Literal["mse", "l1"], Choice(("mse", "l1"))] = "mse"
         label_weight: Annotated[float, Range(0.1, 10.0, log=True)] = 1.0
         confusion_weight: Annotated[float, Range(0.1, 10.0, log=True)] = 1.0
         adversary_steps: int = 5
@@ -217,9 +220,10 @@ class D2AE(Method):
         self.adversary.requires_grad_(False)
         confusion = uniform_cross_entropy(self.adversary(dispelled))
         self.adversary.requires_grad_(True)
+        kind = self.config.reconstruction
         logs = {
-            "reconstruction": half_squared_error(clean_output, x),
-            "noisy_reconstruction": half_squared_error(noisy_output, x),
+            "reconstruction": image_error(kind, clean_output, x),
+            "noisy_reconstruction": image_error(kind, noisy_output, x),
             "label": F.cross_entropy(full_precision(self.classifier(distilled)), labels),
             "confusion": confusion,
         }

@@ -68,7 +68,8 @@ class Press2019(Method):
         confusion: how E1 is trained against the discriminator. "plain" (released code): the
         discriminator should predict A for both domains. "adversarial" (paper): the negative loss of
         the discriminator.
-        reconstruction: squared ("mse") or absolute ("l1") error.
+        reconstruction: squared ("mse") or absolute ("l1") error. Its weight is 1, because only its
+        ratio to confusion_weight counts.
         zero_separate: whether the separate code of A is zero. False is an ablation: A is trained
         like B, to D(E1(a), E2(a)) = a. Then `encode` gives E2(a) as the separate code of A, and
         `decode` uses it. `remove` still decodes a zero code, which training has never seen.

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
+from bench.methods._blocks import reconstruction_loss
 from bench.methods._ufdn_losses import advance, kl_divergence, require_fraction, schedule_of
 from bench.methods._ufdn_networks import VAE, PixelCritic, initialise, perceptron
 
@@ -50,6 +51,7 @@ class UFDN(Method):
         penalty: the axes over which the gradient penalty takes its norm: the "channel" axis of each
         pixel (released code) or each whole "sample" (WGAN-GP).
         pixel: whether there is a D_x.
+        reconstruction: squared ("mse", released code) or absolute ("l1") error.
         classes: number of classes of the digit classifier, or 0 for no classifier.
         invert: the domains whose images are inverted at every odd step.
         """
@@ -68,6 +70,7 @@ class UFDN(Method):
         classes: int = 0
         invert: tuple[int, ...] = ()
         penalty: Literal["channel", "sample"] = "channel"
+        reconstruction: Annotated[Literal["mse", "l1"], Choice(("mse", "l1"))] = "mse"
         reconstruction_start: float = 100.0
         reconstruction_weight: Annotated[float, Range(0.5, 50.0, log=True, start=10.0)] = 1.0
         reconstruction_ramp: float = 0.004
@@ -184,7 +187,7 @@ class UFDN(Method):
         main.zero_grad()
         z, mu, logvar = self._sample(x)
         output = self.vae.decode(z, code)
-        logs["reconstruction"] = F.mse_loss(output.to(x.dtype), x)
+        logs["reconstruction"] = reconstruction_loss(self.config.reconstruction, output, x)
         logs["kl"] = kl_divergence(mu, logvar.to(x.dtype))
         (w_reconstruction * logs["reconstruction"] + w_kl * logs["kl"]).backward()
 

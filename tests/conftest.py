@@ -20,8 +20,11 @@ from tests.helpers import REGISTRY, ROOT, SIZES, little, little_arguments
 from tests.pictures import make_celeba, make_folder
 
 pytest.register_assert_rewrite(
-    *(f"{__package__}.parity_{method}" for method in ("drit", "press2019", "ufdn")),
-    *(f"{__package__}.{name}" for name in ("golden_scheme", "trace_drit", "trace_ufdn")),
+    *(
+        f"{__package__}.{path.stem}"
+        for pattern in ("parity_*.py", "trace_*.py", "golden_scheme.py")
+        for path in (ROOT / "tests").glob(pattern)
+    )
 )
 
 torch.set_num_threads(1)

@@ -47,7 +47,10 @@ TINY = tuple(
     f"profile.{field}={IMAGES}" for field in ("train_images", "probe_images", "test_images")
 )
 REFUSED = {
+    ("avatars-styles3", "did2019"): "did2019 takes two domains",
     ("avatars-styles3", "drit"): "drit takes two domains",
+    ("avatars-styles3", "mask2020"): "mask2020 takes two domains",
+    ("avatars-styles3", "munit"): "munit takes two domains",
     ("avatars-styles3", "press2019"): "press2019 takes two domains",
 }
 """The pairs that do not fit, and a part of the reason that must be given."""

@@ -15,10 +15,10 @@ import pandas as pd
 
 from bench.board.columns import TRAINING_FACTS, base_id, infos_of, main_metrics
 from bench.board.comparison import Difference, best_and_ties, every_pair
-from bench.board.curves import Curve, curve_of_order, curve_rows
+from bench.board.curves import Curve, curve_of_order, curve_rows, outdated_curves
 from bench.board.frame import frame
 from bench.board.order import Order, order_rows, rank_intervals
-from bench.board.row_labels import has_both_configurations, is_published, row_labels
+from bench.board.row_labels import TUNED, has_both_configurations, is_published, row_labels
 from bench.board.samples import entries_of
 from bench.contracts.anchors import ANCHORS, CEILINGS
 from bench.contracts.metric import MetricInfo
@@ -42,6 +42,7 @@ class Board:
     places: the interval of the place of each method. machines: for each kind of machine (see
     `bench.records.environment.machine_of`), the trained methods whose times were measured there.
     curve: the number that orders the board, during the training (see `bench.board.curves`).
+    outdated_curves: the ranked methods whose curve another version of this number measured.
     """
 
     profile: str
@@ -65,6 +66,7 @@ class Board:
     best: dict[str, set[str]]
     places: dict[str, tuple[int, int]]
     curve: Curve = field(default_factory=dict)
+    outdated_curves: Sequence[str] = ()
 
     @property
     def order(self) -> list[str]:
@@ -167,7 +169,7 @@ def _board(
         unguided={label for record, label in here if record["facts"].get("guided") is False},
         facts=_facts(here),
         meanings=_meanings(here),
-        notes={label: str(record["facts"].get("note") or "") for record, label in here},
+        notes=_notes(here),
         machines=machines,
         published=sorted(published, key=lambda label: (ordering.badness(label), label)),
         studies=_studies(here, f"{task}-{profile}"),
@@ -175,6 +177,7 @@ def _board(
         best=_best(rows, compared, infos, differences),
         places=_places(ordering, of_label, infos),
         curve=curve_of_order(_of_board(points, key), ordering),
+        outdated_curves=outdated_curves(of_label, ordering),
     )
 
 
@@ -267,6 +270,21 @@ def _studies(here: Iterable[tuple[Record, str]], own: str) -> dict[str, str]:
     """Return the study of each row that uses the winner of another study than its own."""
     studies = {label: record.get("study", "") for record, label in here}
     return {label: study for label, study in sorted(studies.items()) if study not in ("", own)}
+
+
+def _notes(here: Sequence[tuple[Record, str]]) -> dict[str, str]:
+    """Return a remark for the readers of each row, or ''."""
+    some_tuned = any(record.get("configuration", "") in TUNED for record, _ in here)
+    found = {}
+    for record, label in here:
+        kind = record.get("configuration", "")
+        parts = [str(record["facts"].get("note") or "")]
+        if kind == "both":
+            parts.append(f"the published configuration, which won the study {record['study']}")
+        if kind == "no study" and some_tuned:
+            parts.append("no study: the published configuration")
+        found[label] = "; ".join(filter(None, parts))
+    return found
 
 
 TOLD_MORE = "it was trained with more labels than the domain"

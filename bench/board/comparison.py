@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import stdtr  # importing scipy.stats takes a second
 
+from bench.board.intervals import interval_of_parts
 from bench.board.order import badness
 from bench.board.samples import LEVEL, Sample, entries_of, sample_of, t_interval
 from bench.contracts.anchors import WITHOUT_SEED
@@ -22,6 +23,8 @@ from bench.contracts.metric import Better, MetricInfo
 from bench.contracts.record import Record
 
 Scale = Literal["difference", "log ratio", "distance from 1"]
+FEWEST_SEEDS = 2
+"""With one common seed nothing is tested: its items do not show how another training would end."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,16 @@ class Difference:
         left, right: The labels of the two.
         metric: The id of the metric.
         value: left - right, the mean over the seeds that both have. See ``scale``.
-        lo, hi: Its interval: 95 % for a single difference; see `adjusted` for several.
-        p: The chance of such a difference, in either direction, if there is none. NaN if there is
-            nothing to compare it with: one seed without items.
-        n_seeds: The number of seeds. With one, only the items count.
+        lo, hi: Its interval: 95 % for a single difference; see `adjusted` for several. With one
+            seed, it is for other test items only. NaN for one seed without items.
+        chance: The p of a two-sided test: the chance of a difference at least as far from ``null``
+            if the true one is ``null``. NaN if nothing is tested (see `FEWEST_SEEDS`).
+        n_seeds: The number of seeds that both have.
         better: The direction of ``value`` that is better for the left one.
         tolerance: The largest absolute difference without practical importance.
         error, df: The standard error and its degrees of freedom.
         scale: What is subtracted: the values, their logarithms, or their distances from 1.
+        null: The difference that ``chance`` tests.
     """
 
     left: str
@@ -48,28 +53,36 @@ class Difference:
     value: float
     lo: float
     hi: float
-    p: float
+    chance: float
     n_seeds: int
     better: Better
     tolerance: float
     error: float
     df: float
     scale: Scale
+    null: float = 0.0
 
     @property
     def is_tested(self) -> bool:
-        """Whether there is an interval and a p."""
-        return not math.isnan(self.p)
+        """Whether there are enough seeds for a test."""
+        return not math.isnan(self.chance)
 
     @property
     def is_tie(self) -> bool:
-        """Whether the two count as equal: 0 lies in the interval, or all of it is tolerable."""
+        """Whether the two count as equal: 0 lies in the interval, or all of it is tolerable.
+
+        Nothing is said of two that were not tested.
+        """
+        return self.is_tested and self._is_small
+
+    @property
+    def _is_small(self) -> bool:
         return self.lo <= 0 <= self.hi or max(-self.lo, self.hi) <= self.tolerance
 
     @property
     def winner(self) -> str:
         """The label of the better one. It is '' if they tie, or if nothing was tested."""
-        if self.is_tie or not self.is_tested:
+        if self._is_small or not self.is_tested:
             return ""
         return self.left if (self.value > 0) == (self.better == "higher") else self.right
 
@@ -78,9 +91,10 @@ def difference(
     left: Sequence[Record],
     right: Sequence[Record],
     info: MetricInfo,
-    factor: str = "",
+    details: tuple[str, str] = ("", ""),
     budget: float = 1.0,
     labels: tuple[str, str] | None = None,
+    null: float = 0.0,
 ) -> Difference | None:
     """Return the difference of two methods in one metric, paired over seeds and items.
 
@@ -88,22 +102,29 @@ def difference(
     each seed and each item. Items count if both have equally many; they must be in the same order.
     A metric on the log scale is compared by its logarithm, so that the difference is that of a
     ratio. A share is compared as it is: its difference is near normal also where the share itself
-    is not. A metric that should be near 1 is compared by its distance from 1.
+    is not. A metric that should be near 1 is compared by its distance from 1. If parts of a score
+    are clipped, the seeds look more alike than they are: what the parts show before they are
+    clipped is added to the variance (see `bench.board.intervals.interval_of_parts`).
 
     Args:
         left: The records of one row, one for each seed.
         right: Those of another row. Seeds that only one of them has are left out. An anchor that
             depends on no seed is compared with each seed of the other.
         info: The facts about the metric.
-        factor: The factor whose value in the detail is compared, or '' for the metric itself.
+        details: For each side the path of a number in the detail of the metric, or '' for the
+            metric itself (see `bench.board.samples.entries_of`).
         budget: The fraction of the training at which they are compared. Below 1 it is a point of
-            the curve, which has no items.
+            the curve, which has no items. An anchor without training is the same at each budget.
         labels: The labels of the two; None for those of the records.
+        null: The difference that ``chance`` tests.
 
     Returns:
         The difference with its 95 % interval; None if they have no seed in common.
     """
-    entries = [entries_of(records, info.id, factor, budget) for records in (left, right)]
+    entries = [
+        entries_of(records, info.id, detail, 1.0 if _has_no_seed(records) else budget)
+        for records, detail in zip((left, right), details, strict=True)
+    ]
     newest = max((entry["version"] for side in entries for entry in side.values()), default=0)
     current = [
         {seed: entry for seed, entry in side.items() if entry["version"] == newest}
@@ -116,6 +137,10 @@ def difference(
     one, other, scale, tolerance = _on_scale(one, other, info)
     both = Sample(one.values - other.values, _deviations(one, other))
     error, df = both.error
+    if scale == "difference" and len(paired) > 1:
+        error = math.hypot(error, *(_clipped_error(side) for side in zip(*paired, strict=True)))
+    has_seeds = not all(_has_no_seed(records) for records in (left, right))
+    tested = len(paired) >= FEWEST_SEEDS or not has_seeds
     names = labels or (str(left[0]["label"]), str(right[0]["label"]))
     found = Difference(
         *names,
@@ -123,38 +148,45 @@ def difference(
         value=both.mean,
         lo=math.nan,
         hi=math.nan,
-        p=_chance(both.mean, error, df),
+        chance=_chance(both.mean - null, error, df) if tested else math.nan,
         n_seeds=len(paired),
         better="lower" if info.better == "near 1" else info.better,
         tolerance=tolerance,
         error=error,
         df=df,
         scale=scale,
+        null=null,
     )
     return _at_level(found, LEVEL)
 
 
-def adjusted(differences: Sequence[Difference]) -> list[Difference]:
+def adjusted(differences: Sequence[Difference], family: int = 0) -> list[Difference]:
     """Return differences with p and intervals adjusted for their number, in the same order.
 
     Holm (1979): among m tested differences, the one with the k-th lowest p has an interval of level
-    1 - .05 / (m - k + 1). From the first one on that contains 0, all have the level of this one. So
-    an interval contains 0 if and only if the adjusted p is not below .05. If all true differences
-    are 0, the chance that an interval excludes 0 is at most 5 %.
+    1 - .05 / (m - k + 1). From the first one on that contains its ``null``, all have the level of
+    this one. So an interval contains the null if and only if the adjusted p is not below .05. If
+    all nulls are true, the chance that an interval excludes its null is at most 5 %.
+
+    Args:
+        differences: The differences. Those that are not tested stay as they are.
+        family: The number m of hypotheses, if more were stated than are tested here. The others
+            count as not rejected.
     """
     # By hand, because each call of statsmodels' `multipletests` collects garbage for 0.15 s.
     tested = sorted(
         (at for at, one in enumerate(differences) if one.is_tested),
-        key=lambda at: differences[at].p,
+        key=lambda at: differences[at].chance,
     )
-    divisors = np.arange(len(tested), 0, -1)
-    raw = np.array([differences[at].p for at in tested])
-    adjusted_p = np.maximum.accumulate(raw * divisors).clip(max=1)
-    rejected = int((adjusted_p < 1 - LEVEL).sum())
-    divisors = divisors.clip(min=max(1, len(tested) - rejected))
+    m = max(family, len(tested))
+    divisors = m - np.arange(len(tested))
+    raw = np.array([differences[at].chance for at in tested])
+    chances = np.maximum.accumulate(raw * divisors).clip(max=1)
+    rejected = int((chances < 1 - LEVEL).sum())
+    divisors = divisors.clip(min=max(1, m - rejected))
     found = list(differences)
-    for at, p, divisor in zip(tested, adjusted_p, divisors, strict=True):
-        found[at] = replace(_at_level(found[at], 1 - (1 - LEVEL) / divisor), p=float(p))
+    for at, chance, divisor in zip(tested, chances, divisors, strict=True):
+        found[at] = replace(_at_level(found[at], 1 - (1 - LEVEL) / divisor), chance=float(chance))
     return found
 
 
@@ -176,7 +208,8 @@ def best_and_ties(
 ) -> set[str]:
     """Return the best method and all that tie with it.
 
-    It is empty if fewer than two methods have a value, or if the best was tested against none.
+    It is empty if fewer than two methods have a value, or if the best was tested against none: one
+    seed makes no best.
 
     Args:
         values: The value of each method.
@@ -218,8 +251,15 @@ def _on_scale(one: Sample, other: Sample, info: MetricInfo) -> tuple[Sample, Sam
         smaller = math.exp(min(one.mean, other.mean))
         tolerance = info.tolerance if info.tolerance_is_relative else info.tolerance / smaller
         return one, other, "log ratio", math.log1p(tolerance)
-    size = max(abs(one.mean), abs(other.mean)) if info.tolerance_is_relative else 1.0
-    return one, other, "difference", info.tolerance * size
+    return one, other, "difference", info.tolerance_at(one.mean, other.mean)
+
+
+def _clipped_error(entries: Sequence[Mapping[str, Any]]) -> float:
+    """Return the standard error that clipped parts hide in the mean of a score over its seeds."""
+    value = float(np.mean([entry["value"] for entry in entries]))
+    lo, hi = interval_of_parts([entry["detail"] for entry in entries]) or (value, value)
+    reach = t_interval(0, 1, len(entries) - 1)[1]
+    return max(value - lo, hi - value, 0.0) / reach
 
 
 def _deviations(one: Sample, other: Sample) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import permutations
 
 import pandas as pd
 
 from bench.board.frame import COLUMNS, frame
-from bench.board.order import Order, places
+from bench.board.order import Order, badness
 from bench.contracts.metric import MetricInfo
 from bench.contracts.record import CurveValue, MetricEntry, Record
 
@@ -45,6 +46,22 @@ def with_curves(
     """Return the `frame` of records, followed by their `curve_rows`."""
     points = curve_rows(records, known)
     return pd.concat([table, points], ignore_index=True) if len(points) else table
+
+
+def outdated_curves(of_label: Mapping[str, Sequence[Record]], order: Order) -> list[str]:
+    """Return the ranked methods whose curve another version of the ordering number measured."""
+    return [
+        label
+        for label in order.ranks
+        if any(
+            order.metric in point["metrics"]
+            and point["metrics"][order.metric]["version"]
+            != record["metrics"][order.metric]["version"]
+            for record in of_label[label]
+            if order.metric in record["metrics"]
+            for point in record["curve"]
+        )
+    ]
 
 
 def _at(record: Record, budget: float) -> Record:
@@ -87,23 +104,30 @@ def curve_of_order(rows: pd.DataFrame, order: Order) -> Curve:
     return {budget: found[budget] for budget in sorted(found)} | {1.0: end}
 
 
-def settled(curve: Curve, better: str) -> float:
+def settled(curve: Curve, info: MetricInfo) -> float:
     """Return the fraction of the training from which on the order of the methods did not change.
 
-    The order at a fraction where a method has no number counts as another one.
+    Two methods whose numbers differ at the end by no more than the tolerance have no order. A
+    fraction where a method has no number has another order than the end.
 
     Args:
         curve: See `Curve`; with two methods or more at its end.
-        better: The direction of the number (see `bench.contracts.metric.MetricInfo`).
+        info: The facts about the number.
 
     Returns:
         The fraction; 1.0 if the order changed after the last point before the end.
     """
     budgets = sorted(curve, reverse=True)
     end, first = curve[budgets[0]], budgets[0]
+    ordered = [
+        (better, worse)
+        for better, worse in permutations(end, 2)
+        if badness(end[better], info.better) < badness(end[worse], info.better)
+        and abs(end[better] - end[worse]) > info.tolerance_at(end[better], end[worse])
+    ]
     for budget in budgets[1:]:
-        here = curve[budget]
-        if here.keys() != end.keys() or places(here, better, here) != places(end, better, end):
+        here = {name: badness(value, info.better) for name, value in curve[budget].items()}
+        if here.keys() != end.keys() or any(here[one] >= here[other] for one, other in ordered):
             break
         first = budget
     return first

@@ -120,17 +120,27 @@ def change_over_the_training(board: Board, named: Named) -> list[str]:
     With fewer than two ranked methods that have a curve, nothing is said.
     """
     curve, order = board.curve, board.ordering
+    outdated = [
+        f"The curve of {named(label)} was measured by another version of {named(order.metric)}, "
+        "and is left out until the method is trained again."
+        for label in board.outdated_curves
+    ]
     if not curve or len(curve[1.0]) < 2:
-        return []
+        return outdated
     which = "" if len(curve[1.0]) == len(order.ranks) else f" ({len(curve[1.0])} have a curve)"
     what = f"the order of the methods by {named(order.metric)}{which}"
-    budget = settled(curve, order.better)
+    info = board.infos[order.metric]
+    budget = settled(curve, info)
     if budget < 1:
         said = f"From {fraction(budget)} of the training on, {what} did not change"
     else:
         last = fraction(max(at for at in curve if at < 1))
         said = f"Between {last} of the training and its end, {what} still changed"
-    return [f"{said} (points at {', '.join(map(fraction, curve))})."]
+    return [
+        *outdated,
+        f"{said} (points at {', '.join(map(fraction, curve))}; two methods that end within the "
+        "tolerance have no order).",
+    ]
 
 
 def _in_words(ranks: dict[str, int], named: Named) -> str:

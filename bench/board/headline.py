@@ -90,7 +90,7 @@ def _of_order(board: Board, named: Named) -> str:
     if len(methods) == 1:
         return f"{said}; no other method is ranked."
     lead = abs(best - order.values[methods[1]])
-    tolerance = info.tolerance * (abs(best) if info.tolerance_is_relative else 1)
+    tolerance = info.tolerance_at(best)
     size = "not more" if lead <= tolerance else "more"
     firm = f"{size} than the tolerance of {tolerance:g}{_tested(board, methods[0], methods[1])}"
     return (
@@ -102,7 +102,10 @@ def _of_order(board: Board, named: Named) -> str:
 def _tested(board: Board, first: str, second: str) -> str:
     """Return what the comparison of two methods adds to their difference, or ''."""
     for one in board.differences.get(board.ordering.metric, ()):
-        if {one.left, one.right} == {first, second} and one.is_tested:
-            chance = f"p = {one.p:.2g} after Holm's correction"
+        if {one.left, one.right} == {first, second}:
+            if not one.is_tested:
+                return " (1 seed: not tested)" if one.n_seeds == 1 else ""
+            p = "p < 0.001" if one.chance < 0.001 else f"p = {one.chance:.2g}"
+            chance = f"{p} after Holm's correction"
             return f", but the two tie ({chance})" if one.is_tie else f" ({chance})"
     return ""

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import betaincinv, chdtri, expit, ndtr  # importing scipy.stats takes a second
+from scipy.special import (
+    betaincinv,
+    chdtri,
+    expit,
+    logit,
+    ndtr,
+    stdtrit,
+)  # importing scipy.stats takes a second
 
 from bench.board.samples import LEVEL, Array, Sample, sample_of, t_interval
 from bench.contracts.metric import MetricInfo
@@ -116,18 +123,36 @@ def _on_scale(info: MetricInfo, sample: Sample, n: Array) -> tuple[float, float]
     n: the number of items of each seed, (n_seeds,).
     """
     values = sample.values
-    if sample.error[0] == 0 and not (info.scale == "logit" and values[0] in (0, 1)):
+    if info.scale == "logit" and (n > 0).all() and (values >= 0).all() and (values <= 1).all():
+        if np.ptp(values) == 0 and values[0] in (0, 1):
+            return _jeffreys(float(values[0]), float(n.max()))
+        return _of_share(sample, n)
+    if sample.error[0] == 0:
         return float(values[0]), float(values[0])
     if info.scale == "log" and (values > 0).all():
         with np.errstate(over="ignore"):  # of few seeds that differ by large factors
             lo, hi = np.exp(_plain(sample.log()))
-    elif info.scale == "logit" and (n > 0).all() and (values >= 0).all() and (values <= 1).all():
-        if np.ptp(values) == 0 and values[0] in (0, 1):
-            return _jeffreys(float(values[0]), float(n.max()))
-        lo, hi = expit(_plain(sample.log_odds(n)))
     else:
         lo, hi = _plain(sample)
     return float(lo), float(hi)
+
+
+def _of_share(sample: Sample, n: Array) -> tuple[float, float]:
+    """Return the interval of a mean share, symmetric on the logit scale.
+
+    Half a right and half a wrong item are added to each seed, as (right + 1/2) / (n + 1). The
+    standard error of the mean m is carried to the logit scale by its slope 1 / (m (1 - m)). The
+    mean of the log odds of the seeds would be the wrong middle: it is not the log odds of the mean
+    share, and for seeds that differ much the interval misses the mean. Without items, their
+    variance is that of independent ones, m (1 - m) / n, which is the largest possible.
+    """
+    shares = Sample((sample.values * n + 0.5) / (n + 1), sample.deviations * (n / (n + 1))[:, None])
+    middle, (error, df) = shares.mean, shares.error
+    slope = middle * (1 - middle)
+    if shares.deviations.size == 0:
+        error = float(np.hypot(error, np.sqrt(slope / n.max())))
+    reach = float(stdtrit(df, (1 + LEVEL) / 2)) * error / slope
+    return float(expit(logit(middle) - reach)), float(expit(logit(middle) + reach))
 
 
 def _plain(sample: Sample) -> tuple[float, float]:

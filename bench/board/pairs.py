@@ -38,7 +38,7 @@ def comparisons(made: Sequence[Board]) -> pd.DataFrame:
     """Return one row for each pair of methods of a board and each main metric.
 
     ``difference`` is left - right on the ``scale`` of the row. ``verdict`` is "left" or "right" for
-    the better one, "tie", or "not tested".
+    the better one, "tie", or "not tested", as with one common seed.
     """
     rows = [
         (
@@ -52,7 +52,7 @@ def comparisons(made: Sequence[Board]) -> pd.DataFrame:
             one.value,
             one.lo,
             one.hi,
-            one.p,
+            one.chance,
             one.n_seeds,
             one.tolerance,
             _verdict(one, "left", "right"),
@@ -74,19 +74,19 @@ def csv_of_comparisons(made: Sequence[Board]) -> str:
 def rows_of_pairs(board: Board, named: Named) -> list[list[str]]:
     """Return left, right, difference, p and verdict of each pair in the number that orders.
 
-    There are no rows if no pair could be tested: one seed without items.
+    There are no rows if no pair has an interval: one seed without items.
 
     named: Writes the name of a row, for example as code.
     """
     differences = board.differences.get(board.ordering.metric, ())
-    if not any(one.is_tested for one in differences):
+    if all(math.isnan(one.lo) for one in differences):
         return []
     return [
         [
             named(one.left),
             named(one.right),
             _valued(one, board.infos[base_id(one.metric)].digits),
-            _chance(one.p),
+            _chance(one.chance),
             _verdict(one, f"{named(one.left)} is better", f"{named(one.right)} is better"),
         ]
         for one in differences
@@ -114,7 +114,9 @@ def _verdict(one: Difference, left: str, right: str) -> str:
     """Return the verdict of a pair. left, right: The words for the left or right one is better."""
     if one.winner:
         return left if one.winner == one.left else right
-    return "tie" if one.is_tie else "not tested"
+    if one.is_tie:
+        return "tie"
+    return "not tested: 1 seed" if one.n_seeds == 1 else "not tested"
 
 
 def _valued(one: Difference, digits: int) -> str:

@@ -119,7 +119,7 @@ def write_leaderboard(
             f"cannot write the leaderboard in {store.root} ({error.strerror}): make room, "
             "then `python -m bench leaderboard`"
         ) from error
-    say(console, f"wrote {store.root}/leaderboard.csv and .md")
+    say(console, f"wrote {store.root}/leaderboard.csv and .md, comparisons.csv")
     return True
 
 

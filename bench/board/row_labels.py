@@ -21,6 +21,8 @@ They do not concern anchors, nor images from elsewhere, whose machine is unknown
 """
 PUBLISHED_SUFFIX = " (published)"
 """What the label of a published configuration ends with, if a board has tuned ones, too."""
+TUNED = {"tuned", "both", "hand-set"}
+"""The kinds of configuration that were chosen for the suite."""
 SOURCE = "source"
 """The name of the hash of a method's source, if it distinguishes rows.
 
@@ -47,17 +49,17 @@ def row_labels(records: Sequence[Record]) -> list[str]:
 
 
 def is_published(record: Record) -> bool:
-    """Return whether a record uses the configuration of the paper."""
+    """Return whether a record uses the configuration of the paper, and a study has another."""
     return record.get("configuration", "") == PUBLISHED
 
 
 def has_both_configurations(records: Iterable[Record]) -> bool:
     """Return whether some records use published configurations and some tuned ones.
 
-    A configuration that was set by hand counts as tuned.
+    A configuration that was set by hand counts as tuned, and so does one that is both.
     """
     kinds = {record.get("configuration", "") for record in records}
-    return PUBLISHED in kinds and not kinds.isdisjoint({"tuned", "hand-set"})
+    return PUBLISHED in kinds and not kinds.isdisjoint(TUNED)
 
 
 def _of_board(records: Sequence[Record]) -> list[str]:

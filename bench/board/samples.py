@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit, stdtrit  # importing scipy.stats takes a second
+from scipy.special import stdtrit  # importing scipy.stats takes a second
 
 from bench.contracts.record import Record
 
@@ -62,45 +62,61 @@ class Sample:
         """Return the logarithm of positive values. Items follow by the delta method."""
         return Sample(np.log(self.values), self.deviations / self.values[:, None])
 
-    def log_odds(self, n: Array) -> Sample:
-        """Return the log odds of shares of n items, after (right + 1/2) / (n + 1)."""
-        shares = (self.values * n + 0.5) / (n + 1)
-        return Sample(logit(shares), self.deviations / (shares * (1 - shares))[:, None])
-
     def distance_from_1(self) -> Sample:
-        """Return |value - 1|, for a number that should be near 1."""
-        signs = np.sign(self.values - 1)
-        return Sample(np.abs(self.values - 1), self.deviations * signs[:, None])
+        """Return how far the mean is from 1, for a number that should be near 1.
+
+        The mean of the sample is |mean - 1|. A seed on the other side of 1 has a negative distance.
+        """
+        sign = np.sign(self.mean - 1)
+        return Sample(sign * (self.values - 1), sign * self.deviations)
 
 
 def entries_of(
-    records: Sequence[Record], metric: str, factor: str = "", budget: float = 1.0
+    records: Sequence[Record], metric: str, detail: str = "", budget: float = 1.0
 ) -> dict[int, dict[str, Any]]:
-    """Return value, version and items of a metric in each record that has a value, by seed.
+    """Return value, version, items and detail of a metric in each record that has a value, by seed.
 
     Args:
         records: The records of one row, one for each seed.
         metric: The id of the metric.
-        factor: The factor whose value in the detail is wanted, or '' for the metric itself.
-        budget: The fraction of the training. Below 1, it is a point of the curve.
+        detail: The path of a number in the detail of the metric, as in "glasses.value", or '' for
+            the value of the metric. Such a number has no items.
+        budget: The fraction of the training. Below 1, it is a point of the curve, which has no
+            items. A point of another version of the metric than that of the end is left out.
     """
     found: dict[int, dict[str, Any]] = {}
     for record in records:
         entry: Any = record["metrics"].get(metric) or {}
-        if budget < 1:
-            points = (one for one in record["curve"] if math.isclose(one["budget"], budget))
-            entry = next((one["metrics"].get(metric) for one in points), None) or {}
-        elif entry.get("status") != "ok":
+        if entry.get("status") != "ok":
             continue
-        value = entry.get("value")
-        if factor:
-            of_factor = (entry.get("detail") or {}).get(factor)
-            value = of_factor.get("value") if isinstance(of_factor, dict) else None
-        if isinstance(value, int | float):
-            items = () if factor else entry.get("items", ())
-            seed = record["identity"]["seed"]
-            found[seed] = {"value": value, "version": entry["version"], "items": items}
+        version = entry["version"]
+        if budget < 1:
+            entry = _of_curve(record, metric, budget)
+        value = number_in(entry, detail) if detail else entry.get("value")
+        if isinstance(value, int | float) and entry["version"] == version:
+            plain = not detail and budget == 1
+            found[record["identity"]["seed"]] = {
+                "value": value,
+                "version": version,
+                "items": entry.get("items", ()) if plain else (),
+                "detail": (entry.get("detail") or {}) if plain else {},
+            }
     return found
+
+
+def _of_curve(record: Record, metric: str, budget: float) -> Any:
+    """Return the entry of a metric at a fraction of the training, or {}."""
+    points = (point for point in record["curve"] if math.isclose(point["budget"], budget))
+    return next((point["metrics"].get(metric) for point in points), None) or {}
+
+
+def number_in(entry: Mapping[str, Any], path: str) -> float | None:
+    """Return the number at a path of keys, joined by dots, in the detail of an entry, or None."""
+    value: Any = entry.get("detail", {})
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None
 
 
 def sample_of(entries: Sequence[Mapping[str, Any]]) -> Sample:

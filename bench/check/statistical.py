@@ -76,11 +76,7 @@ def _compare(
     values = [*was["values"], *is_now["values"]]
     relative = info.scale == "log" and min(values) > 0
     mean = mean_of(was["values"])
-    size = info.tolerance
-    if relative:
-        size = math.log1p(size)
-    elif info.tolerance_is_relative:
-        size *= abs(mean)
+    size = math.log1p(info.tolerance) if relative else info.tolerance_at(mean)
     return _paired_or_not(
         base, now, info.id, Layer.STATISTICAL, was["values"], is_now["values"],
         was["better"], relative, size,

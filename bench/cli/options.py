@@ -71,7 +71,8 @@ def path_in(text: str | Path, flag: str) -> Path:
 MethodsOption = Annotated[
     list[str] | None,
     option(
-        help="Names of methods, separated by commas; all methods and anchors by default.",
+        help="Names of methods or of sets (core, contrastive), separated by commas; all methods "
+        "and anchors by default.",
         panel=WHAT,
         metavar="NAMES",
     ),

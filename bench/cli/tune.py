@@ -139,11 +139,18 @@ def tune(
     """Search the configurations of methods on val, with equal trials and FLOPs for each."""
     warm_up(engine, dry_run)
     from bench.plan.forecast import needs_of_run
-    from bench.plan.plan import Request, default_workers, jobs_for
+    from bench.plan.plan import Plan, Request, default_workers, jobs_for
     from bench.records.store import Store
     from bench.runs.execute import execute
     from bench.runs.forecast_table import show_forecast
-    from bench.study.tune import finish_study, plan_study, show_trials
+    from bench.study.confirm import expected_plan, run_study
+    from bench.study.tune import (
+        finish_study,
+        plan_study,
+        require_same_source,
+        show_trials,
+        with_terms,
+    )
     from bench.utils.errors import Exit
     from bench.utils.files.disk import require_space
     from bench.utils.output.console import console, say
@@ -160,24 +167,34 @@ def tune(
         dry_run=dry_run,
     )
     study = plan_study(request, trials, objective.value)
+    store = Store(results_folder(results) / "studies" / study.name)
+    study = with_terms(study, store, write)
     for line in study.plan.left_out:
         say(console(), f"not in this study: {line}")
     show_trials(console(), study)
-    store = Store(results_folder(results) / "studies" / study.name)
-    wanted = jobs_for(study.plan, store, cache, existing.value, timeout=timeout)
+    whole, known = expected_plan(study, store, cache)
+    if existing != Existing.fresh:
+        require_same_source(whole, store)
+    wanted = jobs_for(whole, store, cache, existing.value, timeout=timeout)
     workers = jobs or default_workers(wanted[0].cell.device)
     if dry_run:
         show_forecast(console(), wanted, workers)
+        if not known:
+            say(console(), "which trials are confirmed is not known yet: the first stand for them")
         return
     require_space(
-        needs_of_run(study.plan, wanted),
+        needs_of_run(whole, wanted),
         "make room (`python -m bench clean`) or name other folders with --results and --cache-dir",
     )
     store.open_for_writing()
 
+    def run_cells(plan: Plan) -> None:
+        left = jobs_for(plan, store, cache, existing.value, timeout=timeout)
+        execute(console(), plan, left, store, engine.value, workers, publish=False)
+
     def work() -> int:
-        execute(console(), study.plan, wanted, store, engine.value, workers, publish=False)
-        without = finish_study(console(), study, store, cache, write)
+        outcomes, criteria = run_study(console(), study, store, cache, run_cells)
+        without = finish_study(console(), study, store, outcomes, criteria, write)
         return int(Exit.CELL_FAILED if without else Exit.FINE)
 
     finish(work)

@@ -20,7 +20,7 @@ PUBLISHED: Literal["published"] = "published"
 IMAGES_HASH = "images_hash"
 """The only key in the configuration of images that were made elsewhere (see `Cell.imported`)."""
 _NOT_IDENTITY = ("label", "settings", "plugins", "configuration", "study")
-Configuration = Literal["published", "tuned", "hand-set", ""]
+Configuration = Literal["published", "tuned", "both", "no study", "hand-set", ""]
 """Where a configuration comes from (see `bench.contracts.record.Record`)."""
 
 

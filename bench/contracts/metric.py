@@ -130,6 +130,11 @@ class MetricInfo:
                 f"label is {self.label!r}, expected at most {LONGEST_LABEL} characters"
             )
 
+    def tolerance_at(self, *values: float) -> float:
+        """Return the largest difference of values near these that has no practical importance."""
+        size = max(map(abs, values)) if self.tolerance_is_relative else 1.0
+        return self.tolerance * size
+
 
 def _require(name: str, value: Any, hint: Any) -> None:
     """Check that an argument has a type and a value that its annotation allows."""

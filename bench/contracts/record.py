@@ -199,9 +199,11 @@ class Record(TypedDict):
     label: str  # the method, with changes by `--set` in brackets; never parsed
     settings: Settings  # {} if nothing was changed
     # Where the configuration of the method comes from, before `--set`: "published" (the paper),
-    # "tuned" (the winner of a study), "hand-set" (records of schema 3 and older); "" for an anchor
-    # without weights and for images that were made elsewhere.
-    configuration: Literal["published", "tuned", "hand-set", ""]
+    # "tuned" (the winner of a study), "both" (the published one, which won the study), "no study"
+    # (the published one, because no study has the method), "hand-set" (records of schema 3 and
+    # older); "" for an anchor without weights, for images that were made elsewhere, and for a trial
+    # of a study. It is that of the last run: a later study can have another winner.
+    configuration: Literal["published", "tuned", "both", "no study", "hand-set", ""]
     study: str  # name of the study, as "avatars-glasses-small"; "" if it is not tuned
     identity: Identity
     status: str  # "ok", "failed", "lost" or "unavailable"

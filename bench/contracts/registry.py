@@ -58,9 +58,8 @@ BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"
 class Plugin:
     """A plug-in class in a file, with its literal class attributes.
 
-    gaps: for a metric, the texts that its `unavailable` returns at once for a setting that is None,
-    by the name of the setting; None if its source does not tell. asks: whether it looks at other
-    things, too.
+    gaps: what `unavailable` of a metric says of a setting that is None, by the setting's name; None
+    if its source does not tell. asks: whether `unavailable` looks at more than that.
     """
 
     kind: Kind
@@ -261,10 +260,7 @@ def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
 def _gaps(
     node: ast.ClassDef, inherited: tuple[dict[str, str] | None, bool] | None
 ) -> tuple[dict[str, str] | None, bool]:
-    """Return `Plugin.gaps` and `Plugin.asks` of a class.
-
-    inherited: those of its base; None if a base is not in the file.
-    """
+    """Return `Plugin.gaps` and `asks`. inherited: those of the base; None if it is elsewhere."""
     own = [item for item in node.body if isinstance(item, ast.FunctionDef)]
     found = [item for item in own if item.name == "unavailable"]
     if not found:

@@ -5,8 +5,9 @@ A method marks a searched field in its ``Config``. The default stays the publish
     learning_rate: Annotated[float, Range(1e-4, 3e-3, log=True, start=1e-3)] = 2e-4
     reconstruction: Annotated[Literal["mse", "l1"], Choice(("mse", "l1"), start="l1")] = "mse"
 
-`bench.study.trials` draws the values. ``start`` is the value that the suite set by hand before it
-had studies. It is the second trial of a study; the first is the published configuration.
+`bench.study.trials` draws the values. ``start`` is the value that the suite set by hand, for
+profile ``small``, before it had studies. It is the second trial of a study; the first is the
+published configuration.
 """
 
 from __future__ import annotations

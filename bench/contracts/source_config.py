@@ -152,9 +152,8 @@ def _type(node: ast.expr) -> Any:
     def holder() -> None: ...
 
     try:
-        found = eval(
-            compile(ast.Expression(node), "annotation", "eval"), {"__builtins__": {}}, _TYPES
-        )
+        code = compile(ast.Expression(node), "annotation", "eval")
+        found = eval(code, {"__builtins__": {}}, _TYPES)  # only names of _TYPES, checked above
         holder.__annotations__ = {"field": found}
         return get_type_hints(holder)["field"]  # as the dataclass gives it: without Annotated
     except (TypeError, ValueError, SyntaxError) as error:

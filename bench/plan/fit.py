@@ -42,11 +42,8 @@ def check_fit(
         UserError: the method does not fit for another reason.
     """
     spec = Spec(profile.size, domains=task.domains, kinds=kinds_of_content(task.factors))
-    kept = (
-        None
-        if cache is None
-        else cache / "fits" / f"{_hash_of_fit(plugin, task, spec, config)}.json"
-    )
+    name = f"{_hash_of_fit(plugin, task, spec, config)}.json"
+    kept = None if cache is None else cache / "fits" / name
     if kept is not None and (message := _kept(kept)) is not None:
         if message:
             raise DomainsError(message)
@@ -70,9 +67,7 @@ def _hash_of_fit(plugin: Plugin, task: Task, spec: Spec, config: Mapping[str, An
             "task": task.name,
             "spec": vars(spec),
             "torch": version("torch"),
-            "code": [
-                hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() for path in code
-            ],
+            "code": hashlib.blake2b(b"".join(path.read_bytes() for path in code)).hexdigest(),
         }
     )
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.cell.job import Job
-from bench.contracts.anchors import ANCHORS, WITHOUT_SEED, configured_as
-from bench.contracts.cell import Cell
+from bench.contracts.anchors import WITHOUT_SEED, configured_as
+from bench.contracts.cell import PUBLISHED, Cell, Configuration
 from bench.contracts.metric import Settings
 from bench.contracts.registry import Plugin, Registry, families
 from bench.contracts.task import Options, Task
 from bench.plan.configure import configure
 from bench.plan.fit import DomainsError, check_fit
+from bench.plan.method_sets import chosen_methods
 from bench.plan.profiles import Profile, Setting, choose_profile
 from bench.plan.settings import method_settings, profile_settings
-from bench.plan.tuned import Kind, kinds_of, origin_of
+from bench.plan.tuned import Kind, Origin, kinds_of, origin_of
 from bench.records.read import Damaged
 from bench.records.select import ALL
 from bench.records.store import Existing, Store
@@ -101,7 +102,7 @@ def make_plan(request: Request) -> Plan:
 def _make_plan(request: Request) -> Plan:
     registry = Registry(request.plugins)
     settings = [Setting.parse(text) for text in request.settings]
-    methods = _chosen_methods(registry, request.methods)
+    methods = chosen_methods(registry, request.methods)
     for setting in settings:
         known = {plugin.name for plugin in registry.all("method")} | {"profile"}
         if setting.owner not in known:
@@ -190,11 +191,37 @@ def _configured(
             label=cell.method + label.removeprefix(plugin.name),
             config=config,
             settings=cell.settings | method_settings(plugin, origin, config),
-            configuration=origin.configuration,
-            study=origin.study,
         )
-        found.append(one)
+        said, study = _said_of(plugin, origin, config, profile, task, settings)
+        found.append(replace(one, configuration=said, study=study))
     return found
+
+
+def _said_of(
+    plugin: Plugin,
+    origin: Origin,
+    config: Mapping[str, Any],
+    profile: Profile,
+    task: Task,
+    settings: Sequence[Setting],
+) -> tuple[Configuration, str]:
+    """Return what a record says of a configuration, and the name of its study.
+
+    Equal configurations are one cell, so this depends on the configuration, and not on which kind
+    the user asked for.
+    """
+    if profile.configuration == PUBLISHED:
+        return PUBLISHED, ""
+    try:
+        best = origin_of(plugin.name, "tuned", profile, task.name)
+        won = configure(plugin, best, settings)[1] == config
+    except UserError:  # a study that cannot be read; this run does not ask for it
+        return origin.configuration, origin.study
+    if best.configuration == PUBLISHED:
+        return "no study", ""
+    if won and configure(plugin, Origin(), settings)[1] == config:
+        return "both", best.study
+    return origin.configuration, origin.study
 
 
 def jobs_for(
@@ -263,22 +290,6 @@ def default_workers(device: str, cells_per_gpu: int = 1) -> int:
     if device == "cuda":
         return cells_per_gpu * max(1, gpu_count())
     return available_cores()
-
-
-def _chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
-    """Return methods and anchors by name; `all` leaves out methods that need more labels."""
-    plugins = registry.all("method")
-    methods = [plugin.name for plugin in plugins]
-    unsupervised = [p.name for p in plugins if p.facts.get("supervision", "domain") == "domain"]
-    chosen: list[str] = []
-    for name in names:
-        if name == ALL:
-            chosen += [*unsupervised, *ANCHORS]
-        elif name in methods or name in ANCHORS:
-            chosen.append(name)
-        else:
-            raise unknown("method", name, [ALL, *methods, *ANCHORS])
-    return list(dict.fromkeys(chosen))
 
 
 def full_paths(request: Request) -> tuple[str, ...]:

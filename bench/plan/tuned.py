@@ -2,8 +2,9 @@
 
 A study is named after its task and its profile. Its winners are in ``tuned/NAME.toml``, one table
 for each method: ``trial``, the number of the winning trial, and ``config``, the fields that differ
-from the published values. If a task and profile have no study, or the study lacks the method, the
-winner of `DEFAULT_STUDY` counts. If that lacks the method, too, it runs as published.
+from the published values. The table `TERMS` says how the study was made. If a task and profile have
+no study, or the study lacks the method, the winner of `DEFAULT_STUDY` counts. If that lacks the
+method, too, it runs as published.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from bench.utils.hashing import safe
 TUNED = Path(__file__).with_name("tuned")
 DEFAULT_TASK = "avatars-glasses"
 DEFAULT_STUDY = f"{DEFAULT_TASK}-small"
+TERMS = "_study"
+"""The table of what all trials of a study share. No method can have this name."""
 Kind = Literal["tuned", "published"]
 Wanted = Literal["", "tuned", "published", "both"]
 """What a run can ask for; "" for what the profile says."""
@@ -90,20 +93,36 @@ def origin_of(method: str, kind: Kind, profile: Profile, task: str = DEFAULT_TAS
 
 
 def winners(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the tables of the file of a study, by method; {} if there is no such file.
+    """Return the tables of the methods in the file of a study; {} if there is no such file.
 
     Raises:
         UserError: it is not TOML, or a table lacks ``config``.
     """
-    if not path.exists():
-        return {}
-    try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): expected what `tune` writes") from error
+    tables = _tables(path)
+    tables.pop(TERMS, None)
     for method, table in tables.items():
         if not isinstance(table, dict) or not isinstance(table.get("config"), dict):
             raise UserError(
                 f"{path}: [{method}] lacks the table `config`: run `python -m bench tune` again"
             )
     return tables
+
+
+def terms_in(path: Path) -> dict[str, Any]:
+    """Return what the file of a study says of how it was made; {} if it says nothing.
+
+    Raises:
+        UserError: it is not TOML.
+    """
+    terms = _tables(path).get(TERMS)
+    return terms if isinstance(terms, dict) else {}
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    """Return the content of the file of a study; {} if there is no such file."""
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): expected what `tune` writes") from error

@@ -25,6 +25,7 @@ from bench.contracts.cell import Cell
 from bench.contracts.record import Record
 from bench.records.read import Damaged, is_scored, read_record
 from bench.utils.errors import UserError
+from bench.utils.files.sealed import write_sealed
 from bench.utils.hashing import hash_of
 
 UNAVAILABLE = "unavailable"
@@ -165,6 +166,29 @@ class Store:
             yield True
         finally:
             lock.release()
+
+    def renew_origin(self, cell: Cell) -> bool:
+        """Write where the configuration of a cell comes from into its good record, if it changed.
+
+        A later study can choose a configuration that was run before. No number changes. Return
+        whether the record was written.
+        """
+
+        def outdated() -> Record | None:
+            record = self.record(self.record_path(cell))
+            if isinstance(record, Damaged) or record["id"] != cell.id:
+                return None
+            same = (record["configuration"], record["study"]) == (cell.configuration, cell.study)
+            return None if same else record
+
+        if outdated() is None:
+            return False
+        with self.claim(cell) as mine:
+            record = outdated() if mine else None
+            if record is not None:
+                changed = {"configuration": cell.configuration, "study": cell.study}
+                write_sealed(self.record_path(cell), {**record, **changed})
+            return record is not None
 
     def forget(self, cell: Cell) -> None:
         """Remove the record, the grid and the run folder of a cell."""

@@ -68,6 +68,11 @@ def execute(
     to_do = [job for job in jobs if job.todo != "nothing"]
     if len(to_do) < len(jobs):
         console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have a record already")
+    for cell in (job.cell for job in jobs if job.todo == "nothing"):
+        if store.renew_origin(cell):
+            say(
+                console, f"{cell.label} seed {cell.seed}: {_origin(cell)}; nothing is trained again"
+            )
     for label in stale(plan, store):
         say(
             console,
@@ -99,19 +104,24 @@ def execute(
     return code if views_written else int(Exit.CELL_FAILED)
 
 
+def _origin(cell: Cell) -> str:
+    """Return where the configuration of a cell comes from."""
+    kinds = {
+        "published": "its configuration is the published one",
+        "tuned": f"its configuration is the winner of study {cell.study}",
+        "both": f"its configuration is the published one, and the winner of study {cell.study}",
+    }
+    return kinds.get(cell.configuration, "no study has its method")
+
+
 def _write_views(
     console: Console, plan: Plan, jobs: Sequence[Job], done: Sequence[Job], store: Store
 ) -> bool:
     """Write the leaderboard and the overviews; return False, after an error line, on failure."""
     try:
         boards = {board_key_of(cell.identity) for cell in plan.cells}
-        write_leaderboard(
-            console,
-            store,
-            boards,
-            known=plan.registry.infos(),
-            cache=jobs[0].cache if jobs else None,
-        )
+        cache = jobs[0].cache if jobs else None
+        write_leaderboard(console, store, boards, known=plan.registry.infos(), cache=cache)
         for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
             from bench.runs.overview import write_overview  # it imports torch
 

@@ -85,7 +85,7 @@ def _line(one: Judgement) -> dict[str, Any]:
         "value": found and found.value,
         "lo": found and found.lo,
         "hi": found and found.hi,
-        "p": found and found.p,
+        "p": found and found.chance,
         "n_seeds": found.n_seeds if found else 0,
     }
     last = {
@@ -103,13 +103,15 @@ def _line(one: Judgement) -> dict[str, Any]:
 
 def markdown(judgements: Sequence[Judgement]) -> str:
     """Return the verdicts as Markdown: a table, then a paragraph for each claim."""
-    compared = sum(one.difference is not None for one in judgements)
+    family = max([len(judgements), *(one.claim.family for one in judgements)])
     parts = [
         "# Claims of the field",
         f"{summary(judgements)}. A difference is the mean over seeds of the side that the claim "
         "puts higher minus the other side. Its interval in brackets is adjusted by Holm's method "
-        f"over the claims that are compared here ({compared}). A claim is supported if the whole "
-        "interval is above the margin, and contradicted if the whole interval is below it.",
+        f"for all {family} claims of the file, those that are not run included. A claim is "
+        "supported if the whole interval is above the margin, and contradicted if the whole "
+        "interval is below it. The budgets describe the training: they are judged over the same "
+        "seeds, without test items, and not corrected for their number.",
         markdown_table(
             ("claim", "verdict", "difference", "margin", "seeds", "holds at budgets"),
             [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NotRequired, cast
 
@@ -106,6 +106,8 @@ class Claim:
         direction: whether the left side should be higher or lower.
         margin: the difference that counts in practice, in the unit of the metric. A negative margin
             states that the left side is not worse by more than this (non-inferiority).
+        family: how many claims its file states. Holm's method counts all of them, so a verdict does
+            not depend on which claims are judged together.
     """
 
     id: str
@@ -116,6 +118,7 @@ class Claim:
     metric: str
     direction: Direction
     margin: float
+    family: int = 1
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -165,7 +168,7 @@ def read_claims(
     for name in chosen:
         if name not in claims:
             raise unknown("claim", name, claims)
-    return [claim for name, claim in claims.items() if name in chosen]
+    return [replace(claims[name], family=len(claims)) for name in claims if name in chosen]
 
 
 def _claim(

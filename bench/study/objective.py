@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from statistics import fmean, harmonic_mean
 from typing import Literal
 
@@ -18,6 +19,41 @@ LABEL_ONLY_PARTS = ("tr_domain_success", "rm_domain_success", "cyc_l1_a", "cyc_l
 WHOLE_IMAGE = ("cf_skill_add", "cf_skill_remove")
 RECONSTRUCTION = ("rec_l1_a", "rec_l1_b")
 _SCORES = ("transfer", "add_score", "remove_score")
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What all trials of a study are compared by.
+
+    Attributes:
+        objective: what is maximised.
+        error: the ids of the numbers that the whole-image error is made of: `WHOLE_IMAGE` or
+            `RECONSTRUCTION`.
+        random_l1: see `random_distance`.
+    """
+
+    objective: Objective
+    error: tuple[str, ...]
+    random_l1: float
+
+    @property
+    def error_name(self) -> str:
+        """What the whole-image error is, for the table of a study."""
+        return "1 - cf_skill" if self.error == WHOLE_IMAGE else "rec_l1"
+
+
+def criteria_of(objective: Objective, records: Iterable[Record], random_l1: float) -> Criteria:
+    """Return the criteria of a study, the same for all its trials.
+
+    Args:
+        objective: what the user asked for.
+        records: those of all trials that did not fail.
+        random_l1: see `random_distance`.
+    """
+    known = list(records)
+    whole = any(all(value_in(record, name) is not None for name in WHOLE_IMAGE) for record in known)
+    error = WHOLE_IMAGE if whole else RECONSTRUCTION
+    return Criteria(chosen_objective(objective, known), error, random_l1)
 
 
 def metrics_for(objective: Objective) -> tuple[str, ...]:
@@ -54,18 +90,17 @@ def value_in(record: Record, name: str) -> float | None:
     return entry["value"] if entry is not None and entry["status"] == "ok" else None
 
 
-def values_in(record: Record, random_l1: float) -> dict[str, float | None]:
+def values_in(record: Record, criteria: Criteria) -> dict[str, float | None]:
     """Return all numbers that a study needs of a trial, by name.
 
     Args:
         record: the record of the trial.
-        random_l1: see `random_distance`.
+        criteria: those of the study.
     """
-    names = metrics_for("auto")
-    found = {name: value_in(record, name) for name in names}
+    found = {name: value_in(record, name) for name in metrics_for("auto")}
     return found | {
-        LABEL_ONLY: label_only(found, random_l1),
-        "whole_image_error": whole_image_error(found),
+        LABEL_ONLY: label_only(found, criteria.random_l1),
+        "whole_image_error": whole_image_error(found, criteria.error),
     }
 
 
@@ -88,19 +123,21 @@ def label_only(values: Mapping[str, float | None], random_l1: float) -> float | 
     return harmonic_mean([max(0.0, success_add), max(0.0, success_remove), closed])
 
 
-def whole_image_error(values: Mapping[str, float | None]) -> float | None:
-    """Return the error that breaks ties; lower is better.
+def whole_image_error(values: Mapping[str, float | None], names: tuple[str, ...]) -> float | None:
+    """Return the error that breaks ties; lower is better. None if one of its numbers is missing.
 
-    With true results, it is 1 - cf_skill, the mean of add and remove: the absolute error over the
-    whole image relative to that of a copy. Without them, it is the mean of `rec_l1_a` and
-    `rec_l1_b`, a share of the pixel range.
+    From `WHOLE_IMAGE`, it is 1 - cf_skill, the mean of add and remove: the absolute error over the
+    whole image relative to that of a copy. From `RECONSTRUCTION`, it is their mean, a share of the
+    pixel range. The two have different scales, so a study uses one of them for all its trials.
+
+    Args:
+        values: numbers of a trial, by id.
+        names: `WHOLE_IMAGE` or `RECONSTRUCTION`.
     """
-    skills = [values.get(name) for name in WHOLE_IMAGE]
-    errors = [None if skill is None else 1 - skill for skill in skills]
-    if None in errors:
-        errors = [values.get(name) for name in RECONSTRUCTION]
-    known = [error for error in errors if error is not None]
-    return fmean(known) if len(known) == len(errors) else None
+    known = [value for name in names if (value := values.get(name)) is not None]
+    if len(known) < len(names):
+        return None
+    return 1 - fmean(known) if names == WHOLE_IMAGE else fmean(known)
 
 
 def random_distance(data: TaskData) -> float:

@@ -8,6 +8,7 @@ the cell does not change.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -140,11 +141,9 @@ def probe_curve(
 
 
 def _point(count: int, name: str, probe: str, result: Result) -> Point:
-    value, lo, hi = result.value, result.lo, result.hi
-    assert value is not None
-    assert lo is not None
-    assert hi is not None
-    return Point(count, name, (DOMAIN | SEPARATE)[name], probe, value, lo, hi)
+    says = (DOMAIN | SEPARATE)[name]
+    numbers = (math.nan if of is None else of for of in (result.value, result.lo, result.hi))
+    return Point(count, name, says, probe, *numbers)
 
 
 def _with_probes(

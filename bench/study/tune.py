@@ -2,6 +2,7 @@
 
 A trial is a cell with the trial's configuration, a quarter of the profile's budget, seed 0 and
 *val* in the place of *test*. So trials are resumed, isolated and distributed like all other cells.
+A confirmation is the same with the whole budget, for the best trials of each method.
 """
 
 from __future__ import annotations
@@ -15,25 +16,30 @@ from rich.console import Console
 
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell, stem_of
-from bench.contracts.labels import setting_text
-from bench.contracts.record import Record
+from bench.contracts.labels import setting_text, without_brackets
+from bench.contracts.registry import families
 from bench.plan.fit import check_fit
-from bench.plan.plan import Plan, Request, make_plan
+from bench.plan.plan import Plan, Request, make_plan, stale
 from bench.plan.profiles import Profile, Setting, choose_profile
 from bench.plan.tuned import TUNED, study_name
-from bench.records.read import Damaged
 from bench.records.store import Store
 from bench.study.objective import (
     LABEL_ONLY,
+    Criteria,
     Objective,
-    chosen_objective,
     metrics_for,
-    random_distance,
-    values_in,
 )
+from bench.study.terms import Terms, agreed, terms_of
 from bench.study.trials import Trial, trials_of
-from bench.study.winners import Outcome, table_of, winner_of, write_table, write_winners
-from bench.tasks.cache import read
+from bench.study.winners import (
+    FULL,
+    Outcome,
+    table_of,
+    winners_among,
+    write_table,
+    write_winners,
+)
+from bench.tasks.cache import fingerprint
 from bench.utils.errors import UserError
 from bench.utils.output.console import print_table, say
 
@@ -47,20 +53,26 @@ class Study:
 
     Attributes:
         name: its name, from the task and the profile.
-        task, profile: the names of the task and of the profile.
+        task: the name of the task.
+        profile: the profile, whose budget confirmations have.
         trials: all trials, in the order of the methods.
         plan: one cell for each trial that its method takes.
         cells: the cell of each of these trials, by the label of the trial.
-        objective: what is maximised.
+        terms: what all its methods share.
     """
 
     name: str
     task: str
-    profile: str
+    profile: Profile
     trials: tuple[Trial, ...]
     plan: Plan
     cells: dict[str, Cell]
-    objective: Objective
+    terms: Terms
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods."""
+        return tuple(dict.fromkeys(trial.method for trial in self.trials))
 
 
 def plan_study(request: Request, number: int, objective: Objective) -> Study:
@@ -106,7 +118,15 @@ def plan_study(request: Request, number: int, objective: Objective) -> Study:
         trials += found
         cells |= {trial.label: _cell(cell, trial) for trial in found if not trial.refused}
     plan = replace(small, cells=tuple(cells.values()))
-    return Study(name, name_of_task, request.profile, tuple(trials), plan, cells, objective)
+    terms = terms_of(
+        profile=request.profile,
+        trials=number,
+        objective=objective,
+        budget_tflops=float(profile.budget_tflops),
+        fingerprint=fingerprint(task, profile.sizes),
+        versions=families(small.registry, metrics_for("auto")),
+    )
+    return Study(name, name_of_task, profile, tuple(trials), plan, cells, terms)
 
 
 def plan_of_quarter(request: Request, profile: Profile, objective: Objective) -> Plan:
@@ -138,6 +158,8 @@ def _cell(cell: Cell, trial: Trial) -> Cell:
         cell,
         label=trial.label,
         config=trial.config,
+        configuration="",
+        study="",
         numbers=cell.numbers | {"part": "val"},
         settings=cell.settings | changes,
     )
@@ -159,76 +181,80 @@ def show_trials(console: Console, study: Study) -> None:
     print_table(console, heads, rows, title=f"study {study.name}")
 
 
-def outcomes_of(study: Study, store: Store, cache: Path) -> tuple[list[Outcome], Objective]:
-    """Return what came of each trial, and the objective that all of them share."""
-    records = {label: store.record(store.record_path(cell)) for label, cell in study.cells.items()}
-    good = [
-        record
-        for record in records.values()
-        if not isinstance(record, Damaged) and record["status"] == "ok"
-    ]
-    objective = chosen_objective(study.objective, good)
-    random_l1 = 0.0
-    if good:
-        cell = next(iter(study.cells.values()))
-        random_l1 = random_distance(read(cell.task, cell.sizes, cell.fingerprint, cache))
-    found = []
-    for trial in study.trials:
-        if trial.refused:
-            found.append(Outcome(trial, "refused", trial.refused))
-        else:
-            found.append(_outcome(trial, records[trial.label], objective, random_l1))
-    return found, objective
+def files_of(study: Study, store: Store) -> tuple[Path, Path, Path]:
+    """Return the files of a study: its table, its winners beside it, and those of the suite."""
+    table = store.root.with_name(f"{store.root.name}.csv")
+    place = TUNED / f"{study.name}.toml"
+    return table, store.root.with_name(place.name), place
 
 
-def _outcome(
-    trial: Trial, record: Record | Damaged, objective: Objective, random_l1: float
-) -> Outcome:
-    """Return what came of a trial that has a cell."""
-    if isinstance(record, Damaged):
-        return Outcome(trial, "failed", str(record))
-    if record["status"] != "ok":
-        reason = record["reason"].partition(" (log: ")[0]  # a committed table names no local file
-        return Outcome(trial, "failed", reason)
-    values = values_in(record, random_l1)
-    score = values[objective]
-    entry = record["metrics"].get(objective)
-    lacking = f"no {objective}" if entry is None else entry["reason"]
-    facts = dict(record["facts"])
-    return Outcome(trial, "ok", "" if score is not None else lacking, score, values, facts)
+def with_terms(study: Study, store: Store, write: bool) -> Study:
+    """Return a study with an objective that agrees with the methods that its files keep.
+
+    Raises:
+        UserError: their terms differ, or the winners must not become those of the suite.
+    """
+    table, beside, place = files_of(study, store)
+    if write and study.profile.name != study.terms["profile"]:
+        raise UserError(
+            "--write: a study of a changed profile is no study of the suite; leave out --write or "
+            "--set profile.FIELD=VALUE"
+        )
+    terms = agreed(study.terms, study.methods, beside, table)
+    if write:
+        terms = agreed(terms, study.methods, place, None)
+    return replace(study, terms=terms)
+
+
+def require_same_source(plan: Plan, store: Store) -> None:
+    """Check that the trials that are kept were made by the method as it is now.
+
+    Raises:
+        UserError: some were made by another version of their method.
+    """
+    changed = stale(plan, store)
+    if changed:
+        raise UserError(
+            f"the source of {', '.join(dict.fromkeys(map(without_brackets, changed)))} has changed "
+            "since its trials were run: --existing fresh runs them again"
+        )
 
 
 def finish_study(
-    console: Console, study: Study, store: Store, cache: Path, write: bool
+    console: Console,
+    study: Study,
+    store: Store,
+    outcomes: Sequence[Outcome],
+    criteria: Criteria,
+    write: bool,
 ) -> tuple[str, ...]:
     """Write the table of a study and its winners, and print the winners.
 
     Args:
         console: where to print.
-        study: the study, whose cells were run.
+        study: the study.
         store: the results folder of its cells. The table stands beside it.
-        cache: the folder of rendered and decoded tasks.
+        outcomes: what came of the trials and the confirmations.
+        criteria: what they were compared by.
         write: whether the winners become the configurations of the suite.
 
     Returns:
         the methods without a usable trial.
     """
-    outcomes, objective = outcomes_of(study, store, cache)
-    table = store.root.with_name(f"{store.root.name}.csv")
-    write_table(table_of(outcomes, objective), table)
-    say(console, f"wrote {table}")
-    without = _show_winners(console, study, outcomes, objective)
-    place = TUNED / f"{study.name}.toml"
-    beside = store.root.with_name(place.name)
-    if write:
-        try:
-            write_winners(outcomes, place, study.task, study.profile)
-            say(console, f"wrote {place}")
-            return without
-        except OSError as error:
-            say(console, f"cannot write {place} ({error.strerror}): put {beside} there")
-    write_winners(outcomes, beside, study.task, study.profile)
-    say(console, f"wrote {beside}; `--write` puts the winners into {place}")
+    table, beside, place = files_of(study, store)
+    terms = study.terms | {"objective": criteria.objective}
+    write_table(table_of(outcomes, criteria), table)
+    write_winners(outcomes, beside, study.task, terms)
+    say(console, f"wrote {table} and {beside}")
+    without = _show_winners(console, study, outcomes, criteria.objective)
+    if not write:
+        say(console, f"`--write` puts the winners into {place}")
+        return without
+    try:
+        write_winners(outcomes, place, study.task, terms)
+        say(console, f"wrote {place}")
+    except OSError as error:
+        say(console, f"cannot write {place} ({error.strerror}): put {beside} there")
     return without
 
 
@@ -237,19 +263,26 @@ def _show_winners(
 ) -> tuple[str, ...]:
     """Print the winner of each method; return the methods without a usable trial."""
     rows, without = [], []
-    for method in dict.fromkeys(trial.method for trial in study.trials):
+    for method, best in winners_among(outcomes).items():
         mine = [one for one in outcomes if one.trial.method == method]
-        best, published = winner_of(mine), mine[0].score
         if best is None:
             without.append(method)
             say(console, f"{method}: no trial has a score, so it keeps the published values")
             continue
+        score = {(one.trial.number, one.budget): one.score for one in mine}
         changes = ", ".join(f"{k}={setting_text(v)}" for k, v in best.trial.changes.items())
-        numbers = (best.score, published, best.values[LABEL_ONLY], best.values["whole_image_error"])
+        numbers = (
+            best.score,
+            score.get((0, FULL)),
+            score.get((best.trial.number, 1 / SHARE)),
+            best.values[LABEL_ONLY],
+            best.values["whole_image_error"],
+        )
         texts = ("-" if number is None else f"{number:.3f}" for number in numbers)
         lost = sum(one.score is None for one in mine)
         counts = f"{len(mine)}" + (f" ({lost} without a score)" if lost else "")
-        rows.append((method, best.trial.how, *texts, counts, changes or "the published values"))
-    heads = ("method", "winner", objective, "published", LABEL_ONLY, "error", "trials", "values")
-    print_table(console, heads, rows, title=f"study {study.name}: winners on val")
+        rows.append((method, best.trial.label, *texts, counts, changes or "the published values"))
+    heads = ("method", "winner", objective, "published", f"at 1/{SHARE}", LABEL_ONLY, "error")
+    title = f"study {study.name}: winners on val"
+    print_table(console, (*heads, "cells", "values"), rows, title=title)
     return tuple(without)

@@ -1,28 +1,35 @@
 """Says of each claim whether its records support it, contradict it, or leave it undecided.
 
 d is the mean difference, over seeds, of the side that should be higher minus the other side. Its
-interval is that of Holm's method over all claims that are compared in one call. A claim is
+interval is that of Holm's method, which tests d against the margin of the claim. All claims of the
+file count, also those that are not run yet: a verdict does not change when others are run, except
+that an undecided one can become decided. A claim is
 
 - supported if the whole interval is above the claim's margin,
 - contradicted if the whole interval is below it: an effect, if there is one, is too small to
   count,
 - undecided otherwise, or with fewer than three seeds,
 - not run if a record is missing.
+
+The budgets at which a claim holds only describe the training: each is judged like the end, with the
+same seeds, but without the test items, and there is no correction for their number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from bench.board.comparison import Difference, adjusted, difference
+from bench.board.samples import number_in
 from bench.contracts.metric import MetricInfo
 from bench.study.claim_cells import Found
-from bench.study.claim_values import WHOLE, number_in, records_at
 from bench.study.claims import Claim, Row
 
 Verdict = Literal["supported", "contradicted", "undecided", "not run"]
+WHOLE: Final = 1.0
+"""The whole budget."""
 FEWEST_SEEDS = 3
 """With fewer seeds, the interval of a difference says almost nothing."""
 
@@ -78,7 +85,8 @@ def judge(
         }
         | {WHOLE}
     )
-    at = {budget: _differences(usable, found, infos, budget) for budget in budgets}
+    family = max([len(claims), *(claim.family for claim in claims)])
+    at = {budget: _differences(usable, found, infos, budget, family) for budget in budgets}
     judgements = []
     for claim in claims:
         if reasons[claim.id]:
@@ -97,10 +105,12 @@ def judge(
 
 def _judgement(claim: Claim, measured: Mapping[float, Difference]) -> Judgement:
     """Return the judgement of a claim from its differences, by fraction of the budget."""
-    verdicts = {at: _verdict(claim, one) for at, one in measured.items()}
     whole = measured[WHOLE]
+    verdicts = {
+        at: _verdict(claim, one) for at, one in measured.items() if one.n_seeds == whole.n_seeds
+    }
     budgets = None
-    if len(measured) > 1:
+    if len(verdicts) > 1:
         budgets = tuple(at for at, verdict in verdicts.items() if verdict == "supported")
     reason = "" if _has_enough(claim, whole) else _few(whole.n_seeds)
     return Judgement(claim, verdicts[WHOLE], whole, budgets, reason)
@@ -145,15 +155,22 @@ def _differences(
     found: Mapping[Row, Found],
     infos: Mapping[str, MetricInfo],
     budget: float,
+    family: int,
 ) -> dict[str, Difference]:
     """Return d of each claim that is measured at a budget, with intervals by Holm's method."""
     differences = {}
     for claim in claims:
         if budget < WHOLE and not any(side.row.has_seeds for side in claim.sides):
             continue  # nothing is trained
-        higher, lower = (
-            records_at(claim.metric, side, found[side.row].records, budget) for side in claim.sides
+        higher, lower = claim.sides
+        one = difference(
+            found[higher.row].records,
+            found[lower.row].records,
+            infos[claim.metric],
+            (higher.detail, lower.detail),
+            budget,
+            null=claim.margin,
         )
-        if higher and lower and (found_one := difference(higher, lower, infos[claim.metric])):
-            differences[claim.id] = found_one
-    return dict(zip(differences, adjusted(list(differences.values())), strict=True))
+        if one is not None:
+            differences[claim.id] = one
+    return dict(zip(differences, adjusted(list(differences.values()), family), strict=True))

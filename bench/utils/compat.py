@@ -1,7 +1,7 @@
 """Imports torchvision and torch-fidelity, even if torchvision was built for another torch.
 
-Nothing here imports `torch._dynamo`, the compiler behind `torch.compile`, which takes seconds of CPU
-time and which a training in eager mode does not need.
+Nothing here imports `torch._dynamo`, the compiler behind `torch.compile`, which takes seconds of
+CPU time and which a training in eager mode does not need.
 
 The torchvision wheel on PyPI is built for CUDA. With a CPU build of torch its compiled operators
 cannot be loaded, and the import fails at the first missing one. The suite uses only datasets,
@@ -45,7 +45,7 @@ def _declare_missing_operators() -> None:
 
 DYNAMO = "torch._dynamo"
 _OPAQUE = "__dynamo_disable"
-"""The attribute in which torch keeps the form of a function that the compiler must not look into."""
+"""The attribute in which torch keeps the form of a function that is hidden from the compiler."""
 
 
 def keep_dynamo_out() -> None:

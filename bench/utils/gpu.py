@@ -71,11 +71,9 @@ def _build() -> dict[str, Any] | None:
         tree = ast.parse(Path(found.origin).with_name("version.py").read_text("utf-8"))
         literals = {}
         for node in tree.body:
-            target = node.target if isinstance(node, ast.AnnAssign) else None
-            if isinstance(node, ast.Assign):
-                target = node.targets[0]
-            if isinstance(target, ast.Name) and isinstance(node, ast.Assign | ast.AnnAssign):
-                literals[target.id] = node.value and ast.literal_eval(node.value)
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                literals[ast.unparse(target)] = ast.literal_eval(node.value)
     except (ImportError, OSError, SyntaxError, ValueError):
         return None
     return literals if "cuda" in literals else None

@@ -36,7 +36,7 @@ def test_seeds_are_paired():
     found = difference(records("m", left), records("n", right), SCORE)
     test = stats.ttest_rel(left, right)
     assert found.value == pytest.approx(np.mean(left - right))
-    assert found.p == pytest.approx(test.pvalue)
+    assert found.chance == pytest.approx(test.pvalue)
     assert (found.lo, found.hi) == pytest.approx(tuple(test.confidence_interval(0.95)))
     assert (found.left, found.right, found.metric, found.n_seeds) == ("m", "n", "score", 3)
     assert (found.winner, found.is_tie) == ("m", False)
@@ -67,18 +67,20 @@ def test_items_are_paired():
     assert alone.error == pytest.approx(stats.sem(gaps))
 
 
-def test_one_seed_is_compared_by_its_items():
+def test_one_seed_has_an_interval_over_its_items_and_no_test():
+    """A second training would differ by more than the items show, so nobody wins or ties."""
     rng = np.random.default_rng(0)
-    left, right = rng.normal(0.5, 1, (1, 100)), rng.normal(0, 1, (1, 100))
-    found = difference(
-        records("m", left.mean(1), items=left), records("n", right.mean(1), items=right), SCORE
-    )
+    left, right = rng.normal(0.5, 0.01, (1, 100)), rng.normal(0, 0.01, (1, 100))
+    one = records("m", left.mean(1), items=left), records("n", right.mean(1), items=right)
+    found = difference(*one, SCORE)
     test = stats.ttest_rel(left[0], right[0])
     assert (found.n_seeds, found.df) == (1, 99)
-    assert found.p == pytest.approx(test.pvalue)
-    untested = difference(records("m", [0.9]), records("n", [0.5]), SCORE)
-    assert math.isnan(untested.p)
-    assert (untested.is_tested, untested.is_tie, untested.winner) == (False, False, "")
+    assert (found.lo, found.hi) == pytest.approx(tuple(test.confidence_interval(0.95)))
+    no_items = difference(records("m", [0.9]), records("n", [0.5]), SCORE)
+    for untested in (found, no_items):
+        assert math.isnan(untested.chance)
+        assert (untested.is_tested, untested.is_tie, untested.winner) == (False, False, "")
+    assert best_and_ties({"m": 0.5, "n": 0.0}, "higher", [found]) == set()
 
 
 def test_distances_are_compared_by_their_ratio():
@@ -105,10 +107,34 @@ def test_near_1_is_compared_by_the_distance_from_1():
     assert (found.scale, found.winner) == ("distance from 1", "m")
 
 
+def test_the_best_near_1_is_best_in_its_pairs():
+    """A mean of 1 from seeds on both sides is nearer to 1 than each of its seeds."""
+    left = records("m", [0.9, 1.1, 0.88, 1.12], "ratio")
+    right = records("n", [1.05, 1.06, 1.05, 1.06], "ratio")
+    found = difference(left, right, RATIO)
+    assert found.value == pytest.approx(-0.055)  # |1 - 1| - |1.055 - 1|, as on the board
+
+
+def test_clipped_seeds_do_not_make_a_difference_sure():
+    """Each seed scores 0, but its unclipped part shows that others could score above 0."""
+    other = records("n", [0.03, 0.035, 0.028])
+    sides = {"add": ["A"]}
+    found = []
+    for parts in ([-0.02, -0.01, -0.05], [-0.9, -0.91, -0.92]):
+        zero = records("m", [0.0, 0.0, 0.0])
+        for record, part in zip(zero, parts, strict=True):
+            record["metrics"]["score"]["detail"] = {"unclipped": {"A": part}, "sides": sides}
+        found.append(difference(zero, other, SCORE))
+    near, far = found
+    assert near.is_tie
+    assert far.winner == "n"
+    assert near.error > 2 * far.error
+
+
 def test_an_anchor_without_seeds_is_compared_with_each_seed():
     found = difference(records("m", [0.5, 0.6, 0.55]), records("paste", [0.3]), SCORE)
     assert (found.n_seeds, found.winner) == (3, "m")
-    assert found.p == pytest.approx(stats.ttest_1samp([0.5, 0.6, 0.55], 0.3).pvalue)
+    assert found.chance == pytest.approx(stats.ttest_1samp([0.5, 0.6, 0.55], 0.3).pvalue)
 
 
 def test_a_factor_and_a_point_of_the_curve():
@@ -118,10 +144,14 @@ def test_a_factor_and_a_point_of_the_curve():
             record["metrics"]["score"]["detail"] = {"hair": {"value": 0.2 + shift + at / 100}}
             point = {"value": 0.1 + shift, "version": 1}
             record["curve"] = [{"budget": 0.25, "metrics": {"score": point}}]
-    assert difference(*sides, SCORE, factor="hair").value == pytest.approx(0.3)
+    hair = ("hair.value", "hair.value")
+    assert difference(*sides, SCORE, details=hair).value == pytest.approx(0.3)
     assert difference(*sides, SCORE, budget=0.25).value == pytest.approx(0.3)
     assert difference(*sides, SCORE, budget=0.5) is None
-    assert difference(*sides, SCORE, factor="none") is None
+    assert difference(*sides, SCORE, details=("none", "")) is None
+    for record in sides[0]:
+        record["metrics"]["score"]["version"] = 2  # the curve was measured by version 1
+    assert difference(*sides, SCORE, budget=0.25) is None
 
 
 def test_older_versions_are_not_compared():
@@ -139,19 +169,32 @@ def test_holm_adjusts_p_and_intervals_together():
     found = every_pair(rows, SCORE)
     raw = [difference(rows[one.left], rows[one.right], SCORE) for one in found]
     assert len(found) == 6
-    by_p = sorted(range(6), key=lambda at: raw[at].p)
-    assert found[by_p[0]].p == pytest.approx(6 * raw[by_p[0]].p)
-    expected = multipletests([one.p for one in raw], method="holm")[1]
-    assert [one.p for one in found] == pytest.approx(expected)
+    by_p = sorted(range(6), key=lambda at: raw[at].chance)
+    assert found[by_p[0]].chance == pytest.approx(6 * raw[by_p[0]].chance)
+    expected = multipletests([one.chance for one in raw], method="holm")[1]
+    assert [one.chance for one in found] == pytest.approx(expected)
     lowest = found[by_p[0]]
     reach = stats.t.ppf(1 - 0.05 / 6 / 2, 4) * lowest.error
     assert (lowest.lo, lowest.hi) == pytest.approx((lowest.value - reach, lowest.value + reach))
     for one in found:
-        assert (one.lo <= 0 <= one.hi) == (one.p >= 0.05)
+        assert (one.lo <= 0 <= one.hi) == (one.chance >= 0.05)
     assert {one.winner for one in found if not one.is_tie} == {"a"}
     untested = difference(records("m", [0.9]), records("n", [0.5]), SCORE)
     assert adjusted([untested])[0] is untested
-    assert adjusted([raw[0], untested])[0].p == pytest.approx(raw[0].p)  # a family of one
+    assert adjusted([raw[0], untested])[0].chance == pytest.approx(raw[0].chance)  # a family of one
+
+
+def test_holm_counts_hypotheses_that_are_not_tested_and_tests_their_null():
+    left, right = records("m", [0.50, 0.51, 0.52, 0.49]), records("n", [0.40, 0.38, 0.41, 0.39])
+    one = difference(left, right, SCORE, null=0.05)
+    shifted = stats.ttest_1samp(np.array([0.1, 0.13, 0.11, 0.1]), 0.05)
+    assert one.chance == pytest.approx(shifted.pvalue)
+    (alone,), (among,) = adjusted([one]), adjusted([one], family=4)
+    assert among.chance == pytest.approx(4 * alone.chance)
+    for found in (alone, among, adjusted([one], family=1000)[0]):
+        assert (found.lo <= 0.05 <= found.hi) == (found.chance >= 0.05)
+    reach = stats.t.ppf(1 - 0.05 / 4 / 2, 3) * one.error
+    assert (among.lo, among.hi) == pytest.approx((one.value - reach, one.value + reach))
 
 
 def test_holm_keeps_the_error_of_the_family():

@@ -60,11 +60,13 @@ def test_without_its_items_a_mean_is_covered_too_rarely():
 
 
 @SEEDS
-@pytest.mark.parametrize("share", [0.5, 0.9, 0.98])
-def test_a_share_of_items(n_seeds, share):
+@pytest.mark.parametrize(
+    ("share", "of_seed"), [(0.5, 0.1), (0.9, 0.1), (0.98, 0.1), (0.5, 1.0), (0.9, 0.5), (0.98, 0.3)]
+)
+def test_a_share_of_items(n_seeds, share, of_seed):
     """Each seed and each item have their own difficulty, in probits."""
     rng, ends = rng_of(n_seeds, int(100 * share)), []
-    of_seed, of_item = 0.1, 0.5
+    of_item = 0.5
     cut = {0.5: 0.0, 0.9: 1.2815515655, 0.98: 2.0537489106}[share]
     cut *= np.sqrt(1 + of_seed**2 + of_item**2)
     for _ in range(RUNS):
@@ -74,6 +76,11 @@ def test_a_share_of_items(n_seeds, share):
     assert coverage(ends, share) >= ENOUGH
     assert np.min(ends) >= 0
     assert np.max(ends) <= 1
+
+
+def test_equal_shares_without_items_have_the_interval_of_independent_items():
+    lo, hi = interval(SHARE, entries_of([0.5] * 5, n=100))
+    assert (lo, hi) == pytest.approx((0.5 - 0.139, 0.5 + 0.139), abs=0.01)  # t(4) * 0.05
 
 
 @SEEDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from bench.board.curves import curve_rows, fraction, settled
 from bench.board.evidence import change_over_the_training
 from bench.board.frame import frame
 from bench.board.markdown import markdown
+from bench.contracts.metric import MetricInfo
 from tests.helpers import board_record, table_cells
 
 
@@ -72,7 +74,7 @@ def test_a_record_without_a_curve_has_no_rows_and_no_table():
 def test_a_board_says_from_when_on_its_order_did_not_change(one, other, expected):
     (line,) = said(with_curve("one", *one), with_curve("other", *other))
     assert line.startswith(expected)
-    assert line.endswith("(points at 1/4, 1/2, 1).")
+    assert "(points at 1/4, 1/2, 1; two methods that end within" in line
 
 
 def test_a_board_says_how_many_methods_have_a_curve():
@@ -96,7 +98,27 @@ def test_the_leaderboard_has_a_table_of_the_ordering_number():
     ]
 
 
+def test_methods_that_tie_at_the_end_have_no_order():
+    curve = {0.5: {"a": 1.0, "b": 2.0, "c": 3.0}, 1.0: {"a": 2.005, "b": 2.0, "c": 3.0}}
+    info = MetricInfo(id="x", unit="", better="higher", meaning="x", tolerance=0.01)
+    assert settled(curve, info) == 0.5
+    assert settled(curve, replace(info, tolerance=0.001)) == 1.0
+
+
 def test_lower_numbers_can_be_better():
     curve = {0.5: {"a": 1.0, "b": 2.0}, 1.0: {"a": 1.0, "b": 3.0}}
-    assert settled(curve, "lower") == 0.5
+    assert settled(curve, MetricInfo(id="x", unit="", better="lower", meaning="x")) == 0.5
     assert fraction(1 / 16) == "1/16"
+
+
+def test_a_curve_of_an_older_version_is_left_out_and_named():
+    made = [with_curve(name, 0.1, 0.2, end) for name, end in (("one", 0.5), ("two", 0.4))]
+    made += [with_curve("third", 0.0, 0.1, 0.3)]
+    for record in made:
+        record["metrics"]["transfer"]["version"] = 2
+    for record in made[1:]:
+        for point in record["curve"]:
+            point["metrics"]["transfer"]["version"] = 2
+    first, order = said(*made)
+    assert first.startswith("The curve of one was measured by another version of transfer")
+    assert "(2 have a curve)" in order

@@ -29,9 +29,28 @@ def test_learning_rates_adversary_and_width_are_searched(name):
     fields = set(searched_fields(config_class))
     rates = {field for field in config_class.__dataclass_fields__ if "learning_rate" in field}
     assert rates | {"width"} <= fields
-    adversary = {"confusion_weight", "feature_weight", "content_weight"}
+    adversary = {
+        "confusion_weight",
+        "feature_weight",
+        "content_weight",
+        "kappa",
+        "adversarial_weight",
+    }
     has_adversary = adversary & set(config_class.__dataclass_fields__)
     assert has_adversary <= fields
+
+
+LOSSES = {"press2019", "d2ae", "ufdn", "autoencoder"}
+"""The methods whose papers name a squared error. DRIT names the absolute error itself."""
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_reconstruction_and_its_weight_are_searched(name):
+    """With one other weight or two, those are searched, and only ratios of weights count."""
+    fields = set(searched_fields(REGISTRY.find("method", name).load().Config))
+    assert ("reconstruction" in fields) == (name.partition("-")[0] in LOSSES)
+    ratios = {"reconstruction_weight", "confusion_weight"}
+    assert name == "autoencoder" or ratios & fields
 
 
 def test_start_values_leave_out_what_is_published():

@@ -67,7 +67,9 @@ def test_the_suites_methods_and_metrics_are_made_of_what_they_use():
     def names(kind, name):
         return [path.name for path in files_of(REGISTRY.find(kind, name).path)]
 
-    assert names("method", "ufdn") == ["ufdn.py", "_ufdn_losses.py", "_ufdn_networks.py"]
+    assert names("method", "ufdn") == [
+        *("ufdn.py", "_blocks.py", "_ufdn_losses.py", "_ufdn_networks.py")
+    ]
     assert names("method", "press2019") == ["press2019.py", "_blocks.py"]
     assert names("metric", "counterfactual")[:2] == ["counterfactual.py", "_statistics.py"]
     assert "avatars64.safetensors" in names("metric", "image_quality")

@@ -81,10 +81,11 @@ def test_confusion_is_least_at_chance(n):
 def test_image_loss_has_one_scale_at_every_size(size):
     import sys
 
-    loss = sys.modules[MODULE.load().__module__].half_squared_error
+    loss = sys.modules[MODULE.load().__module__].image_error
     error = 0.3
-    value = loss(torch.full((2, 3, size, size), error), torch.zeros(2, 3, size, size))
-    assert (value / size**2).item() == pytest.approx(1.5 * error**2)
+    images = torch.full((2, 3, size, size), -error), torch.zeros(2, 3, size, size)
+    assert (loss("mse", *images) / size**2).item() == pytest.approx(1.5 * error**2)
+    assert (loss("l1", *images) / size**2).item() == pytest.approx(3 * error)
 
 
 def test_without_noise_both_image_losses_are_equal():

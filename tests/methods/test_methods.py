@@ -13,10 +13,14 @@ from tests.helpers import KINDS_OF_CONTENT, REGISTRY, make_method, random_batch
 
 METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
 
-SLOW_LEARNERS = {"drit": "reconstruction is one of eight losses, and at first its critics win"}
+SLOW_LEARNERS = {
+    "drit": "reconstruction is one of eight losses, and at first its critics win",
+    "sepvae": "it has no norms, and the noise of its codes is as large as they are at first",
+}
 """Methods that 150 steps do not bring far below the mean picture's error, and why."""
 QUICK = {
     "drit": {"learning_rate": 1e-3, "content_learning_rate": 4e-4, "d_iter": 1, "width": 8},
+    "sepvae": {"learning_rate": 5e-3, "beta2": 0.99, "reset_every": 0},
     "ufdn": {"learning_rate": 2e-3},
 }
 """What a method needs in order to learn in 150 steps; start values are for far longer trainings."""

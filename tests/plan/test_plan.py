@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bench.contracts.anchors import ANCHORS
+from bench.plan.method_sets import SETS, chosen_methods
 from bench.plan.plan import Request, make_plan
 from bench.utils.errors import UserError
+from tests.helpers import REGISTRY
 
 
 def test_order_and_repetition_do_not_change_cells():
@@ -41,9 +44,23 @@ def test_every_method_fits_every_profile(profile):
 def test_methods_of_two_domains_are_left_out_of_all_and_refused_by_name():
     plan = make_plan(Request(tasks=("avatars-styles3",), profile="smoke"))
     said = "takes two domains, task avatars-styles3 has 3: leave"
-    assert [line.split()[0] for line in plan.left_out] == ["drit", "press2019"]
+    pairs_only = ["did2019", "drit", "mask2020", "munit", "press2019"]
+    assert [line.split()[0] for line in plan.left_out] == pairs_only
     assert all(said in line for line in plan.left_out)
     assert {"autoencoder", "ufdn", "copy-source"} <= {cell.method for cell in plan.cells}
-    assert not {"drit", "press2019"} & {cell.method for cell in plan.cells}
+    assert not {*pairs_only} & {cell.method for cell in plan.cells}
     with pytest.raises(UserError, match=f"press2019 {said} press2019 out"):
         make_plan(Request(("press2019",), ("avatars-styles3",), profile="smoke"))
+
+
+def test_sets_of_methods_have_all_anchors_and_name_methods_that_exist():
+    methods = {plugin.name for plugin in REGISTRY.all("method")}
+    for name, members in SETS.items():
+        assert set(members) <= methods
+        assert name not in methods | {"all"}
+        assert chosen_methods(REGISTRY, [name]) == [*members, *ANCHORS]
+    mixed = chosen_methods(REGISTRY, ["paste", "core", "press2019", "all"])
+    assert len(mixed) == len(set(mixed)) > len(methods)
+    assert mixed[0] == "paste"
+    with pytest.raises(UserError, match=r"method 'cor' is unknown.*core"):
+        chosen_methods(REGISTRY, ["cor"])

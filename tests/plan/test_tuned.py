@@ -11,7 +11,8 @@ from bench.plan.profiles import choose_profile
 from bench.records.store import Store
 from bench.runs.rescore import command_for
 from bench.utils.errors import UserError
-from tests.helpers import REGISTRY
+from bench.utils.files.sealed import read_sealed
+from tests.helpers import FEW_METRICS, REGISTRY, TINY
 
 WINNER = "[press2019]\ntrial = 3\nconfig = { width = 16, learning_rate = 1e-3 }\n"
 
@@ -41,9 +42,9 @@ def test_a_study_of_the_task_and_profile_comes_first(studies):
     own = "[press2019]\ntrial = 0\nconfig = {}\n"
     (studies / "avatars-glasses-smoke.toml").write_text(own)
     press, autoencoder = planned("press2019,autoencoder")
-    assert (press.configuration, press.study) == ("tuned", "avatars-glasses-smoke")
+    assert (press.configuration, press.study) == ("both", "avatars-glasses-smoke")
     assert press.config["width"] == 32
-    assert (autoencoder.configuration, autoencoder.study) == ("published", "")
+    assert (autoencoder.configuration, autoencoder.study) == ("no study", "")
     (changed,) = planned(settings=("profile.size=64",))
     assert changed.study == "avatars-glasses-smoke", "--set does not hide the study"
 
@@ -65,8 +66,25 @@ def test_published_and_both(studies):
 
 def test_both_gives_one_cell_if_the_winner_is_the_published_configuration(studies):
     (studies / "avatars-glasses-smoke.toml").write_text("[press2019]\ntrial = 0\nconfig = {}\n")
-    (cell,) = planned(configuration="both")
-    assert cell.configuration == "tuned"
+    for wanted in ("both", "tuned", "published"):
+        (cell,) = planned(configuration=wanted)
+        assert (cell.configuration, cell.study) == ("both", "avatars-glasses-smoke"), wanted
+    (changed,) = planned(settings=("press2019.width=48",))
+    assert changed.configuration == "both", "it is what --set changes"
+
+
+def test_a_method_without_a_study_says_so_however_it_is_asked_for(studies):
+    for wanted in ("tuned", "published", "both"):
+        (cell,) = planned("autoencoder", configuration=wanted)
+        assert (cell.configuration, cell.study) == ("no study", ""), wanted
+    (paper,) = planned("autoencoder", profile="paper", seeds="0")
+    assert paper.configuration == "published"
+
+
+def test_a_published_run_does_not_need_a_readable_study(studies):
+    (studies / "avatars-glasses-small.toml").write_text("[press2019\n")
+    (cell,) = planned(configuration="published")
+    assert cell.configuration == "published"
 
 
 def test_set_works_on_top(studies):
@@ -139,3 +157,25 @@ def test_files_of_the_suite_can_be_used():
 def test_odd_names_of_tasks_are_safe():
     assert tuned.study_name("folder:a/b", "small") == "folder_a_b-small"
     assert tuned.origin_of("nobody", "tuned", choose_profile("small"), "folder:x").study == ""
+
+
+def test_a_study_that_chooses_an_existing_run_renews_its_record(inside, studies, tmp_path):
+    """Equal configurations are one cell: nothing is trained, and the row does not lose its rank."""
+    results = tmp_path / "results"
+    arguments = ("run", "--methods", "autoencoder", *TINY, *FEW_METRICS, "--results", results)
+    other = "[autoencoder]\ntrial = 3\nconfig = { width = 16 }\n"
+    (studies / "avatars-glasses-small.toml").write_text(other)
+    assert inside(*arguments, "--engine", "inline", "--configuration", "published").returncode == 0
+    (path,) = results.glob("records/*.json")
+    before = read_sealed(path)
+    assert (before["configuration"], before["study"]) == ("published", "")
+
+    won = "[autoencoder]\ntrial = 0\nconfig = {}\n"
+    (studies / "avatars-glasses-small.toml").write_text(won)
+    done = inside(*arguments, "--engine", "inline", "--configuration", "both")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 cells have a record already" in done.stdout
+    assert "and the winner of study avatars-glasses-small; nothing is trained again" in done.stdout
+    assert [path] == list(results.glob("records/*.json"))
+    origin = {"configuration": "both", "study": "avatars-glasses-small"}
+    assert read_sealed(path) == before | origin

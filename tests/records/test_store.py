@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,20 @@ def test_committed_records_and_baselines_are_whole():
     good, damaged = Store(results).records()
     assert (len(good) > 10, damaged) == (True, [])
     assert baselines.read(results / "baselines" / "smoke.json")["rows"]
+
+
+def test_a_record_is_told_that_its_configuration_won_a_study(tmp_path, cell):
+    store = Store(tmp_path)
+    assert not store.renew_origin(cell), "there is no record"
+    path = store.record_path(cell)
+    write_sealed(path, record(cell, "ok"))
+    assert not store.renew_origin(cell), "nothing has changed"
+    won = replace(cell, configuration="both", study="faces-small")
+    assert won.id == cell.id
+    assert store.renew_origin(won)
+    assert not store.renew_origin(won)
+    found = store.record(path)
+    assert found == record(cell, "ok") | {"configuration": "both", "study": "faces-small"}
+    assert store.todo(won, WANTED, "resume") == "nothing"
+    with store.claim(cell):
+        assert not store.renew_origin(cell), "another run works on it"

@@ -8,10 +8,14 @@ import pytest
 import torch
 
 from bench.study.objective import (
+    RECONSTRUCTION,
+    WHOLE_IMAGE,
     chosen_objective,
+    criteria_of,
     label_only,
     metrics_for,
     random_distance,
+    values_in,
     whole_image_error,
 )
 
@@ -35,11 +39,24 @@ def test_label_only_needs_all_its_parts():
 
 
 def test_whole_image_error_by_hand():
-    skills = {"cf_skill_add": 0.4, "cf_skill_remove": 0.8}
+    values = {"cf_skill_add": 0.4, "cf_skill_remove": 0.8, "rec_l1_a": 0.02, "rec_l1_b": 0.04}
+    assert whole_image_error(values, WHOLE_IMAGE) == pytest.approx(0.4)
+    assert whole_image_error(values, RECONSTRUCTION) == pytest.approx(0.03)
+    assert whole_image_error(values | {"cf_skill_add": None}, WHOLE_IMAGE) is None
+    assert whole_image_error({}, RECONSTRUCTION) is None
+
+
+def test_one_error_for_all_trials_of_a_study():
+    """A trial without true results must not be compared by an error on another scale."""
     errors = {"rec_l1_a": 0.02, "rec_l1_b": 0.04}
-    assert whole_image_error(skills | errors) == pytest.approx(0.4)
-    assert whole_image_error(errors) == pytest.approx(0.03)
-    assert whole_image_error({}) is None
+    whole, lacking = record(cf_skill_add=0.4, cf_skill_remove=0.8, **errors), record(**errors)
+    criteria = criteria_of("auto", [lacking, whole], 0.2)
+    assert criteria.error_name == "1 - cf_skill"
+    assert values_in(whole, criteria)["whole_image_error"] == pytest.approx(0.4)
+    assert values_in(lacking, criteria)["whole_image_error"] is None
+    criteria = criteria_of("auto", [lacking, record()], 0.2)
+    assert criteria.error_name == "rec_l1"
+    assert values_in(lacking, criteria)["whole_image_error"] == pytest.approx(0.03)
 
 
 def test_random_distance_by_hand():

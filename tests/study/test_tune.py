@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from bench.plan import tuned
 from bench.plan.plan import Request, make_plan
+from bench.records.store import Store
 from bench.study import tune
+from bench.study.objective import WHOLE_IMAGE, Criteria
+from bench.study.terms import agreed, terms_of
+from bench.study.trials import trials_of
+from bench.study.winners import Outcome, write_winners
 from bench.utils.errors import UserError
 from tests.helpers import REGISTRY
 
@@ -40,26 +46,93 @@ def test_a_study_of_two_methods_is_cut_and_resumed(inside, tmp_path, monkeypatch
     assert f"2 of 4 {NOTHING}" in done.stdout
     (path,) = tmp_path.glob("results/studies/*.csv")
     before = pd.read_csv(path)
-    assert len(before) == 4
+    assert len(before) == 8, "two trials and two confirmations of each"
     assert not winners_folder.exists(), "only --write changes the suite"
 
-    done = inside(*arguments, "--trials", "3", "--write")
+    done = inside(*arguments, "--trials", "4", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert f"4 of 6 {NOTHING}" in done.stdout
+    assert "14 cells" in done.stdout, "four trials and three confirmations of each method"
+    done = inside(*arguments, "--trials", "4")
+    assert done.returncode == 0, done.stderr
+    assert f"4 of 8 {NOTHING}" in done.stdout
     table = pd.read_csv(path)
-    assert list(table["origin"]) == ["published", "hand-set", "drawn"] * 2
-    assert list(table["status"]) == ["ok"] * 6
-    kept = table[table["trial"] < 2].reset_index(drop=True)
+    short, full = table[table["budget"] == 0.25], table[table["budget"] == 1]
+    assert list(short["origin"]) == ["published", "hand-set", "drawn", "drawn"] * 2
+    assert list(table["status"]) == ["ok"] * 14
+    assert full.groupby("method")["trial"].count().tolist() == [3, 3]
+    assert full.groupby("method")["trial"].min().tolist() == [0, 0]
+    kept = short[short["trial"] < 2].reset_index(drop=True)
     same = ["method", "trial", "score", "label_only", "whole_image_error", "steps"]
-    pd.testing.assert_frame_equal(kept[same], before[same])
+    earlier = before[before["budget"] == 0.25].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept[same], earlier[same])
     assert set(table["objective"]) == {"transfer"}
+    assert set(table["error"]) == {"1 - cf_skill"}
     assert table.groupby("method")["winner"].sum().tolist() == [1, 1]
-    assert (table["flops"] <= 0.05e12).all(), "a quarter of the budget"
+    assert not short["winner"].any()
+    assert (short["flops"] <= 0.05e12).all(), "a quarter of the budget"
+    assert full["flops"].between(0.1e12, 0.2e12).all(), "the whole budget"
 
-    (written,) = winners_folder.glob("*.toml")
+    (written,) = tmp_path.glob("results/studies/*.toml")
     best = table[table["winner"]].set_index("method")["trial"].to_dict()
     found = {method: made["trial"] for method, made in tuned.winners(written).items()}
     assert found == best
+    again = inside(*arguments, "--trials", "4", "--dry-run")
+    assert "train and score" not in again.stdout, "all trials and confirmations have records"
+
+    one = ["press2019" if part == "press2019,autoencoder" else part for part in arguments]
+    one.append("--dry-run")
+    done = inside(*one, "--trials", "6")
+    assert done.returncode == 2
+    assert "has autoencoder with trials=4, and this run has trials=6" in done.stderr
+    assert inside(*one, "--trials", "4").returncode == 0
+    other = inside(*one, "--trials", "4", "--objective", "label-only")
+    assert other.returncode == 2
+    assert "objective=transfer" in other.stderr
+    refused = inside(*arguments, "--trials", "4", "--write")
+    assert refused.returncode == 2
+    assert "--write: a study of a changed profile" in refused.stderr
+    monkeypatch.setattr("bench.contracts.registry.Plugin.source_hash", lambda self: "new")
+    done = inside(*arguments, "--trials", "4")
+    assert done.returncode == 2
+    assert "has changed since its trials were run" in done.stderr
+
+
+def test_write_makes_the_winners_those_of_the_suite(tmp_path, monkeypatch):
+    monkeypatch.setattr(tune, "TUNED", tmp_path / "tuned")
+    request = Request(methods=("press2019",), profile="smoke", device="cpu")
+    study = tune.plan_study(request, 2, "transfer")
+    store = Store(tmp_path / "results" / "studies" / study.name)
+    criteria = Criteria("transfer", WHOLE_IMAGE, 0.2)
+    values = {"label-only": 0.5, "whole_image_error": None}
+    outcomes = [Outcome(study.trials[1], "ok", "", 0.5, values)]
+    for write in (False, True):
+        store.open_for_writing()
+        kept = tune.with_terms(study, store, write)
+        assert tune.finish_study(Console(), kept, store, outcomes, criteria, write) == ()
+        assert (tmp_path / "tuned").exists() == write
+    path = tmp_path / "tuned" / "avatars-glasses-smoke.toml"
+    assert tuned.winners(path)["press2019"]["trial"] == 1
+    terms = tuned.terms_in(path)
+    assert (terms["trials"], terms["objective"], terms["budget_tflops"]) == (2, "transfer", 0.5)
+    path.write_text("[d2ae]\ntrial = 1\nconfig = {}\n")
+    with pytest.raises(UserError, match="has d2ae with unknown terms"):
+        tune.with_terms(study, store, True)
+
+
+@pytest.mark.parametrize("key", ["trials", "objective", "budget_tflops", "protocol", "images"])
+def test_a_method_is_added_under_the_terms_of_the_others_only(tmp_path, key):
+    terms = terms_of("small", 6, "transfer", 10.0, "abc", {"transfer": 2, "add_score": 2})
+    path, trial = tmp_path / "study.toml", trials_of(REGISTRY.find("method", "ufdn"), "s", 1, str)
+    write_winners([Outcome(trial[0], "ok", "", 0.5)], path, "task", terms)
+    assert agreed(terms, ["drit"], path, None) == terms
+    assert agreed(terms | {"objective": "auto"}, ["drit"], path, None) == terms
+    other = terms | {key: "other"}
+    assert agreed(other, ["ufdn"], path, None) == other, "it replaces all that is there"
+    with pytest.raises(UserError, match=f"has ufdn with {key}=.*, and this run has {key}=other"):
+        agreed(other, ["drit"], path, None)
+    newer = terms | {"metrics": {"transfer": 3, "add_score": 2}}
+    with pytest.raises(UserError, match=r"with metrics transfer:2, .* metrics transfer:3: use"):
+        agreed(newer, ["drit"], path, None)
 
 
 def test_a_trial_never_sees_test_and_is_no_cell_of_a_run():
@@ -103,10 +176,10 @@ def test_a_failed_trial_loses_and_does_not_stop_the_study(inside, tmp_path, monk
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("studies/*.csv")
     table = pd.read_csv(path)
-    assert list(table["status"]) == ["ok", "failed"]
+    assert list(table["status"]) == ["ok", "failed", "ok"]
     assert "RuntimeError" in table["reason"][1]
     assert "log:" not in table["reason"][1], "a committed table names no local file"
-    assert list(table["winner"]) == [True, False]
+    assert list(table["winner"]) == [False, False, True]
 
 
 @pytest.mark.parametrize(

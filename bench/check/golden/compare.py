@@ -39,6 +39,10 @@ def compare_golden(
     for label, numbers in golden["training"].items():
         if label in now["raised"]:
             continue
+        if label in now["refused"]:
+            said = f"{now['refused'][label]}; update the baseline"
+            findings.append(_gone(label, "configuration", said))
+            continue
         findings += _training(label, numbers, now["training"].get(label))
     return findings
 

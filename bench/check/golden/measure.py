@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.check.golden.frozen import frozen_metrics, noting
-from bench.check.golden.training import Numbers, short_training
+from bench.check.golden.training import Numbers, settings_of, short_training
 from bench.contracts.registry import Registry
 from bench.contracts.task import DataSizes, TaskData
 from bench.tasks.cache import prepare
@@ -64,20 +64,28 @@ def sizes(side: int) -> DataSizes:
 def measure(registry: Registry, rows: Rows, cache: Path) -> dict[str, Any]:
     """Return all golden numbers.
 
-    The key ``raised`` holds the error of each method or family of metrics that failed.
+    The key ``raised`` holds the error of each method or family of metrics that failed, and the key
+    ``refused`` why a method does not take its configuration any more.
     """
     data, posed = (task_data(registry, 32, cache, name) for name in (TASK, POSED))
     raised: dict[str, str] = {}
+    refused: dict[str, str] = {}
     training = {}
     for label, (method, config, side) in rows.items():
         images = task_data(registry, side, cache)
         with noting(label, raised):
-            training[label] = short_training(registry, method, config, images)
+            try:
+                settings = settings_of(registry, method, config)
+            except (TypeError, ValueError) as error:
+                refused[label] = str(error)
+                continue
+            training[label] = short_training(registry, method, settings, images)
     return {
         "pixels": f"{data.pixel_hash} {posed.pixel_hash}",
         "metrics": frozen_metrics(registry, data, raised),
         "training": training,
         "raised": raised,
+        "refused": refused,
     }
 
 
@@ -96,7 +104,7 @@ def with_tolerances(
         UserError: A method or a family of metrics fails.
     """
     found = measure(registry, rows, cache)
-    for what, error in found.pop("raised").items():
+    for what, error in (found.pop("raised") | found.pop("refused")).items():
         raise UserError(f"no golden numbers: {what} raises {error}")
     for name, was in found["metrics"].items():
         pairs = [(was, there["metrics"][name]) for there in others]
@@ -106,8 +114,9 @@ def with_tolerances(
         }
     for label, (method, config, side) in rows.items():
         data = task_data(registry, side, cache)
+        settings = settings_of(registry, method, config)
         again = [
-            short_training(registry, method, config, data, **how)
+            short_training(registry, method, settings, data, **how)
             for how in ({"nudge": 1}, {"nudge": 2}, {"threads": 2})
         ]
         again += [there["training"][label] for there in others]

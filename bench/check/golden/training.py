@@ -25,10 +25,20 @@ NUDGE = 1e-7
 Numbers = dict[str, float]
 
 
+def settings_of(registry: Registry, name: str, config: Mapping[str, Any]) -> Any:
+    """Return the configuration of a method for the short training.
+
+    Raises:
+        TypeError, ValueError: The method does not take it: a field is gone, or a value is refused.
+    """
+    method_class: type[Method] = registry.find("method", name).load()
+    return method_class.Config(**{**config, "batch_size": BATCH})
+
+
 def short_training(
     registry: Registry,
     name: str,
-    config: Mapping[str, Any],
+    settings: Any,
     data: TaskData,
     nudge: int = 0,
     threads: int = 1,
@@ -42,13 +52,12 @@ def short_training(
     Args:
         registry: The registry that has the method.
         name: The name of the method.
-        config: The configuration of the method.
+        settings: The configuration, from `settings_of`.
         data: The task.
         nudge: Which tiny change to apply to the initial weights, or 0 for none.
         threads: The number of threads.
     """
     method_class: type[Method] = registry.find("method", name).load()
-    settings = method_class.Config(**{**config, "batch_size": BATCH})
     with computing_with(threads):
         method = build(method_class, data.spec, settings, 0)
         if nudge:

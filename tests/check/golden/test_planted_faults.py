@@ -11,7 +11,7 @@ from bench.check.check import LAYERS
 from bench.check.golden import measure as golden
 from bench.check.golden.compare import compare_golden
 from bench.check.golden.measure import FROZEN_TOLERANCE
-from bench.check.golden.training import short_training
+from bench.check.golden.training import settings_of, short_training
 from bench.contracts.registry import Registry
 from bench.plan.configure import fixed_config
 from bench.utils.errors import UserError
@@ -75,7 +75,8 @@ def test_unchanged_code_is_not_called_faulty(base, cache):
 def test_other_threads_and_first_weights_are_tolerated(how, base, cache):
     data = golden.task_data(Registry(), 32, cache)
     ((name, (method, config, _)),) = rows_of(("press2019",)).items()
-    moved = short_training(Registry(), method, config, data, **how)
+    settings = settings_of(Registry(), method, config)
+    moved = short_training(Registry(), method, settings, data, **how)
     expected = base["training"][name]
     apart = {
         key: abs(value - expected[key]["value"]) / expected[key]["tolerance"]
@@ -99,3 +100,17 @@ def test_code_that_raises_is_a_finding_and_no_traceback(base, cache, monkeypatch
     assert failed == dict.fromkeys(METHODS, "it raises ValueError: one value")
     with pytest.raises(UserError, match=r"no golden numbers: .* raises ValueError: one value"):
         golden.with_tolerances(Few(()), rows_of(METHODS), cache)
+
+
+def test_a_configuration_of_an_older_version_cannot_be_compared(base, cache):
+    """A field that is gone is no fault of the code."""
+    old = {
+        "press2019": ("press2019", {"no_such_field": 1}, 32),
+        "ufdn": ("ufdn", {"a_field_of_old": 1.0}, 32),
+    }
+    now = golden.measure(Few(()), old, cache)
+    findings = compare_golden(base, now, FROZEN_TOLERANCE)
+    said = {f.row: f.said for f in findings if f.verdict == "not comparable" and f.row in old}
+    assert said.keys() == old.keys()
+    assert all(text.endswith("; update the baseline") for text in said.values())
+    assert not any(f.verdict == "failed" for f in findings)

@@ -42,7 +42,7 @@ def test_a_results_folder_that_is_called_like_an_emoji(inside, tmp_path):
     folder = tmp_path / ":smile:[red]"
     done = inside(*QUICK_RUN, "--results", folder)
     assert done.returncode == 0
-    assert f"wrote {folder}/leaderboard.csv and .md" in done.stdout
+    assert f"wrote {folder}/leaderboard.csv and .md, comparisons.csv" in done.stdout
 
 
 @pytest.mark.parametrize("columns", ["0", "", "-5", "wide", "²", "00", "9" * 5000])
