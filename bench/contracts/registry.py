@@ -61,7 +61,6 @@ class Plugin:
     gaps: what `unavailable` of a metric says of a setting that is None, by the setting's name; None
     if its source does not tell. asks: whether `unavailable` looks at more than that.
     """
-
     kind: Kind
     name: str
     class_name: str
@@ -97,8 +96,6 @@ class Plugin:
     def unavailable(self, settings: Settings) -> str:
         """Return why a metric cannot be computed with these settings, or ''.
 
-        A metric that comes with the suite is loaded only if its source does not tell.
-
         Raises:
             UserError: a setting that concerns it is wrong.
         """
@@ -129,11 +126,8 @@ class Registry:
     """
 
     def __init__(self, files: Iterable[Path] = ()) -> None:
-        self._found: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in FOLDERS}
+        self._found: dict[Kind, dict[str, Plugin]] = {}
         self.skipped: list[str] = []
-        for kind, folder in FOLDERS.items():
-            for path in sorted(folder.glob("*.py")):
-                self._take(_scan(path, kind))
         for entry in entry_points(group="contentbench"):
             try:
                 self._take(_scan(_module_file(entry.module)))
@@ -151,6 +145,14 @@ class Registry:
                 )
             self._take(plugins)
 
+    def _of(self, kind: Kind) -> dict[str, Plugin]:
+        """Return the plug-ins of a kind by name. Those of the suite are read at the first call."""
+        if kind not in self._found:
+            self._found[kind] = {}
+            for path in sorted(FOLDERS[kind].glob("*.py")):
+                self._take(_scan(path, kind))
+        return self._found[kind]
+
     def _take(self, plugins: list[Plugin]) -> None:
         for plugin in plugins:
             _check_name(plugin, plugin.kind, plugin.name)
@@ -158,7 +160,7 @@ class Registry:
                 raise UserError(f"{plugin.path}: the name '{plugin.name}' is the suite's own")
             if plugin.kind == "metric":
                 self._check_metric(plugin)
-            known = self._found[plugin.kind].setdefault(plugin.name, plugin)
+            known = self._of(plugin.kind).setdefault(plugin.name, plugin)
             if known.path != plugin.path:
                 raise UserError(
                     f"two plug-ins are named '{plugin.name}': {known.path} and {plugin.path}"
@@ -179,14 +181,14 @@ class Registry:
             _check_name(plugin, "number", name)
         if len(set(ids)) < len(ids):
             raise UserError(f"{plugin.path}: metric '{plugin.name}' gives a number twice")
-        for other in self._found["metric"].values():
+        for other in self._of("metric").values():
             both = set(ids) & {info.id for info in other.facts["numbers"]}
             if both and other.path != plugin.path:
                 raise UserError(f"{plugin.path}: {other.path} gives {min(both)} already")
 
     def all(self, kind: Kind) -> list[Plugin]:
         """Return the plug-ins of a kind, sorted by name."""
-        return [plugin for _, plugin in sorted(self._found[kind].items())]
+        return [plugin for _, plugin in sorted(self._of(kind).items())]
 
     def infos(self) -> dict[str, MetricInfo]:
         """Return the facts of each metric by id, in the order of the tables."""
@@ -203,9 +205,9 @@ class Registry:
         """
         if kind == "task":
             name = name.partition(":")[0]
-        if name not in self._found[kind]:
-            raise unknown(kind, name, self._found[kind])
-        return self._found[kind][name]
+        if name not in self._of(kind):
+            raise unknown(kind, name, self._of(kind))
+        return self._of(kind)[name]
 
 
 def _check_name(plugin: Plugin, what: str, name: Any) -> None:

@@ -8,6 +8,7 @@ may change one, nothing is read from it, and the class itself must be imported.
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, Optional, Union, get_type_hints
@@ -46,18 +47,46 @@ def config_fields(path: Path, class_name: str) -> Fields | None:
     Raises:
         UserError: the file cannot be read, or is not valid Python.
     """
-    classes = {node.name: node for node in parsed(path).body if isinstance(node, ast.ClassDef)}
     if path.parent not in SHARED.values() and "__post_init__" in path.read_text("utf-8", "replace"):
         return None  # it may refuse its own defaults
     try:
-        return _of_method(class_name, classes)
+        return _of_method(class_name, _Source.of(path))
     except NotLiteralError:
         return None
 
 
-def _of_method(name: str, classes: dict[str, ast.ClassDef]) -> Fields:
+@dataclass(frozen=True)
+class _Source:
+    """The classes of a file, and the names that it gives to expressions or imports from methods."""
+
+    classes: dict[str, ast.ClassDef]
+    names: dict[str, ast.expr]
+
+    @classmethod
+    def of(cls, path: Path) -> _Source:
+        tree = parsed(path)
+        classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+        names = _named(tree)
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_METHODS):
+                other = SHARED["methods"] / f"{(node.module or '').removeprefix(_METHODS)}.py"
+                theirs = _named(parsed(other)) if other.is_file() else {}
+                wanted = {alias.name: alias.asname or alias.name for alias in node.names}
+                names |= {wanted[name]: theirs[name] for name in wanted if name in theirs}
+        return cls(classes, names)
+
+
+_METHODS = "bench.methods."
+
+
+def _named(tree: ast.Module) -> dict[str, ast.expr]:
+    assigned = (node for node in tree.body if isinstance(node, ast.Assign))
+    return {ast.unparse(node.targets[0]): node.value for node in assigned}
+
+
+def _of_method(name: str, source: _Source) -> Fields:
     """Return the fields of the Config of a method, which it may inherit from one in its file."""
-    node = classes.get(name)
+    node = source.classes.get(name)
     if node is None:
         raise NotLiteralError
     own = [item for item in node.body if isinstance(item, ast.ClassDef) and item.name == "Config"]
@@ -67,18 +96,18 @@ def _of_method(name: str, classes: dict[str, ast.ClassDef]) -> Fields:
     if not own:
         if len(node.bases) != 1:
             raise NotLiteralError
-        return _of_method(ast.unparse(node.bases[0]), classes)
-    return _of_config(own[-1], classes)
+        return _of_method(ast.unparse(node.bases[0]), source)
+    return _of_config(own[-1], source)
 
 
-def _of_config(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> Fields:
+def _of_config(node: ast.ClassDef, source: _Source) -> Fields:
     if len(node.bases) != 1 or node.keywords or not _is_plain(node):
         raise NotLiteralError
     base = ast.unparse(node.bases[0])
     if base.rsplit(".", 1)[-1] == "BaseConfig":
         types, defaults = _of_base()
     elif base.endswith(".Config") and base.count(".") == 1:
-        types, defaults = _of_method(base.partition(".")[0], classes)
+        types, defaults = _of_method(base.partition(".")[0], source)
     else:
         raise NotLiteralError
     for item in node.body:
@@ -86,7 +115,8 @@ def _of_config(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> Fields:
             if not isinstance(item.target, ast.Name) or item.value is None:
                 raise NotLiteralError
             field = item.target.id
-            types[field], defaults[field] = _type(item.annotation), _value(item.value)
+            annotation = source.names.get(ast.unparse(item.annotation), item.annotation)
+            types[field], defaults[field] = _type(annotation), _value(item.value)
         elif isinstance(item, ast.Assign | ast.ClassDef):
             raise NotLiteralError
     return types, defaults
