@@ -61,6 +61,7 @@ class Plugin:
     gaps: what `unavailable` of a metric says of a setting that is None, by the setting's name; None
     if its source does not tell. asks: whether `unavailable` looks at more than that.
     """
+
     kind: Kind
     name: str
     class_name: str

@@ -91,25 +91,32 @@ def _of_method(name: str, source: _Source) -> Fields:
         raise NotLiteralError
     own = [item for item in node.body if isinstance(item, ast.ClassDef) and item.name == "Config"]
     assigned = [item for item in node.body if isinstance(item, ast.Assign | ast.AnnAssign)]
-    if any("Config" in ast.unparse(item).partition("=")[0] for item in assigned):
+    named = [item for item in assigned if ast.unparse(item).startswith("Config")]
+    if len(own) + len(named) > 1:
         raise NotLiteralError
-    if not own:
-        if len(node.bases) != 1:
-            raise NotLiteralError
-        return _of_method(ast.unparse(node.bases[0]), source)
-    return _of_config(own[-1], source)
+    if own:
+        return _of_config(own[0], source)
+    if named:
+        return _of_name(ast.unparse(named[0]).rpartition("= ")[2], source)
+    if len(node.bases) != 1:
+        raise NotLiteralError
+    return _of_method(ast.unparse(node.bases[0]), source)
+
+
+def _of_name(name: str, source: _Source) -> Fields:
+    """Return the fields of `BaseConfig` or of the Config of another method of the file."""
+    owner, _, last = name.rpartition(".")
+    if last == "BaseConfig":
+        return _of_base()
+    if last == "Config" and owner:
+        return _of_method(owner, source)
+    raise NotLiteralError
 
 
 def _of_config(node: ast.ClassDef, source: _Source) -> Fields:
     if len(node.bases) != 1 or node.keywords or not _is_plain(node):
         raise NotLiteralError
-    base = ast.unparse(node.bases[0])
-    if base.rsplit(".", 1)[-1] == "BaseConfig":
-        types, defaults = _of_base()
-    elif base.endswith(".Config") and base.count(".") == 1:
-        types, defaults = _of_method(base.partition(".")[0], source)
-    else:
-        raise NotLiteralError
+    types, defaults = _of_name(ast.unparse(node.bases[0]), source)
     for item in node.body:
         if isinstance(item, ast.AnnAssign):
             if not isinstance(item.target, ast.Name) or item.value is None:
