@@ -90,7 +90,7 @@ def origin_of(plugin: Plugin, kind: Kind, profile: Profile, task: str = DEFAULT_
         return Origin()
     studies = dict.fromkeys((study_name(task, profile.name), DEFAULT_STUDY))
     found = {study: winners(TUNED / f"{study}.toml") for study in studies}
-    other = plugin.variant_of()
+    other = plugin.variant_of
     for method in (plugin.name, other) if other else (plugin.name,):
         for study, tables in found.items():
             if method in tables:
