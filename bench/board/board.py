@@ -261,10 +261,16 @@ def _places(
 
 
 def _published(here: Sequence[tuple[Record, str]]) -> list[str]:
-    """Return the labels of published configurations, if others are tuned."""
+    """Return the labels of published configurations of methods, if others are tuned."""
     if not has_both_configurations([record for record, _ in here]):
         return []
-    return sorted({label for record, label in here if is_published(record)})
+    return sorted(
+        {
+            label
+            for record, label in here
+            if is_published(record) and record["identity"]["method"] not in ANCHORS
+        }
+    )
 
 
 def _studies(here: Iterable[tuple[Record, str]], own: str) -> dict[str, str]:
