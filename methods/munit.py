@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import full_precision
-from bench.methods._munit_networks import Discriminator, Generator, fitting_scales, initialise
+from bench.methods.networks.blocks import full_precision
+from bench.methods.networks.munit import Discriminator, Generator, fitting_scales, initialise
 
 A, B = 0, 1
 

@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.image_options import NO_OPTIONS, DataRootOption, image_options, with_image_options
 from bench.cli.options import (
     DEFAULT_PROFILE,
     DEFAULT_RESULTS,
     WHERE,
-    AOption,
-    AttributesOption,
-    BOption,
     CacheOption,
-    DataRootOption,
     PluginOption,
     ProfileOption,
-    ResizeOption,
-    SkipBadOption,
-    SplitOption,
     cache_folder,
     examples,
     path_option,
-    task_options,
 )
-from bench.contracts.task import HIDDEN, LETTERS, PARTS
+from bench.contracts.task import HIDDEN, LETTERS, PARTS, Options
 from bench.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.contracts.task import Options, Task, TaskData
+    from bench.contracts.task import Task, TaskData
 
-data = typer.Typer(no_args_is_help=True, help="List, get or show the images of tasks.")
+app = typer.Typer(no_args_is_help=True, help="List, get or show the images of tasks.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the task.")]
 
 
-@data.command("list", epilog=examples("data list", "data list --data-root ~/data"))
+@app.command("list", epilog=examples("data list", "data list --data-root ~/data"))
 def data_list(plugins: PluginOption = None, data_root: DataRootOption = None) -> None:
     """List tasks with the place of their images, or how to get them."""
     from bench.contracts.registry import Registry
     from bench.utils.output.console import console, print_table
 
-    options = task_options(data_root, None, None, None, None, False)
+    options = image_options(data_root=data_root)
     found = Registry(plugins or ()).all("task")
     rows = [(plugin.name, _place_of_images(plugin.load(), options)) for plugin in found]
     print_table(console(), ("task", "its images"), rows)
@@ -58,7 +52,7 @@ def _place_of_images(kind: type[Task], options: Options) -> str:
     return task.missing() or ("embedded" if task.home is None else f"found in {task.home}")
 
 
-@data.command("get", epilog=examples("data get usps-mnist --data-root ~/data"))
+@app.command("get", epilog=examples("data get usps-mnist --data-root ~/data"))
 def data_get(
     name: NameArgument, plugins: PluginOption = None, data_root: DataRootOption = None
 ) -> None:
@@ -67,7 +61,7 @@ def data_get(
     from bench.tasks.options import task_of
     from bench.utils.output.console import console, say
 
-    options = task_options(data_root, None, None, None, None, False)
+    options = image_options(data_root=data_root)
     task = task_of(Registry(plugins or ()), name, options)
     if task.home is None:
         say(console(), f"{task.name} is embedded: there is nothing to get")
@@ -78,21 +72,16 @@ def data_get(
     say(console(), f"{task.name}: complete in {task.home}")
 
 
-@data.command(
+@app.command(
     "show",
     epilog=examples("data show digits --profile smoke", "data show avatars-hat --out hats.png"),
 )
+@with_image_options
 def data_show(
     name: NameArgument,
     profile: ProfileOption = DEFAULT_PROFILE,
     plugins: PluginOption = None,
-    a: AOption = None,
-    b: BOption = None,
-    data_root: DataRootOption = None,
-    split: SplitOption = None,
-    resize: ResizeOption = None,
-    skip_bad: SkipBadOption = False,
-    attributes: AttributesOption = None,
+    options: Options = NO_OPTIONS,
     cache_dir: CacheOption = None,
     out: Annotated[
         Path | None,
@@ -114,7 +103,7 @@ def data_show(
     from bench.utils.output.console import console, print_table, say
 
     cache = cache_folder(cache_dir)
-    options = task_options(data_root, a, b, split, resize, skip_bad, attributes, cache)
+    options = replace(options, cache=cache)
     (task,) = tasks_of(Registry(plugins or ()), [name], options).values()
     images = make_ready(console(), task, choose_profile(profile, []).sizes, cache)
     print_table(console(), *_counts(images))
