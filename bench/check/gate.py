@@ -8,13 +8,12 @@ check.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtr, stdtrit  # importing scipy.stats takes a second
 
 Values = NDArray[np.float64]
 ALARM = 0.01
@@ -107,17 +106,13 @@ def chance_above(shift: Shift, limit: float) -> float:
     if not shift.has_spread:
         return 0.0 if shift.mean > limit else 1.0
     new, base = shift.new, shift.base
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # scipy warns about nearly equal values
-        if base is None:
-            tested = stats.ttest_1samp(new, limit, alternative="greater")
-        else:
-            tested = stats.ttest_ind_from_stats(
-                new.mean() - limit, new.std(ddof=1), len(new),
-                base.mean(), base.std(ddof=1), len(base),
-                equal_var=False, alternative="greater",
-            )  # fmt: skip
-    chance = float(tested.pvalue)
+    with np.errstate(all="ignore"):
+        squares = [x.var(ddof=1) / len(x) for x in ((new,) if base is None else (new, base))]
+        error = np.sqrt(sum(squares))
+        # Welch-Satterthwaite; for one sample these are its n - 1 degrees of freedom
+        sizes = (len(new),) if base is None else (len(new), len(base))
+        freedom = error**4 / sum(v**2 / (n - 1) for v, n in zip(squares, sizes, strict=True))
+        chance = float(stdtr(freedom, -(shift.mean - limit) / error))
     return 1.0 if np.isnan(chance) else chance
 
 
@@ -125,17 +120,20 @@ def interval(values: Values) -> tuple[float, float]:
     """Return Student's 95 % interval of the mean of (n,) values."""
     if not values.std(ddof=1) > 0:
         return float(values.mean()), float(values.mean())
-    lo, hi = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    return float(lo), float(hi)
+    count, mean = len(values), float(values.mean())
+    reach = float(stdtrit(count - 1, 0.975) * values.std(ddof=1) / np.sqrt(count))
+    return mean - reach, mean + reach
 
 
 def holm(chances: Sequence[float], level: float) -> list[bool]:
     """Return which hypotheses Holm's procedure rejects (Scandinavian J. of Statistics 1979)."""
-    if len(chances) < 2:
-        return [chance <= level for chance in chances]
-    from statsmodels.stats.multitest import multipletests  # takes a second to import
-
-    return [bool(one) for one in multipletests(chances, alpha=level, method="holm")[0]]
+    rejected = [False] * len(chances)
+    order = sorted(range(len(chances)), key=lambda at: chances[at])
+    for left, at in zip(range(len(chances), 0, -1), order, strict=True):
+        if not chances[at] <= level / left:
+            break
+        rejected[at] = True
+    return rejected
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,11 @@ from bench.utils.errors import UserError
 if TYPE_CHECKING:
     from bench.contracts.task import Task, TaskData
 
-data = typer.Typer(no_args_is_help=True, help="List, get or show the images of tasks.")
+app = typer.Typer(no_args_is_help=True, help="List, get or show the images of tasks.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the task.")]
 
 
-@data.command("list", epilog=examples("data list", "data list --data-root ~/data"))
+@app.command("list", epilog=examples("data list", "data list --data-root ~/data"))
 def data_list(plugins: PluginOption = None, data_root: DataRootOption = None) -> None:
     """List tasks with the place of their images, or how to get them."""
     from bench.contracts.registry import Registry
@@ -52,7 +52,7 @@ def _place_of_images(kind: type[Task], options: Options) -> str:
     return task.missing() or ("embedded" if task.home is None else f"found in {task.home}")
 
 
-@data.command("get", epilog=examples("data get usps-mnist --data-root ~/data"))
+@app.command("get", epilog=examples("data get usps-mnist --data-root ~/data"))
 def data_get(
     name: NameArgument, plugins: PluginOption = None, data_root: DataRootOption = None
 ) -> None:
@@ -72,7 +72,7 @@ def data_get(
     say(console(), f"{task.name}: complete in {task.home}")
 
 
-@data.command(
+@app.command(
     "show",
     epilog=examples("data show digits --profile smoke", "data show avatars-hat --out hats.png"),
 )

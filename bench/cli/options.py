@@ -291,6 +291,16 @@ def cache_folder(given: Path | None) -> Path:
     return full_path(given or default_cache(), "--cache-dir or CONTENTBENCH_CACHE")
 
 
+def kept_in() -> Path | None:
+    """Return the default cache folder for a verb that also works without one."""
+    from bench.utils.files.paths import default_cache
+
+    try:
+        return default_cache().absolute()
+    except (UserError, OSError):
+        return None
+
+
 def full_path(folder: Path, flag: str) -> Path:
     """Return the full path of a folder, which need not exist.
 

@@ -19,6 +19,7 @@ from bench.cli.options import (
     cache_folder,
     examples,
     full_path,
+    kept_in,
     option,
     path_in,
     path_option,
@@ -93,7 +94,8 @@ def leaderboard(results: ResultsOption = DEFAULT_RESULTS, plugins: PluginOption 
     infos = Registry(plugins or ()).infos()
     store = Store(results_folder(results))
     store.require_records()
-    if not write_leaderboard(console(), store, must_write=False, known=infos):
+    cache = kept_in()
+    if not write_leaderboard(console(), store, must_write=False, known=infos, cache=cache):
         raise UserError(f"no usable record in {results / 'records'}")
 
 
@@ -136,7 +138,7 @@ def merge(
     infos = Registry(plugins or ()).infos()
     code = merge_folders(console(), sources, target, dry_run, infos)
     if not dry_run:
-        write_leaderboard(console(), Store(target), known=infos)
+        write_leaderboard(console(), Store(target), known=infos, cache=kept_in())
     raise typer.Exit(code)
 
 

@@ -40,7 +40,7 @@ from bench.cli.options import (
     option,
     results_folder,
 )
-from bench.cli.verbs import finish, open_results, warm_up
+from bench.cli.verbs import check_engine, finish, open_results, warm_up
 from bench.contracts.task import Options
 
 app = typer.Typer()
@@ -137,7 +137,10 @@ def run(
     ] = 1,
 ) -> None:
     """Train methods, score them, and print the leaderboard."""
-    warm_up(engine, dry_run)
+    check_engine(engine)
+    something_is_new = existing is Existing.fresh or not (results / "records").exists()
+    if something_is_new:
+        warm_up(engine, dry_run)
     from bench.plan.plan import Request, default_workers, jobs_for, make_plan
     from bench.plan.shard import Shard, take
     from bench.records.store import Store
@@ -179,6 +182,8 @@ def run(
         "cells_per_gpu": cells_per_gpu,
     }
     wanted = jobs_for(plan, store, cache, existing.value, **limits)
+    if any(job.todo != "nothing" for job in wanted):
+        warm_up(engine, dry_run)
     jobs = jobs or default_workers(wanted[0].cell.device, cells_per_gpu)
     if dry_run:
         show_forecast(console(), wanted, jobs)

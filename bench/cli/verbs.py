@@ -42,16 +42,25 @@ def plain_words(message: str) -> str:
     return line
 
 
+def check_engine(engine: Engine) -> None:
+    """Check that an engine can be used.
+
+    Raises:
+        UserError: a package that it needs is not installed.
+    """
+    if engine is Engine.ray:
+        from bench.runs.engines.choose import require_ray
+
+        require_ray()
+
+
 def warm_up(engine: Engine, dry_run: bool) -> None:
     """Let workers import torch while this process is still planning.
 
     Raises:
         UserError: a package that the engine needs is not installed.
     """
-    if engine is Engine.ray:
-        from bench.runs.engines.choose import require_ray
-
-        require_ray()
+    check_engine(engine)
     if engine is Engine.process and not dry_run:
         from bench.runs.engines.process import warm_up
 

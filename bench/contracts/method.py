@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts.task import Spec
+from bench.utils import compat
+
+compat.keep_dynamo_out()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import (
@@ -119,7 +120,7 @@ class MetricInfo:
     truth_is_best: bool = False
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(MetricInfo).items():
+        for name, hint in _types_of_info().items():
             _require(name, getattr(self, name), hint)
         if self.orders < 0:
             raise ValueError(f"orders is {self.orders}, expected 0 or more")
@@ -134,6 +135,11 @@ class MetricInfo:
         """Return the largest difference of values near these that has no practical importance."""
         size = max(map(abs, values)) if self.tolerance_is_relative else 1.0
         return self.tolerance * size
+
+
+@cache
+def _types_of_info() -> dict[str, Any]:
+    return get_type_hints(MetricInfo)
 
 
 def _require(name: str, value: Any, hint: Any) -> None:

@@ -24,7 +24,8 @@ from types import ModuleType
 from typing import Any, Literal, TypeVar, get_args
 
 from bench.contracts.anchors import ANCHORS
-from bench.contracts.metric import Group, MetricInfo
+from bench.contracts.metric import Group, MetricInfo, Settings
+from bench.contracts.source_config import Fields, config_fields
 from bench.contracts.source_files import WEIGHTS, files_beside, parsed, source_hash
 from bench.utils.errors import UserError, unknown
 
@@ -33,8 +34,8 @@ def families(registry: Registry, wanted: Sequence[str]) -> dict[str, int]:
     """Return the version of each wanted metric id."""
     versions: dict[str, int] = {}
     for plugin in registry.all("metric"):
-        family = plugin.load()
-        versions |= {name: family.version for name in family.ids() if name in wanted}
+        version, ids = plugin.version(), [info.id for info in plugin.facts["numbers"]]
+        versions |= {name: version for name in ids if name in wanted}
     return versions
 
 
@@ -55,13 +56,22 @@ BASES: dict[Kind, str] = {"method": "Method", "metric": "Metric", "task": "Task"
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plug-in class in a file, with its literal class attributes."""
+    """A plug-in class in a file, with its literal class attributes.
+
+    gaps: what `unavailable` of a metric says of a setting that is None, by the setting's name; None
+    if its source does not tell. asks: whether `unavailable` looks at more than that. variant_of:
+    the method of the same file that this one derives from and shares the `Config` of; '' if there
+    is none.
+    """
 
     kind: Kind
     name: str
     class_name: str
     path: Path
     facts: dict[str, Any]
+    gaps: dict[str, str] | None = None
+    asks: bool = True
+    variant_of: str = ""
 
     def load(self) -> Any:
         """Return the class.
@@ -77,19 +87,32 @@ class Plugin:
             raise UserError(f"{self.path}: {self.kind} '{self.name}' does not define {missing}")
         return found
 
-    def variant_of(self) -> str:
-        """Return the name of the method that this one derives from and shares the `Config` of.
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes with the suite, whose tests load every plug-in."""
+        return self.path.parent == FOLDERS[self.kind]
 
-        It is '' if there is none, or if this method has a `Config` of its own.
+    def version(self) -> int:
+        """Return the version of a metric. One that comes with the suite is read from its source."""
+        known = self.facts.get("version")
+        return known if self.shipped and isinstance(known, int) else int(self.load().version)
+
+    def unavailable(self, settings: Settings) -> str:
+        """Return why a metric cannot be computed with these settings, or ''.
 
         Raises:
-            UserError: its file cannot be imported.
+            UserError: a setting that concerns it is wrong.
         """
-        own = self.load()
-        named = [base for base in own.__mro__[1:] if "name" in vars(base)]
-        if not named or named[0].Config is not own.Config:
-            return ""
-        return str(named[0].name)
+        if not self.shipped or self.gaps is None:
+            return str(self.load()().unavailable(settings))
+        for name, reason in self.gaps.items():
+            if getattr(settings, name) is None:
+                return reason
+        return str(self.load()().unavailable(settings)) if self.asks else ""
+
+    def config_fields(self) -> Fields | None:
+        """Return the types and defaults of a method's Config, or None if it must be loaded."""
+        return config_fields(self.path, self.class_name)
 
     def source_hash(self) -> str:
         """Return the hash of its code and weights (see `bench.contracts.source_files`)."""
@@ -107,11 +130,8 @@ class Registry:
     """
 
     def __init__(self, files: Iterable[Path] = ()) -> None:
-        self._found: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in FOLDERS}
+        self._found: dict[Kind, dict[str, Plugin]] = {}
         self.skipped: list[str] = []
-        for kind, folder in FOLDERS.items():
-            for path in sorted(folder.glob("*.py")):
-                self._take(_scan(path, kind))
         for entry in entry_points(group="contentbench"):
             try:
                 self._take(_scan(_module_file(entry.module)))
@@ -129,6 +149,14 @@ class Registry:
                 )
             self._take(plugins)
 
+    def _of(self, kind: Kind) -> dict[str, Plugin]:
+        """Return the plug-ins of a kind by name. Those of the suite are read at the first call."""
+        if kind not in self._found:
+            self._found[kind] = {}
+            for path in sorted(FOLDERS[kind].glob("*.py")):
+                self._take(_scan(path, kind))
+        return self._found[kind]
+
     def _take(self, plugins: list[Plugin]) -> None:
         for plugin in plugins:
             _check_name(plugin, plugin.kind, plugin.name)
@@ -136,7 +164,7 @@ class Registry:
                 raise UserError(f"{plugin.path}: the name '{plugin.name}' is the suite's own")
             if plugin.kind == "metric":
                 self._check_metric(plugin)
-            known = self._found[plugin.kind].setdefault(plugin.name, plugin)
+            known = self._of(plugin.kind).setdefault(plugin.name, plugin)
             if known.path != plugin.path:
                 raise UserError(
                     f"two plug-ins are named '{plugin.name}': {known.path} and {plugin.path}"
@@ -157,14 +185,14 @@ class Registry:
             _check_name(plugin, "number", name)
         if len(set(ids)) < len(ids):
             raise UserError(f"{plugin.path}: metric '{plugin.name}' gives a number twice")
-        for other in self._found["metric"].values():
+        for other in self._of("metric").values():
             both = set(ids) & {info.id for info in other.facts["numbers"]}
             if both and other.path != plugin.path:
                 raise UserError(f"{plugin.path}: {other.path} gives {min(both)} already")
 
     def all(self, kind: Kind) -> list[Plugin]:
         """Return the plug-ins of a kind, sorted by name."""
-        return [plugin for _, plugin in sorted(self._found[kind].items())]
+        return [plugin for _, plugin in sorted(self._of(kind).items())]
 
     def infos(self) -> dict[str, MetricInfo]:
         """Return the facts of each metric by id, in the order of the tables."""
@@ -181,9 +209,9 @@ class Registry:
         """
         if kind == "task":
             name = name.partition(":")[0]
-        if name not in self._found[kind]:
-            raise unknown(kind, name, self._found[kind])
-        return self._found[kind][name]
+        if name not in self._of(kind):
+            raise unknown(kind, name, self._of(kind))
+        return self._of(kind)[name]
 
 
 def _check_name(plugin: Plugin, what: str, name: Any) -> None:
@@ -217,6 +245,8 @@ def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
     tree = parsed(path)
     kinds: dict[str, Kind] = {base: kind for kind, base in BASES.items()}
     facts_of: dict[str, dict[str, Any]] = {}
+    gaps_of: dict[str, tuple[dict[str, str] | None, bool]] = {}
+    owners: dict[str, str] = {}  # by class, the plug-in whose Config it has
     plugins = []
     for node in tree.body:
         if not isinstance(node, ast.ClassDef):
@@ -227,9 +257,41 @@ def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
             continue
         kind = kinds[node.name] = kinds[base]
         facts = facts_of[node.name] = facts_of.get(base, {}) | _literals(node)
+        known = all(base in BASES.values() or base in gaps_of for base in bases)
+        gaps = gaps_of[node.name] = _gaps(node, gaps_of.get(base, ({}, False)) if known else None)
+        owner = "" if _has_own_config(node) else owners.get(base, "")
         if "name" in _literals(node) and only in (None, kind):
-            plugins.append(Plugin(kind, facts["name"], node.name, path, facts))
+            plugins.append(Plugin(kind, facts["name"], node.name, path, facts, *gaps, owner))
+        owners[node.name] = owner or str(facts.get("name", ""))
     return plugins
+
+
+def _has_own_config(node: ast.ClassDef) -> bool:
+    own = [item.name for item in node.body if isinstance(item, ast.ClassDef)]
+    assigned = [item for item in node.body if isinstance(item, ast.Assign | ast.AnnAssign)]
+    return "Config" in own or any(ast.unparse(one).startswith("Config") for one in assigned)
+
+
+def _gaps(
+    node: ast.ClassDef, inherited: tuple[dict[str, str] | None, bool] | None
+) -> tuple[dict[str, str] | None, bool]:
+    """Return `Plugin.gaps` and `asks`. inherited: those of the base; None if it is elsewhere."""
+    own = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+    found = [item for item in own if item.name == "unavailable"]
+    if not found:
+        return (None, True) if inherited is None else inherited
+    body, gaps = found[-1].body, {}
+    if isinstance(body[0], ast.Expr):
+        body = body[1:]  # its docstring
+    while body and (gap := _GAP.fullmatch(ast.unparse(body[0]))):
+        gaps[gap[1]] = str(ast.literal_eval(gap[2]))
+        body = body[1:]
+    plain = len(body) == 1 and ast.unparse(body[0]) == "return ''"
+    return gaps, not plain
+
+
+_GAP = re.compile(r"if settings\.(\w+) is None:\n    return ('[^'\\\n]*')")
+"""A statement that says what is missing, as `ast.unparse` writes it."""
 
 
 def _literals(node: ast.ClassDef) -> dict[str, Any]:

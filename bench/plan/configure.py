@@ -76,9 +76,13 @@ def _with_floats(config: dict[str, Any], hints: Mapping[str, Any]) -> dict[str, 
 def _fields(plugin: Plugin) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the type and the default of each field of a method's configuration, by field name.
 
+    They are read from its source if they are literals there.
+
     Raises:
         UserError: it is not a dataclass, or a field has no default or one that JSON cannot hold.
     """
+    if (found := plugin.config_fields()) is not None:
+        return found
     config_class = plugin.load().Config
     try:
         hints = typing.get_type_hints(config_class)

@@ -22,7 +22,6 @@ from bench.plan.method_sets import chosen_methods
 from bench.plan.profiles import Profile, Setting, choose_profile
 from bench.plan.settings import method_settings, profile_settings
 from bench.plan.tuned import Kind, Origin, kinds_of, origin_of
-from bench.records.environment import native_bf16
 from bench.records.read import Damaged
 from bench.records.select import ALL
 from bench.records.store import Existing, Store
@@ -30,6 +29,7 @@ from bench.tasks.cache import fingerprint
 from bench.tasks.options import tasks_of, to_json
 from bench.utils.errors import UserError, unknown
 from bench.utils.files.atomic import read_only
+from bench.utils.gpu import gpu_count, native_bf16
 from bench.utils.seeds import parse_seeds
 from bench.utils.threads import available_cores
 
@@ -149,7 +149,9 @@ def _make_plan(request: Request) -> Plan:
                 continue
             plugin = registry.find("method", configured_as(name))
             try:
-                made = _configured(plugin, cell, profile, task, kinds, settings)
+                made = _configured(
+                    plugin, cell, profile, task, kinds, settings, request.options.cache
+                )
             except DomainsError as error:
                 if name in request.methods:
                     raise
@@ -170,6 +172,7 @@ def _configured(
     task: Task,
     kinds: Sequence[Kind],
     settings: Sequence[Setting],
+    cache: Path | None,
 ) -> list[Cell]:
     """Return a cell once for each kind of configuration; equal configurations give one cell.
 
@@ -182,7 +185,7 @@ def _configured(
         label, config = configure(plugin, origin, settings)
         if config in [other.config for other in found]:
             continue
-        check_fit(plugin, profile, task, config)
+        check_fit(plugin, profile, task, config, cache)
         one = replace(
             cell,
             label=cell.method + label.removeprefix(plugin.name),
@@ -285,9 +288,7 @@ def stale(plan: Plan, store: Store) -> list[str]:
 def default_workers(device: str, cells_per_gpu: int = 1) -> int:
     """Return how many cells run at a time: one per CPU core, or `cells_per_gpu` per GPU."""
     if device == "cuda":
-        import torch
-
-        return cells_per_gpu * max(1, torch.cuda.device_count())
+        return cells_per_gpu * max(1, gpu_count())
     return available_cores()
 
 
@@ -308,7 +309,7 @@ def chosen_metrics(registry: Registry, request: Request) -> dict[str, int]:
     settings = Settings(inception=request.inception)
     by_family = {p.name: [info.id for info in p.facts["numbers"]] for p in registry.all("metric")}
     family_of = {name: family for family, ids in by_family.items() for name in ids}
-    gaps = {p.name: p.load()().unavailable(settings) for p in registry.all("metric")}
+    gaps = {p.name: p.unavailable(settings) for p in registry.all("metric")}
     wanted: list[str] = []
     for name in request.metrics or (ALL,):
         if name == ALL:
@@ -328,12 +329,10 @@ def usable_device(name: str) -> str:
     Raises:
         UserError: there is no such device.
     """
-    import torch
-
     if name not in ("auto", "cpu", "cuda"):
         raise unknown("device", name, ("auto", "cpu", "cuda"))
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not gpu_count():
         raise UserError("--device cuda: torch sees no GPU here; use --device cpu")
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if gpu_count() else "cpu"
     return name

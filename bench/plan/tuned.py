@@ -88,7 +88,7 @@ def origin_of(plugin: Plugin, kind: Kind, profile: Profile, task: str = DEFAULT_
     """
     if kind == "published":
         return Origin()
-    for method in filter(None, (plugin.name, plugin.variant_of())):
+    for method in filter(None, (plugin.name, plugin.variant_of)):
         for study in (study_name(task, profile.name), DEFAULT_STUDY):
             table = winners(TUNED / f"{study}.toml").get(method)
             if table is not None:

@@ -49,16 +49,6 @@ def commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def native_bf16(device: str) -> bool:
-    """Return whether the hardware multiplies bfloat16 natively, without emulation."""
-    import torch
-
-    if device == "cuda":
-        return torch.cuda.get_device_capability() >= (8, 0)
-    supports = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in supports)
-
-
 def machine_of(environment: Environment) -> str:
     """Return the kind of machine: its processor, the instructions in use, and the torch version.
 

@@ -12,8 +12,6 @@ from rich.console import Console
 
 from bench.board.publish import write_leaderboard
 from bench.cell.job import Job
-from bench.cell.run import lacking_weights
-from bench.cell.run_folder import RunFolder
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
 from bench.contracts.labels import study_text
@@ -26,7 +24,6 @@ from bench.records.read import Damaged
 from bench.records.store import UNAVAILABLE, Existing, Store
 from bench.runs.display import display, preparing
 from bench.runs.engines.choose import ENGINES
-from bench.runs.overview import write_overview
 from bench.tasks.cache import fingerprint, prepare, require_cached
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import say
@@ -103,7 +100,7 @@ def execute(
                 statuses = ENGINES[engine](wave, workers, shown)
                 ended = zip(wave, statuses, strict=True)
                 unscored |= {job.cell.id: status for job, status in ended if status != "ok"}
-    views_written = not publish or _write_views(console, plan, to_do, store)
+    views_written = not publish or _write_views(console, plan, jobs, to_do, store)
     code = _exit_code(console, plan, store, unscored)
     return code if views_written else int(Exit.CELL_FAILED)
 
@@ -119,12 +116,17 @@ def _origin(cell: Cell) -> str:
     return kinds.get(cell.configuration, "no study has its method")
 
 
-def _write_views(console: Console, plan: Plan, done: Sequence[Job], store: Store) -> bool:
+def _write_views(
+    console: Console, plan: Plan, jobs: Sequence[Job], done: Sequence[Job], store: Store
+) -> bool:
     """Write the leaderboard and the overviews; return False, after an error line, on failure."""
     try:
         boards = {board_key_of(cell.identity) for cell in plan.cells}
-        write_leaderboard(console, store, boards, known=plan.registry.infos())
+        cache = jobs[0].cache if jobs else None
+        write_leaderboard(console, store, boards, known=plan.registry.infos(), cache=cache)
         for task in dict.fromkeys(job.cell.task for job in done if job.may_train):
+            from bench.runs.overview import write_overview  # it imports torch
+
             write_overview(plan, task, store, done[0].cache)
     except (UserError, OSError) as error:
         say(console, f"error: {error}")
@@ -182,6 +184,9 @@ def _exit_code(console: Console, plan: Plan, store: Store, unscored: Mapping[str
         record = store.record(store.record_path(cell))
         reason = _failure(record, plan.versions)
         if not reason and cell.id in unscored:
+            from bench.cell.run import lacking_weights
+            from bench.cell.run_folder import RunFolder
+
             reason = f"no new numbers (log: {RunFolder(store.run_path(cell)).log})"
             if unscored[cell.id] == UNAVAILABLE:
                 reason = f"keeps its earlier numbers; {lacking_weights(cell, store)}"

@@ -1,5 +1,7 @@
 """A cache of tasks on disk, so that a machine renders or decodes a task only once.
 
+Only reading and making images imports torch: a run whose cells are all done does neither.
+
 A cached task is one file (see `bench.utils.files.tensor_files`). The hash of its recipe names it.
 """
 
@@ -10,11 +12,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from bench.contracts.outputs import checked_pieces, checked_task
 from bench.contracts.task import (
     PARTS,
     Companion,
@@ -28,8 +27,12 @@ from bench.contracts.task import (
     Truth,
 )
 from bench.utils.errors import UserError
-from bench.utils.files.tensor_files import Streams, Tensors, keep, load
 from bench.utils.hashing import safe
+
+if TYPE_CHECKING:
+    import torch
+
+    from bench.utils.files.tensor_files import Streams, Tensors
 
 RECIPE_FORMAT = 1
 FILE_FORMAT = 4
@@ -59,6 +62,9 @@ def prepare(
     Raises:
         UserError: the cache folder cannot be written, or the images cannot be made.
     """
+    from bench.contracts.outputs import checked_task
+    from bench.utils.files.tensor_files import keep
+
     name = fingerprint(task, sizes)
     facts = {
         "factors": json.dumps([vars(factor) for factor in task.factors]),
@@ -96,6 +102,7 @@ def require_cached(
     Raises:
         UserError: it is missing or damaged.
     """
+    from bench.utils.files.tensor_files import keep
 
     def gone() -> Tensors:
         raise UserError(f"the cached images of task {name} are gone or damaged: {instead}")
@@ -109,6 +116,8 @@ def read(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> TaskData
 
     The file describes itself: neither the task's class nor its options are needed.
     """
+    from bench.utils.files.tensor_files import load
+
     tensors, header = load(path_of(name, sizes, fingerprint, cache))
     domains = {part: _domains(tensors, part) for part in PARTS}
     factors = tuple(
@@ -144,6 +153,8 @@ def _truth(tensors: Mapping[str, torch.Tensor], part: str) -> Truth | None:
 
 def _domains(tensors: Mapping[str, torch.Tensor], part: str) -> list[Domain]:
     """Return the domains of a part. Images of a `Streamed` task may have no factors."""
+    import torch
+
     domains: list[Domain] = []
     while (images := tensors.get(f"{part}/{len(domains)}/images")) is not None:
         none = torch.empty(len(images), 0, dtype=torch.int64)
@@ -162,6 +173,9 @@ def path_of(name: str, sizes: DataSizes, fingerprint: str, cache: Path) -> Path:
 
 
 def _streams_of(made: Streamed, task: Task, sizes: DataSizes) -> Streams:
+    from bench.contracts.outputs import checked_pieces
+    from bench.utils.files.tensor_files import Streams
+
     factors, images = {}, {}
     for part, domains in made.domains.items():
         for at, pieces in enumerate(domains):

@@ -9,7 +9,6 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from bench.utils import compat
 from bench.utils.files.atomic import written_whole
 
 ROWS, OVERVIEW_ROWS = 8, 6
@@ -40,8 +39,7 @@ def drawn_columns(title: str, columns: Sequence[Column]) -> Image.Image:
     zoom = max(1, -(-CELL // first.shape[-1]))
     pictures = torch.stack(filled, 1).flatten(0, 1)
     pictures = pictures.repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
-    make_grid = compat.torchvision().utils.make_grid
-    grid = make_grid(pictures, nrow=len(columns), padding=GAP, pad_value=255)
+    grid = _grid(pictures, len(columns))
 
     side = pictures.shape[-1] + GAP
     sheet = Image.new("RGB", (grid.shape[2], grid.shape[1] + TITLE + HEAD), PAPER)
@@ -54,3 +52,14 @@ def drawn_columns(title: str, columns: Sequence[Column]) -> Image.Image:
             label = label[:-2].rstrip(".") + "."
         pen.text((GAP + at * side, TITLE + 3), label, fill=INK, font=font)
     return sheet
+
+
+def _grid(pictures: Tensor, across: int) -> Tensor:
+    """Return uint8 (n, 3, S, S) pictures in rows of `across`, with white gaps of `GAP` pixels."""
+    side = pictures.shape[-1] + GAP
+    down = -(-len(pictures) // across)
+    grid = torch.full((3, down * side + GAP, across * side + GAP), 255, dtype=torch.uint8)
+    for at, picture in enumerate(pictures):
+        top, left = at // across * side + GAP, at % across * side + GAP
+        grid[:, top : top + side - GAP, left : left + side - GAP] = picture
+    return grid

@@ -32,7 +32,7 @@ class SpectralConv(nn.Module):
 
     def __init__(self, before: int, after: int, turned: bool, gradient: Gradient) -> None:
         super().__init__()
-        kind: type[nn.Conv2d | nn.ConvTranspose2d] = nn.ConvTranspose2d if turned else nn.Conv2d
+        kind = nn.ConvTranspose2d if turned else nn.Conv2d
         self.convolution = kind(before, after, 4, 2, 1)
         self.gradient = gradient
         rows, columns = self._matrix().shape
@@ -57,8 +57,7 @@ class SpectralConv(nn.Module):
 
     def _norm(self) -> Tensor:
         if self.gradient == "latest":
-            norm: Tensor = _NormWithLatestGradient.apply(self._matrix(), self)  # type: ignore[no-untyped-call]
-            return norm
+            return _NormWithLatestGradient.apply(self._matrix(), self)  # type: ignore[no-untyped-call]
         return self.u.clone() @ (self._matrix() @ self.v.clone())
 
     def _matrix(self) -> Tensor:
@@ -109,5 +108,5 @@ def up(channels: Sequence[int], gradient: Gradient) -> nn.Sequential:
             nn.InstanceNorm2d(after),
             nn.ReLU(inplace=True),
         ]
-    last = nn.ConvTranspose2d(channels[-2], channels[-1], 4, 2, 1)
-    return nn.Sequential(*layers, last, nn.Tanh())
+    before, after = channels[-2:]
+    return nn.Sequential(*layers, nn.ConvTranspose2d(before, after, 4, 2, 1), nn.Tanh())

@@ -64,7 +64,7 @@ class Other({class_name}):
         more: int = 1
 """
     registry = Registry([write_plugin(tmp_path, OWN_METHOD + more)])
-    of = {name: registry.find("method", name).variant_of() for name in OWN_NAMES}
+    of = {name: registry.find("method", name).variant_of for name in OWN_NAMES}
     assert of == {"mine": "", "mine-variant": "mine", "mine-other": ""}
 
 

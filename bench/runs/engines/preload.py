@@ -1,13 +1,14 @@
-"""The fork server imports this module once, so that each worker starts without delay."""
+"""The fork server imports this module once, so that each worker starts without delay.
 
-import pandas
+It holds what all workers share. Torchvision and torch-fidelity are not here: only a cell that
+computes distances between sets of images needs them.
+"""
+
 import scipy.stats
 import sklearn.ensemble
 import sklearn.linear_model
 import sklearn.svm
 
 import bench.cell.run
-from bench.utils import compat
 
-compat.torch_fidelity()
-__all__ = ["bench", "pandas", "scipy", "sklearn"]
+__all__ = ["bench", "scipy", "sklearn"]
