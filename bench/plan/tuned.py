@@ -88,14 +88,12 @@ def origin_of(plugin: Plugin, kind: Kind, profile: Profile, task: str = DEFAULT_
     """
     if kind == "published":
         return Origin()
-    studies = dict.fromkeys((study_name(task, profile.name), DEFAULT_STUDY))
-    found = {study: winners(TUNED / f"{study}.toml") for study in studies}
-    other = plugin.variant_of
-    for method in (plugin.name, other) if other else (plugin.name,):
-        for study, tables in found.items():
-            if method in tables:
-                label = study_label(study, method if method == other else "")
-                return Origin("tuned", label, tables[method]["config"])
+    for method in filter(None, (plugin.name, plugin.variant_of)):
+        for study in (study_name(task, profile.name), DEFAULT_STUDY):
+            table = winners(TUNED / f"{study}.toml").get(method)
+            if table is not None:
+                label = study_label(study, "" if method == plugin.name else method)
+                return Origin("tuned", label, table["config"])
     return Origin()
 
 
