@@ -109,7 +109,7 @@ GOLDEN = {
     "rows": {"mine": {"method": "mine", "config": {"width": 4}, "side": 32}},
 }  # fmt: skip
 NOW = {"pixels": "p", "metrics": GOLDEN["metrics"], "training": {"mine": {"add mean": 3.0}},
-       "raised": {}}  # fmt: skip
+       "raised": {}, "refused": {}}  # fmt: skip
 
 
 def or_refused(function, *arguments):
