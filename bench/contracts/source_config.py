@@ -91,7 +91,7 @@ def _of_method(name: str, source: _Source) -> Fields:
         raise NotLiteralError
     own = [item for item in node.body if isinstance(item, ast.ClassDef) and item.name == "Config"]
     assigned = [item for item in node.body if isinstance(item, ast.Assign | ast.AnnAssign)]
-    named = [item for item in assigned if ast.unparse(item).startswith("Config")]
+    named = [at for at in assigned if ast.unparse(at).replace(":", " ").split()[0] == "Config"]
     if len(own) + len(named) > 1:
         raise NotLiteralError
     if own:
