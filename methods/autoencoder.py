@@ -16,7 +16,7 @@ from torch import Tensor
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import down, levels, pyramid, reconstruction_loss, up
+from bench.methods.networks.blocks import down, levels, pyramid, reconstruction_loss, up
 
 
 class Autoencoder(Method):

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Batch, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import full_precision
+from bench.methods.networks.blocks import UpsampledConv, full_precision
 
 BASE = 4  # side of the map that the branches take
 
@@ -77,12 +77,7 @@ def generator(features: int, channels: int, size: int, width: int) -> nn.Sequent
         nn.ReLU(),
     ]
     for before, after in pairwise(widths):
-        layers += [
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.Conv2d(before, after, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(),
-        ]
+        layers += [UpsampledConv(before, after), nn.BatchNorm2d(after), nn.ReLU()]
     return nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, 1, 1), nn.Tanh())
 
 
@@ -197,7 +192,9 @@ class D2AE(Method):
         Both domains form one batch. With a batch for each domain, batch norm would remove or leak
         the mean of the domain.
         """
-        x, labels = torch.cat(batch), self.labels_of(batch)
+        # convolutions and batch norm are faster in this layout, and keep it
+        x = torch.cat(batch).contiguous(memory_format=torch.channels_last)
+        labels = self.labels_of(batch)
         logs, dispelled = self.losses(x, labels)
         self._optimizers["main"].zero_grad()
         self.total(logs).backward()

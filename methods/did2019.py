@@ -22,8 +22,8 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import binary_cross_entropy, full_precision, levels, pyramid
-from bench.methods._did2019_networks import Gradient, down, up
+from bench.methods.networks.blocks import binary_cross_entropy, full_precision, levels, pyramid
+from bench.methods.networks.did2019 import Gradient, down, up
 from bench.methods.press2019 import Discriminator
 
 

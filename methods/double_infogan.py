@@ -25,8 +25,8 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import binary_cross_entropy
-from bench.methods._double_infogan_networks import (
+from bench.methods.networks.blocks import binary_cross_entropy
+from bench.methods.networks.double_infogan import (
     Coordinate,
     Discriminator,
     Heads,

@@ -23,8 +23,7 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._drit_blocks import initialise
-from bench.methods._drit_networks import (
+from bench.methods.networks.drit import (
     A,
     B,
     ConcatGenerator,
@@ -35,7 +34,15 @@ from bench.methods._drit_networks import (
     VariationalAttributes,
     content_discriminator,
 )
-from bench.methods._drit_updates import Pass, attribute_prior, says, total, update_twice
+from bench.methods.networks.drit_blocks import initialise
+from bench.methods.networks.drit_updates import (
+    Pass,
+    attribute_prior,
+    judged,
+    says,
+    total,
+    update_twice,
+)
 
 
 class DRIT(Method):
@@ -62,8 +69,7 @@ class DRIT(Method):
         (released code): from the activations before the first update and the weights after it.
         "old_weights": both gradients are computed before both updates. "recompute": from a second
         forward pass.
-        scales: number of scales of the domain discriminators. spectral: whether they have spectral
-        norm.
+        scales: number of scales of the domain discriminators. spectral: with spectral norm.
         """
 
         batch_size: Annotated[int, Choice((6, 12, 24), start=24)] = 6
@@ -101,7 +107,7 @@ class DRIT(Method):
         self.content = ContentEncoder(channels, w)
         if config.concat:
             self.attributes: nn.Module = VariationalAttributes(channels, w, config.nz)
-            self.generator: nn.Module = ConcatGenerator(channels, w, config.nz)
+            self.generator: ConcatGenerator | MixGenerator = ConcatGenerator(channels, w, config.nz)
         else:
             self.attributes = PlainAttributes(channels, w, config.nz)
             self.generator = MixGenerator(channels, w, config.nz)
@@ -140,10 +146,13 @@ class DRIT(Method):
         alone = self.config.d_iter - 1
         part = len(batch[A]) // self.config.d_iter
         logs: dict[str, Tensor] = {}
-        for at in range(alone):
-            images = [x[at * part : (at + 1) * part] for x in batch]
-            content = [self._content(x[: max(1, part // 2)], d) for d, x in enumerate(images)]
-            logs["content_alone"] = self._update_content_critic(content)
+        if alone:  # the content encoder does not change in between, so it sees all parts at once
+            seen = max(1, part // 2)
+            first = [x[: alone * part].unflatten(0, (alone, part))[:, :seen] for x in batch]
+            with torch.no_grad():
+                content = self.content.both([x.flatten(0, 1) for x in first])
+            for maps in zip(*(c.split(seen) for c in content), strict=True):
+                logs["content_alone"] = self._update_content_critic([self._noisy(c) for c in maps])
         return logs | self._full_update([x[alone * part :] for x in batch])
 
     def _full_update(self, batch: list[Tensor]) -> dict[str, Tensor]:
@@ -174,29 +183,31 @@ class DRIT(Method):
     def _pass(self, x: list[Tensor]) -> Pass:
         """Encode (N, 3, H, W) images of A and of B, exchange attributes, and translate back."""
         n = len(x[A])
-        content = [self._content(x[d], d) for d in (A, B)]
+        content = [self._noisy(c) for c in self.content.both(x)]
         attributes = [self.attributes(x[d], d) for d in (A, B)]
         z = [self._draw_attributes(*pair) for pair in attributes]
-        like = z[A]
-        draws = [self._normal(like) for _ in range(2 if self.config.mode_seeking else 1)]
+        draws = [self._normal(z[A]) for _ in range(2 if self.config.mode_seeking else 1)]
         cross, same, random = [], [], []
+        shared = self.generator.shared(torch.cat(content)).split(n)
         for d, other in ((A, B), (B, A)):
-            contents = torch.cat([content[other], content[d], *([content[other]] * len(draws))])
-            pictures = self.generator(contents, torch.cat([z[d], z[d], *draws]), d).split(n)
+            h, twice = torch.cat([shared[other], shared[d]]), torch.cat([z[d], z[d]])
+            pictures = self.generator.paint(h, twice, d).split(n)
             cross.append(pictures[0])
             same.append(pictures[1])
-            random.append(list(pictures[2:]))
+            # apart from the others, because only the second update needs their gradient
+            h = torch.cat([shared[other]] * len(draws))
+            random.append(list(self.generator.paint(h, torch.cat(draws), d).split(n)))
         # the content of a translated image of A comes from B, so it is used as content of B
-        swapped = [self._content(cross[d], d) for d in (A, B)]
+        swapped = [self._noisy(c) for c in self.content.both(cross)]
         back = [self._draw_attributes(*self.attributes(cross[d], d)) for d in (A, B)]
-        again = [self.generator(swapped[1 - d], back[d], d) for d in (A, B)]
+        shared = self.generator.shared(torch.cat(swapped)).split(n)
+        again = [self.generator.paint(shared[1 - d], back[d], d) for d in (A, B)]
         found = [self.attributes(random[d][0], d)[0] for d in (A, B)]
         mean, logvar = zip(*attributes, strict=True)
         return Pass(content, list(mean), list(logvar), cross, same, random, again, draws, found)
 
-    def _content(self, x: Tensor, domain: int) -> Tensor:
-        """Return the content map with the training noise, N(0, 1) for every element."""
-        content = self.content(x, domain)
+    def _noisy(self, content: Tensor) -> Tensor:
+        """Return a content map with the training noise, N(0, 1) for every element."""
         return content + self._normal(content)
 
     def _draw_attributes(self, mean: Tensor, logvar: Tensor | None) -> Tensor:
@@ -211,10 +222,9 @@ class DRIT(Method):
         self, name: str, critic: nn.Module, real: Tensor, fakes: list[Tensor]
     ) -> Tensor:
         """Update a domain discriminator. The real images count once for each set of fake images."""
-        losses = []
-        for fake in fakes:
-            of_fake = says(critic(fake.detach()), 0.0)
-            losses.append(says(critic(real), 1.0) + of_fake)
+        shown = [x for fake in fakes for x in (fake.detach(), real)]
+        said = judged(critic, shown, together=not self.config.spectral)
+        losses = [says(maps, float(at % 2)) for at, maps in enumerate(said)]
         loss = torch.stack(losses).sum()
         self._optimizers[name].zero_grad()
         loss.backward()
@@ -222,8 +232,8 @@ class DRIT(Method):
         return loss.detach()
 
     def _update_content_critic(self, content: list[Tensor]) -> Tensor:
-        of_a = says(self.content_critic(content[A].detach()), 0.0)
-        loss = of_a + says(self.content_critic(content[B].detach()), 1.0)
+        of_a, of_b = self.content_critic(torch.cat(content).detach()).chunk(2)
+        loss = says(of_a, 0.0) + says(of_b, 1.0)
         optimizer = self._optimizers["content_critic"]
         optimizer.zero_grad()
         loss.backward()
@@ -234,18 +244,15 @@ class DRIT(Method):
     def _first_losses(self, x: list[Tensor], made: Pass) -> dict[str, Tensor]:
         """Return the weighted losses of the first update (of the encoders and the generator)."""
         c, losses = self.config, {}
+        said = self.content_critic(torch.cat(made.content)).chunk(2)
         for d, letter in ((A, "a"), (B, "b")):
             content, mean, logvar = made.content[d], made.mean[d], made.logvar[d]
-            losses[f"confusion_{letter}"] = c.content_weight * says(
-                self.content_critic(content), 0.5
-            )
-            losses[f"realism_{letter}"] = c.domain_weight * says(
-                self.cross_critics[d](made.cross[d]), 1.0
-            )
-            losses[f"cycle_{letter}"] = c.reconstruction_weight * F.l1_loss(made.again[d], x[d])
-            losses[f"reconstruction_{letter}"] = c.reconstruction_weight * F.l1_loss(
-                made.same[d], x[d]
-            )
+            losses[f"confusion_{letter}"] = c.content_weight * says(said[d], 0.5)
+            judged_cross = self.cross_critics[d](made.cross[d])
+            cycle, same = F.l1_loss(made.again[d], x[d]), F.l1_loss(made.same[d], x[d])
+            losses[f"realism_{letter}"] = c.domain_weight * says(judged_cross, 1.0)
+            losses[f"cycle_{letter}"] = c.reconstruction_weight * cycle
+            losses[f"reconstruction_{letter}"] = c.reconstruction_weight * same
             losses[f"attribute_prior_{letter}"] = c.prior_weight * attribute_prior(mean, logvar)
             losses[f"content_prior_{letter}"] = c.prior_weight * content.square().mean()
         return {name: loss.to(x[A].dtype) for name, loss in losses.items()}
@@ -254,12 +261,8 @@ class DRIT(Method):
         """Return the weighted losses of the second update (content encoder and generator)."""
         c, losses = self.config, {}
         for d, letter in ((A, "a"), (B, "b")):
-            losses[f"random_realism_{letter}"] = (
-                c.domain_weight
-                * torch.stack(
-                    [says(self.random_critics[d](fake), 1.0) for fake in made.random[d]]
-                ).sum()
-            )
+            said = [says(self.random_critics[d](fake), 1.0) for fake in made.random[d]]
+            losses[f"random_realism_{letter}"] = c.domain_weight * torch.stack(said).sum()
             losses[f"latent_{letter}"] = c.latent_weight * F.l1_loss(made.found[d], made.z[0])
             if c.mode_seeking:
                 apart = (made.random[d][1] - made.random[d][0]).abs().mean()

@@ -23,13 +23,13 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import (
+from bench.methods.networks.blocks import (
     binary_cross_entropy,
     full_precision,
     levels,
     reconstruction_loss,
 )
-from bench.methods._fader_networks import (
+from bench.methods.networks.fader import (
     Decoder,
     PatchDiscriminator,
     classifier,

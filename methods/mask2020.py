@@ -22,8 +22,8 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import binary_cross_entropy
-from bench.methods._mask2020_networks import Painter, blocks, code_distance, down, painted, up
+from bench.methods.networks.blocks import binary_cross_entropy
+from bench.methods.networks.mask2020 import Painter, blocks, code_distance, down, painted, up
 from bench.methods.press2019 import Discriminator
 
 

@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import full_precision
-from bench.methods._munit_networks import Discriminator, Generator, fitting_scales, initialise
+from bench.methods.networks.blocks import full_precision
+from bench.methods.networks.munit import Discriminator, Generator, fitting_scales, initialise
 
 A, B = 0, 1
 
@@ -70,7 +70,8 @@ class MUNIT(Method):
         cycle_weight: weight of the error of the image after a translation there and back. The
         released configurations have 0 for drawings of shoes and bags, and 10 for photographs.
         decay_every: the learning rate is halved after each such fraction of the training, in
-        (0, 1]. The released code fixes 100 000 of 1 000 000 steps.
+        (0, 1]. The released code fixes 100 000 of 1 000 000 steps. A short training has a 512th of
+        its first rate at its end, so a study searches this fraction.
         memory: decay of the running mean style of each domain, per step (our own).
         """
 
@@ -89,7 +90,7 @@ class MUNIT(Method):
         style_weight: float = 1.0
         map_weight: float = 1.0
         cycle_weight: Annotated[float, Choice((0.0, 10.0))] = 0.0
-        decay_every: float = 0.1
+        decay_every: Annotated[float, Choice((0.1, 0.25, 0.5, 1.0), start=0.5)] = 0.1
         memory: float = 0.99
 
         def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import (
+from bench.methods.networks.blocks import (
     binary_cross_entropy,
     down,
     full_precision,

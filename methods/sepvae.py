@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from bench.contracts.method import BaseConfig, Codes, Method
 from bench.contracts.search import Choice, Range
 from bench.contracts.task import Spec
-from bench.methods._blocks import full_precision
-from bench.methods._sepvae_networks import Decoder, Encoder, channels_for, perceptron
+from bench.methods.networks.blocks import full_precision
+from bench.methods.networks.sepvae import Decoder, Encoder, channels_for, perceptron
 
 PLAIN_LOGVAR = math.log(0.1)  # of the salient posterior of background images: variance 0.1
 SCALES = tuple(10.0**e for e in range(-6, 7))  # of the kernels in the MMD

@@ -14,8 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from unittest import mock
@@ -31,7 +33,7 @@ from bench.records.store import Store
 from bench.tasks.cache import prepare
 from bench.utils.errors import UserError
 from bench.utils.output.console import console, say
-from bench.utils.threads import computing_with
+from bench.utils.threads import available_cores, computing_with
 from tests.helpers import module
 
 IMAGES, STEPS = 64, 2
@@ -56,27 +58,24 @@ REFUSED = {
 """The pairs that do not fit, and a part of the reason that must be given."""
 
 
+Name = tuple[str, str, str]
+"""A task, a method, and what is changed in its configuration ('' for nothing)."""
+FINE, WRONG = "fine ", "WRONG"
+
+
 def main() -> int:
-    """Run all cells in this process, say what became of each, and return the exit code."""
-    output, registry = console(), Registry()
-    wrong: list[str] = []
-    count, start = 0, time.perf_counter()
-    with ExitStack() as stack:
-        place = stack.enter_context(tempfile.TemporaryDirectory())
-        for shorter in SHORT:
-            stack.enter_context(shorter)
-        store, cache = Store(Path(place) / "results"), Path(place) / "cache"
-        for name, plan in _plans(registry):
-            count += 1
-            before = time.perf_counter()
-            try:
-                said, fine = _outcome(name, plan, store, cache)
-            except Exception as error:  # of the counting of FLOPs, of a task that cannot be drawn
-                said, fine = f"{type(error).__name__}: {error}", False
-            seconds = time.perf_counter() - before
-            line = f"{'fine ' if fine else 'WRONG'} {' '.join(name)}: {said} ({seconds:.1f} s)"
-            say(output, line)
-            wrong += [] if fine else [line]
+    """Run all cells, one process for each core, say what became of each; return the exit code."""
+    output, count, wrong = console(), 0, list[str]()
+    start = time.perf_counter()
+    with (
+        tempfile.TemporaryDirectory() as place,
+        ProcessPoolExecutor(available_cores(), get_context("spawn"), _short) as pool,
+    ):
+        for lines in pool.map(_checked, _groups(Registry()), repeat(Path(place))):
+            count += len(lines)
+            for line in lines:
+                say(output, line)
+            wrong += [line for line in lines if line.startswith(WRONG)]
     for line in wrong:
         say(output, line)
     seconds = time.perf_counter() - start
@@ -84,18 +83,44 @@ def main() -> int:
     return int(bool(wrong))
 
 
-def _plans(registry: Registry) -> Iterator[tuple[tuple[str, str, str], Plan | UserError]]:
-    """Yield what is run: its task, its method, what is changed, and the plan or its refusal."""
+def _short() -> None:
+    """Make the cells of this process short."""
+    for shorter in SHORT:
+        shorter.start()
+
+
+def _groups(registry: Registry) -> list[list[Name]]:
+    """Return all combinations, in groups that one process runs: a task, or changes of a method.
+
+    The anchor `oracle-decoder` needs the weights that its group made before.
+    """
     methods = registry.all("method")
     names = [*(plugin.name for plugin in methods), *ANCHORS]
+    found = []
     for task in registry.all("task"):
-        embedded = not task.load().needs and task.load()().home is None
-        for name in names if embedded else ():
-            yield (task.name, name, ""), _plan(task.name, name)
+        kind = task.load()()
+        if not kind.needs and kind.home is None:
+            found.append([(task.name, name, "") for name in names])
     for plugin in methods:
-        for change in (*_changes(plugin), "precision=bf16"):
-            plan = _plan(DEFAULT_TASK, plugin.name, change, OF_IMAGES)
-            yield (DEFAULT_TASK, plugin.name, change), plan
+        changes = [*_changes(plugin), "precision=bf16"]
+        found.append([(DEFAULT_TASK, plugin.name, change) for change in changes])
+    return found
+
+
+def _checked(group: list[Name], place: Path) -> list[str]:
+    """Return a line for each combination: whether it is as it should be, and what became of it."""
+    lines = []
+    for task, method, change in group:
+        start = time.perf_counter()
+        try:
+            plan = _plan(task, method, change, OF_IMAGES if change else ())
+            said, fine = _outcome((task, method), plan, Store(place / "results"), place / "cache")
+        except Exception as error:  # of the counting of FLOPs, of a task that cannot be drawn
+            said, fine = f"{type(error).__name__}: {error}", False
+        what = " ".join(filter(None, (task, method, change)))
+        seconds = time.perf_counter() - start
+        lines.append(f"{FINE if fine else WRONG} {what}: {said} ({seconds:.1f} s)")
+    return lines
 
 
 def _changes(plugin: Plugin) -> Iterator[str]:
@@ -129,10 +154,10 @@ def _plan(
 
 
 def _outcome(
-    name: tuple[str, str, str], plan: Plan | UserError, store: Store, cache: Path
+    pair: tuple[str, str], plan: Plan | UserError, store: Store, cache: Path
 ) -> tuple[str, bool]:
     """Run a plan of one cell; return what became of it, and whether that is as it should be."""
-    expected = REFUSED.get(name[:2])
+    expected = REFUSED.get(pair)
     if isinstance(plan, UserError):
         return str(plan), expected is not None and expected in str(plan)
     if expected is not None:

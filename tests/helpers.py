@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 
+import pytest
 import torch
 
 from bench.cell.training import build
@@ -23,6 +24,7 @@ from bench.utils.files.sealed import read_sealed
 
 ROOT = Path(__file__).parent.parent
 REGISTRY = Registry(map(Path, filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep))))
+METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
 SIZES = DataSizes(size=32, train=64, probe=64, test=32)
 
 TINY = (
@@ -201,6 +203,22 @@ def little_arguments(folder, plugin, *more):
 
 class Killed(BaseException):
     pass
+
+
+def kill(method, when):
+    """Let a method raise `Killed` in the place of a training step.
+
+    when: is called with the number of steps so far, and returns whether that is now.
+    """
+    step, taken = method.training_step, []
+
+    def training_step(batch):
+        if when(len(taken)):
+            raise Killed
+        taken.append(1)
+        return step(batch)
+
+    method.training_step = training_step
 
 
 def harm_file(path, how):

@@ -105,7 +105,7 @@ class TestDRIT:
         nets = networks(model)
         runs = {
             "E_content": ("enc_c", {
-                "train_forward": lambda: [model._content(x[d], d) for d in (A, B)],
+                "train_forward": lambda: [model._noisy(model.content(x[d], d)) for d in (A, B)],
                 "eval_forward": lambda: [model.content(x[d], d) for d in (A, B)],
             }),
             "E_attr_concat (concat=1)": ("enc_a", {"forward": lambda: both(attributes)}),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.contracts.task import Spec
-from bench.methods._mask2020_networks import painted
+from bench.methods.networks.mask2020 import painted
 from tests.helpers import REGISTRY
 
 from .golden_scheme import GOLDEN, deviation, drawn, fill, golden

@@ -98,7 +98,8 @@ class TestUFDN:
             ufdn.refresh_norms()
             model.train()
             ufdn.draws = iter([normal(seeds["module_eps"], (n, config["zdim"]))])
-            drawn_z, mu, logvar = model._sample(x)
+            mu, logvar = model.vae.encode(x)
+            drawn_z = model._latent(mu, logvar)
             made["train_forward_mu"], made["train_forward_logvar"] = mu, logvar
             made["train_forward_recon"] = model.vae.decode(drawn_z, code)
         largest = {name: deviation(value, recorded[name]) for name, value in made.items()}

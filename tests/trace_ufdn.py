@@ -272,7 +272,7 @@ class UFDNTrace(Unified):
             }
             moving = {}
             for name, domain in trained.items():
-                picture = model.vae.decode(model._sample(x)[0], domain)
+                picture = model.vae.decode(model._latent(*model.vae.encode(x)), domain)
                 moving |= pairs_of(name, picture, recorded[name])
         return still, moving
 

@@ -21,6 +21,7 @@ from bench.board.order import Order, order_rows, rank_intervals
 from bench.board.row_labels import TUNED, has_both_configurations, is_published, row_labels
 from bench.board.samples import entries_of
 from bench.contracts.anchors import ANCHORS, CEILINGS
+from bench.contracts.labels import study_text
 from bench.contracts.metric import MetricInfo
 from bench.contracts.protocol import BoardKey, board_key_of
 from bench.contracts.record import Record
@@ -37,11 +38,11 @@ class Board:
     which are never ranked. ceilings: those among them that a method is not expected to reach.
     unguided: the methods that ignore the guide. published: the labels of published configurations,
     if others are tuned; they are not ranked. studies: the study of each row that uses the winner of
-    another board's study. differences: every pair of methods in each main column (see
-    `bench.board.comparison`). best: the labels of the best and all that tie with it, by column.
-    places: the interval of the place of each method. machines: for each kind of machine (see
-    `bench.records.environment.machine_of`), the trained methods whose times were measured there.
-    curve: the number that orders the board, during the training (see `bench.board.curves`).
+    another board's study or of another method. differences: every pair of methods in each main
+    column (see `bench.board.comparison`). best: the labels of the best and all that tie with it, by
+    column. places: the interval of the place of each method. machines: for each kind of machine
+    (see `bench.records.environment.machine_of`), the trained methods whose times were measured
+    there. curve: the number that orders the board, during the training (see `bench.board.curves`).
     outdated_curves: the ranked methods whose curve another version of this number measured.
     """
 
@@ -260,14 +261,20 @@ def _places(
 
 
 def _published(here: Sequence[tuple[Record, str]]) -> list[str]:
-    """Return the labels of published configurations, if others are tuned."""
+    """Return the labels of published configurations of methods, if others are tuned."""
     if not has_both_configurations([record for record, _ in here]):
         return []
-    return sorted({label for record, label in here if is_published(record)})
+    return sorted(
+        {
+            label
+            for record, label in here
+            if is_published(record) and record["identity"]["method"] not in ANCHORS
+        }
+    )
 
 
 def _studies(here: Iterable[tuple[Record, str]], own: str) -> dict[str, str]:
-    """Return the study of each row that uses the winner of another study than its own."""
+    """Return the study of each row that uses the winner of another one, or of another method."""
     studies = {label: record.get("study", "") for record, label in here}
     return {label: study for label, study in sorted(studies.items()) if study not in ("", own)}
 
@@ -280,7 +287,8 @@ def _notes(here: Sequence[tuple[Record, str]]) -> dict[str, str]:
         kind = record.get("configuration", "")
         parts = [str(record["facts"].get("note") or "")]
         if kind == "both":
-            parts.append(f"the published configuration, which won the study {record['study']}")
+            study = study_text(record["study"])
+            parts.append(f"the published configuration, which won the study {study}")
         if kind == "no study" and some_tuned:
             parts.append("no study: the published configuration")
         found[label] = "; ".join(filter(None, parts))

@@ -12,6 +12,7 @@ from bench.board.columns import base_id
 from bench.board.comparison import Difference
 from bench.board.headline import Named
 from bench.board.values import bracketed, number
+from bench.contracts.labels import study_parts
 from bench.utils.output.escape import csv_text
 
 TEXTS = ("profile", "task", "metric", "left", "right", "scale", "verdict")
@@ -94,11 +95,13 @@ def rows_of_pairs(board: Board, named: Named) -> list[list[str]]:
 
 
 def studies(board: Board, named: Named) -> list[str]:
-    """Return a sentence for each row that uses the winner of another study than its board's."""
-    return [
-        f"{named(label)} uses the configuration of the study {named(study)}."
-        for label, study in board.studies.items()
-    ]
+    """Return a sentence for each row that uses the winner of another study or of another method."""
+    found = []
+    for label, of_study in board.studies.items():
+        study, method = study_parts(of_study)
+        whose = f"{named(method)} in " if method else ""
+        found.append(f"{named(label)} uses the configuration of {whose}the study {named(study)}.")
+    return found
 
 
 def place(board: Board, method: str) -> str:

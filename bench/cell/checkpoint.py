@@ -2,7 +2,7 @@
 
 One safetensors file holds everything that the next step depends on: the state of the method, of its
 optimisers and of every random generator. It is written completely or not at all, and read without
-pickle. It is used only if it is undamaged and comes from the same source and the same torch.
+pickle. It is used only if it is undamaged and has the same layout, source and torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from bench.contracts.method import Method
 from bench.utils.files.tensor_files import DAMAGED, read_checked, write_checked
 from bench.utils.seeds import derive
 
-FORMAT = 1
+FORMAT = 2
+"""The layout of a file and of the progress in it. Files of another one are not used.
+
+2: the progress has the curve so far. Without it, a training would resume without its first points.
+"""
 
 
 def seed_generators(*role: object) -> None:

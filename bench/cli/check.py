@@ -8,27 +8,21 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.image_options import NO_OPTIONS, with_image_options
 from bench.cli.options import (
     DEFAULT_PROFILE,
     DEFAULT_RESULTS,
     REPORTS,
     WHAT,
     WHERE,
-    AOption,
-    AttributesOption,
-    BOption,
     CacheOption,
     ChooseMethodsOption,
     ChooseSeedsOption,
     ChooseTasksOption,
-    DataRootOption,
     Engine,
     JobsOption,
     PluginOption,
-    ResizeOption,
     ResultsOption,
-    SkipBadOption,
-    SplitOption,
     cache_folder,
     check_seeds,
     examples,
@@ -37,9 +31,9 @@ from bench.cli.options import (
     path_in,
     path_option,
     results_folder,
-    task_options,
 )
 from bench.cli.verbs import finish, warm_up
+from bench.contracts.task import Options
 
 app = typer.Typer()
 DEFAULT_BASELINE = Path("results/baselines/smoke.json")
@@ -61,6 +55,7 @@ def _baseline_file(text: str | Path) -> Path:
         "inconclusive.",
     )
 )
+@with_image_options
 def check(
     baseline: Annotated[
         Path | None,
@@ -105,13 +100,7 @@ def check(
         ),
     ] = None,
     plugins: PluginOption = None,
-    a: AOption = None,
-    b: BOption = None,
-    data_root: DataRootOption = None,
-    split: SplitOption = None,
-    resize: ResizeOption = None,
-    skip_bad: SkipBadOption = False,
-    attributes: AttributesOption = None,
+    options: Options = NO_OPTIONS,
     results: Annotated[
         Path | None,
         path_option(
@@ -154,23 +143,24 @@ def check(
     """Compare records and code with a baseline: has anything become worse?"""
     if run_first:
         warm_up(Engine.process, dry_run=False)
-    from bench.check.check import LAYERS, Options, Reports, check_speed
+    from bench.check.check import LAYERS, Reports, check_speed
+    from bench.check.check import Options as CheckOptions
     from bench.check.check import check as compare
     from bench.utils.output.console import console
 
-    options = Options(
+    setup = CheckOptions(
         console=console(),
         path=baseline or DEFAULT_BASELINE,
         results=results_folder(results or DEFAULT_RESULTS / ("check" if run_first else "")),
         cache=cache_folder(cache_dir),
         plugins=tuple(plugins or ()),
-        said=task_options(data_root, a, b, split, resize, skip_bad, attributes),
+        said=options,
     )
     reports = Reports(json_file, junit, markdown)
     if ab is not None:
-        finish(lambda: check_speed(options, ab, lenient, reports))
+        finish(lambda: check_speed(setup, ab, lenient, reports))
     wanted = names_in(layers) or LAYERS
-    finish(lambda: compare(options, wanted, lenient, reports, run_first, jobs))
+    finish(lambda: compare(setup, wanted, lenient, reports, run_first, jobs))
 
 
 @app.command(
@@ -218,16 +208,17 @@ def baseline(
     # golden numbers need two threads, which would otherwise busy-wait on a loaded machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     check_seeds(seeds)
-    from bench.check.check import Options, write_baseline
+    from bench.check.check import Options as CheckOptions
+    from bench.check.check import write_baseline
     from bench.records.select import Choice
     from bench.utils.output.console import console
 
     choice = Choice(names_in(methods), names_in(tasks), seeds=seeds or "")
-    options = Options(
+    setup = CheckOptions(
         console=console(),
         path=file or DEFAULT_BASELINE.with_name(f"{profile}.json"),
         results=results_folder(results),
         cache=cache_folder(cache_dir),
         plugins=tuple(plugins or ()),
     )
-    finish(lambda: write_baseline(options, profile, choice, reason, golden))
+    finish(lambda: write_baseline(setup, profile, choice, reason, golden))

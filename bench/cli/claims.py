@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.image_options import DataRootOption, image_options
 from bench.cli.options import (
     WHAT,
     WHERE,
     CacheOption,
-    DataRootOption,
     DeviceOption,
     DryRunOption,
     Engine,
@@ -19,11 +20,11 @@ from bench.cli.options import (
     Existing,
     ExistingOption,
     IgnoreDiskOption,
-    ImagesSettingsOption,
     JobsOption,
     MetricsOption,
     PluginOption,
     PrecisionOption,
+    ProfileSettingsOption,
     cache_folder,
     check_seeds,
     examples,
@@ -31,9 +32,8 @@ from bench.cli.options import (
     option,
     path_option,
     results_folder,
-    task_options,
 )
-from bench.cli.verbs import finish, warm_up
+from bench.cli.verbs import finish, open_results, warm_up
 from bench.utils.errors import UserError
 
 app = typer.Typer()
@@ -80,7 +80,7 @@ def claims(
             metavar="NAME",
         ),
     ] = None,
-    settings: ImagesSettingsOption = None,
+    settings: ProfileSettingsOption = None,
     metrics: MetricsOption = None,
     plugins: PluginOption = None,
     data_root: DataRootOption = None,
@@ -112,7 +112,6 @@ def claims(
     """Test the claims of the field: run the cells that they need, and judge each claim."""
     warm_up(engine, dry_run or judge_only)
     from bench.contracts.registry import Registry
-    from bench.plan.forecast import needs_of_run
     from bench.plan.plan import Request, default_workers, jobs_for
     from bench.records.store import Store
     from bench.runs.execute import execute
@@ -121,7 +120,6 @@ def claims(
     from bench.study.claim_report import report
     from bench.study.claims import read_claims
     from bench.study.verdict import judge
-    from bench.utils.files.disk import require_space
     from bench.utils.output.console import console
 
     check_seeds(seeds)
@@ -150,7 +148,7 @@ def claims(
             device=device,
             precision=precision or "",
             plugins=files,
-            options=task_options(data_root, None, None, None, None, False, None, cache),
+            options=replace(image_options(data_root=data_root), cache=cache),
             dry_run=dry_run or judge_only,
         ),
     )
@@ -169,12 +167,7 @@ def claims(
     if dry_run:
         show_forecast(console(), wanted, jobs)
         return
-    if not ignore_disk:
-        instead = "make room (`python -m bench clean`), name other folders with --results and "
-        require_space(
-            needs_of_run(planned.plan, wanted), instead + "--cache-dir, or use --ignore-disk"
-        )
-    store.open_for_writing()
+    open_results(store, planned.plan, wanted, ignore_disk)
 
     def run_and_judge() -> int:
         code = execute(console(), planned.plan, wanted, store, engine.value, jobs)

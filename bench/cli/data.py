@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.image_options import NO_OPTIONS, DataRootOption, image_options, with_image_options
 from bench.cli.options import (
     DEFAULT_PROFILE,
     DEFAULT_RESULTS,
     WHERE,
-    AOption,
-    AttributesOption,
-    BOption,
     CacheOption,
-    DataRootOption,
     PluginOption,
     ProfileOption,
-    ResizeOption,
-    SkipBadOption,
-    SplitOption,
     cache_folder,
     examples,
     path_option,
-    task_options,
 )
-from bench.contracts.task import HIDDEN, LETTERS, PARTS
+from bench.contracts.task import HIDDEN, LETTERS, PARTS, Options
 from bench.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.contracts.task import Options, Task, TaskData
+    from bench.contracts.task import Task, TaskData
 
 app = typer.Typer(no_args_is_help=True, help="List, get or show the images of tasks.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the task.")]
@@ -42,7 +36,7 @@ def data_list(plugins: PluginOption = None, data_root: DataRootOption = None) ->
     from bench.contracts.registry import Registry
     from bench.utils.output.console import console, print_table
 
-    options = task_options(data_root, None, None, None, None, False)
+    options = image_options(data_root=data_root)
     found = Registry(plugins or ()).all("task")
     rows = [(plugin.name, _place_of_images(plugin.load(), options)) for plugin in found]
     print_table(console(), ("task", "its images"), rows)
@@ -67,7 +61,7 @@ def data_get(
     from bench.tasks.options import task_of
     from bench.utils.output.console import console, say
 
-    options = task_options(data_root, None, None, None, None, False)
+    options = image_options(data_root=data_root)
     task = task_of(Registry(plugins or ()), name, options)
     if task.home is None:
         say(console(), f"{task.name} is embedded: there is nothing to get")
@@ -82,17 +76,12 @@ def data_get(
     "show",
     epilog=examples("data show digits --profile smoke", "data show avatars-hat --out hats.png"),
 )
+@with_image_options
 def data_show(
     name: NameArgument,
     profile: ProfileOption = DEFAULT_PROFILE,
     plugins: PluginOption = None,
-    a: AOption = None,
-    b: BOption = None,
-    data_root: DataRootOption = None,
-    split: SplitOption = None,
-    resize: ResizeOption = None,
-    skip_bad: SkipBadOption = False,
-    attributes: AttributesOption = None,
+    options: Options = NO_OPTIONS,
     cache_dir: CacheOption = None,
     out: Annotated[
         Path | None,
@@ -114,7 +103,7 @@ def data_show(
     from bench.utils.output.console import console, print_table, say
 
     cache = cache_folder(cache_dir)
-    options = task_options(data_root, a, b, split, resize, skip_bad, attributes, cache)
+    options = replace(options, cache=cache)
     (task,) = tasks_of(Registry(plugins or ()), [name], options).values()
     images = make_ready(console(), task, choose_profile(profile, []).sizes, cache)
     print_table(console(), *_counts(images))

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from bench.contracts.labels import split_names
-from bench.contracts.task import Options, Resize, Split
 from bench.utils.errors import UserError
 
 DEFAULT_RESULTS = Path("results/local")
@@ -19,7 +18,6 @@ DEFAULT_TASK = "avatars-glasses"
 DEFAULT_PROFILE = "small"
 
 WHAT = "Methods, tasks and metrics"
-IMAGES = "Images of your own"
 WHERE = "Where and how"
 LIMITS = "Resume and limits"
 SCALE = "Scale out (shards, Ray)"
@@ -149,70 +147,13 @@ ChooseSeedsOption = Annotated[
         metavar="SEEDS",
     ),
 ]
-ImagesSettingsOption = Annotated[
+ProfileSettingsOption = Annotated[
     list[str] | None,
     option(
         "--set",
         help="profile.FIELD=VALUE (repeatable); nothing of the profile is changed by default.",
         panel=WHAT,
         metavar="SETTING",
-    ),
-]
-
-AOption = Annotated[
-    Path | None,
-    path_option("--a", help="Images of domain A, for --task folder; needed there.", panel=IMAGES),
-]
-BOption = Annotated[
-    Path | None,
-    path_option(
-        "--b",
-        help="Images of domain B, which has the separate content, for --task folder; needed there.",
-        panel=IMAGES,
-    ),
-]
-DataRootOption = Annotated[
-    Path | None,
-    path_option(
-        "--data-root",
-        help="Folder of data sets such as CelebA and MNIST; CONTENTBENCH_DATA or data in the "
-        "cache folder by default, and needed for CelebA.",
-        panel=IMAGES,
-    ),
-]
-SplitOption = Annotated[
-    Split | None,
-    option(
-        help="What decides the part of an image: hash of its content (default) or its sub-folder "
-        "for --task folder, official (default) or identity for CelebA.",
-        panel=IMAGES,
-        metavar="RULE",
-    ),
-]
-ResizeOption = Annotated[
-    Resize | None,
-    option(
-        help="How an image of --task folder becomes square; crop by default.",
-        panel=IMAGES,
-    ),
-]
-SkipBadOption = Annotated[
-    bool,
-    option(
-        "--skip-bad",
-        help="Leave out images that cannot be used; they are an error by default.",
-        panel=IMAGES,
-    ),
-]
-
-AttributesOption = Annotated[
-    Path | None,
-    path_option(
-        "--attributes",
-        help="Table of attributes of the images of --task folder, which become factors: CSV, or "
-        "CelebA's format; none by default.",
-        panel=IMAGES,
-        metavar="FILE",
     ),
 ]
 
@@ -261,6 +202,15 @@ ExistingOption = Annotated[
         help="resume (default): skip cells that have a record; retry: run those that failed "
         "again; fresh: run all again.",
         panel=LIMITS,
+    ),
+]
+TimeoutOption = Annotated[
+    float | None,
+    option(
+        min=1,
+        help="Seconds after which a cell is stopped; no limit by default.",
+        panel=LIMITS,
+        metavar="SECONDS",
     ),
 ]
 IgnoreDiskOption = Annotated[
@@ -319,26 +269,6 @@ def check_seeds(seeds: str | None) -> None:
     """
     if seeds is not None and not seeds.strip():
         raise UserError("--seeds '': expected whole numbers such as 0,1,2 or 0-4")
-
-
-def task_options(
-    data_root: Path | None,
-    a: Path | None,
-    b: Path | None,
-    split: Split | None,
-    resize: Resize | None,
-    skip_bad: bool,
-    attributes: Path | None = None,
-    cache: Path | None = None,
-) -> Options:
-    """Return the user's options for the images of a task.
-
-    Raises:
-        UserError: the folder of data sets is a file, or this user may not read it.
-    """
-    if data_root is not None:
-        full_path(data_root, "--data-root")
-    return Options(data_root, a, b, split, resize, skip_bad, attributes, cache)
 
 
 def results_folder(given: Path) -> Path:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
+from bench.cli.image_options import NO_OPTIONS, with_image_options
 from bench.cli.options import (
     DEFAULT_PROFILE,
     DEFAULT_RESULTS,
@@ -14,11 +16,7 @@ from bench.cli.options import (
     LIMITS,
     SCALE,
     WHAT,
-    AOption,
-    AttributesOption,
-    BOption,
     CacheOption,
-    DataRootOption,
     DeviceOption,
     DryRunOption,
     Engine,
@@ -33,20 +31,18 @@ from bench.cli.options import (
     PluginOption,
     PrecisionOption,
     ProfileOption,
-    ResizeOption,
     ResultsOption,
-    SkipBadOption,
-    SplitOption,
     TasksOption,
+    TimeoutOption,
     cache_folder,
     check_seeds,
     examples,
     names_in,
     option,
     results_folder,
-    task_options,
 )
-from bench.cli.verbs import check_engine, finish, warm_up
+from bench.cli.verbs import check_engine, finish, open_results, warm_up
+from bench.contracts.task import Options
 
 app = typer.Typer()
 
@@ -60,6 +56,7 @@ app = typer.Typer()
         "run --methods all --seeds 0-4 --shard 2/4",
     )
 )
+@with_image_options
 def run(
     methods: MethodsOption = None,
     tasks: TasksOption = None,
@@ -94,13 +91,7 @@ def run(
     ] = None,
     plugins: PluginOption = None,
     inception: InceptionOption = None,
-    a: AOption = None,
-    b: BOption = None,
-    data_root: DataRootOption = None,
-    split: SplitOption = None,
-    resize: ResizeOption = None,
-    skip_bad: SkipBadOption = False,
-    attributes: AttributesOption = None,
+    options: Options = NO_OPTIONS,
     results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
     device: DeviceOption = "auto",
@@ -108,15 +99,7 @@ def run(
     jobs: JobsOption = None,
     dry_run: DryRunOption = False,
     existing: ExistingOption = Existing.resume,
-    timeout: Annotated[
-        float | None,
-        option(
-            min=1,
-            help="Seconds after which a cell is stopped; no limit by default.",
-            panel=LIMITS,
-            metavar="SECONDS",
-        ),
-    ] = None,
+    timeout: TimeoutOption = None,
     checkpoint_every: Annotated[
         float,
         option(
@@ -159,13 +142,11 @@ def run(
     something_is_new = existing is Existing.fresh or not os.path.isdir(results / "records")
     if something_is_new:
         warm_up(engine, dry_run)
-    from bench.plan.forecast import needs_of_run
     from bench.plan.plan import Request, default_workers, jobs_for, make_plan
     from bench.plan.shard import Shard, take
     from bench.records.store import Store
     from bench.runs.execute import execute
     from bench.runs.forecast_table import show_forecast
-    from bench.utils.files.disk import require_space
     from bench.utils.output.console import console, say
 
     check_seeds(seeds)
@@ -183,7 +164,7 @@ def run(
         configuration="" if configuration is None else configuration,
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
-        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
+        options=replace(options, cache=cache),
         dry_run=dry_run,
     )
     store = Store(results_folder(results))
@@ -208,8 +189,5 @@ def run(
     if dry_run:
         show_forecast(console(), wanted, jobs)
         return
-    if not ignore_disk:
-        instead = "make room (`python -m bench clean`), name other folders with --results and "
-        require_space(needs_of_run(plan, wanted), instead + "--cache-dir, or use --ignore-disk")
-    store.open_for_writing()
+    open_results(store, plan, wanted, ignore_disk)
     finish(lambda: execute(console(), plan, wanted, store, engine.value, jobs))

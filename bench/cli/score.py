@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from bench.cli.image_options import NO_OPTIONS, with_image_options
 from bench.cli.options import (
     DEFAULT_PROFILE,
     DEFAULT_RESULTS,
@@ -13,27 +15,20 @@ from bench.cli.options import (
     WHAT,
     WHERE,
     AgainOption,
-    AOption,
-    AttributesOption,
-    BOption,
     CacheOption,
     ChooseMethodsOption,
     ChooseSeedsOption,
     ChooseTasksOption,
-    DataRootOption,
     Engine,
     EngineOption,
     Existing,
-    ImagesSettingsOption,
     InceptionOption,
     JobsOption,
     MetricsOption,
     PluginOption,
     ProfileOption,
-    ResizeOption,
+    ProfileSettingsOption,
     ResultsOption,
-    SkipBadOption,
-    SplitOption,
     TaskOption,
     cache_folder,
     check_seeds,
@@ -41,10 +36,10 @@ from bench.cli.options import (
     names_in,
     option,
     results_folder,
-    task_options,
 )
 from bench.cli.verbs import finish, warm_up
 from bench.contracts.metric import IMAGES
+from bench.contracts.task import Options
 from bench.utils.errors import UserError
 
 app = typer.Typer()
@@ -58,6 +53,7 @@ MOVED = "This option is now that of another verb."
         "score --methods press2019 --existing fresh",
     )
 )
+@with_image_options
 def score(
     methods: ChooseMethodsOption = None,
     tasks: ChooseTasksOption = None,
@@ -69,13 +65,7 @@ def score(
     seeds: ChooseSeedsOption = None,
     plugins: PluginOption = None,
     inception: InceptionOption = None,
-    a: AOption = None,
-    b: BOption = None,
-    data_root: DataRootOption = None,
-    split: SplitOption = None,
-    resize: ResizeOption = None,
-    skip_bad: SkipBadOption = False,
-    attributes: AttributesOption = None,
+    options: Options = NO_OPTIONS,
     results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
     jobs: JobsOption = None,
@@ -111,7 +101,7 @@ def score(
         seeds=seeds or "",
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
-        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
+        options=replace(options, cache=cache),
     )
     setup = Setup(
         console=console(),
@@ -132,6 +122,7 @@ def score(
         "score-images --name mine --images add=DIR --images remove=DIR",
     ),
 )
+@with_image_options
 def score_images(
     name: Annotated[
         str,
@@ -149,16 +140,10 @@ def score_images(
     task: TaskOption = DEFAULT_TASK,
     metrics: MetricsOption = None,
     profile: ProfileOption = DEFAULT_PROFILE,
-    settings: ImagesSettingsOption = None,
+    settings: ProfileSettingsOption = None,
     plugins: PluginOption = None,
     inception: InceptionOption = None,
-    a: AOption = None,
-    b: BOption = None,
-    data_root: DataRootOption = None,
-    split: SplitOption = None,
-    resize: ResizeOption = None,
-    skip_bad: SkipBadOption = False,
-    attributes: AttributesOption = None,
+    options: Options = NO_OPTIONS,
     results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
     dry_run: Annotated[
@@ -189,7 +174,7 @@ def score_images(
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
         inception=inception.resolve() if inception else None,
-        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
+        options=replace(options, cache=cache),
         dry_run=dry_run,
     )
     setup = Setup(
@@ -213,18 +198,13 @@ def score_images(
         "pairs --task avatars-hat --profile smoke --results results/local",
     )
 )
+@with_image_options
 def pairs(
     task: TaskOption = DEFAULT_TASK,
     profile: ProfileOption = DEFAULT_PROFILE,
-    settings: ImagesSettingsOption = None,
+    settings: ProfileSettingsOption = None,
     plugins: PluginOption = None,
-    a: AOption = None,
-    b: BOption = None,
-    data_root: DataRootOption = None,
-    split: SplitOption = None,
-    resize: ResizeOption = None,
-    skip_bad: SkipBadOption = False,
-    attributes: AttributesOption = None,
+    options: Options = NO_OPTIONS,
     results: ResultsOption = DEFAULT_RESULTS,
     cache_dir: CacheOption = None,
 ) -> None:
@@ -240,6 +220,6 @@ def pairs(
         profile=profile,
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
-        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
+        options=replace(options, cache=cache),
     )
     write_test_pairs(console(), request, Store(results_folder(results)), cache)

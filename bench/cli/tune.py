@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.image_options import NO_OPTIONS, with_image_options
 from bench.cli.options import (
     DEFAULT_PROFILE,
     DEFAULT_TASK,
-    LIMITS,
     WHAT,
     WHERE,
-    AOption,
-    AttributesOption,
-    BOption,
     CacheOption,
-    DataRootOption,
     DeviceOption,
     DryRunOption,
     Engine,
     EngineOption,
     Existing,
+    ExistingOption,
+    IgnoreDiskOption,
     JobsOption,
     MethodsOption,
     PluginOption,
     ProfileOption,
-    ResizeOption,
-    SkipBadOption,
-    SplitOption,
+    ProfileSettingsOption,
     TaskOption,
+    TimeoutOption,
     cache_folder,
     examples,
     names_in,
     option,
     path_option,
     results_folder,
-    task_options,
 )
-from bench.cli.verbs import finish, warm_up
+from bench.cli.verbs import finish, open_results, warm_up
+from bench.contracts.task import Options
 
 app = typer.Typer()
 RESULTS = Path("results")
@@ -63,6 +61,7 @@ class Goal(StrEnum):
         note="docs/protocol.md states the rule.",
     )
 )
+@with_image_options
 def tune(
     methods: MethodsOption = None,
     task: TaskOption = DEFAULT_TASK,
@@ -78,23 +77,9 @@ def tune(
             panel=WHAT,
         ),
     ] = Goal.auto,
-    settings: Annotated[
-        list[str] | None,
-        option(
-            "--set",
-            help="profile.FIELD=VALUE (repeatable); nothing of the profile is changed by default.",
-            panel=WHAT,
-            metavar="SETTING",
-        ),
-    ] = None,
+    settings: ProfileSettingsOption = None,
     plugins: PluginOption = None,
-    a: AOption = None,
-    b: BOption = None,
-    data_root: DataRootOption = None,
-    split: SplitOption = None,
-    resize: ResizeOption = None,
-    skip_bad: SkipBadOption = False,
-    attributes: AttributesOption = None,
+    options: Options = NO_OPTIONS,
     results: Annotated[
         Path,
         path_option(
@@ -117,28 +102,13 @@ def tune(
         ),
     ] = False,
     dry_run: DryRunOption = False,
-    existing: Annotated[
-        Existing,
-        option(
-            help="resume (default): skip trials that have a record; retry: run those that failed "
-            "again; fresh: run all again.",
-            panel=LIMITS,
-        ),
-    ] = Existing.resume,
-    timeout: Annotated[
-        float | None,
-        option(
-            min=1,
-            help="Seconds after which a trial is stopped; no limit by default.",
-            panel=LIMITS,
-            metavar="SECONDS",
-        ),
-    ] = None,
+    existing: ExistingOption = Existing.resume,
+    timeout: TimeoutOption = None,
+    ignore_disk: IgnoreDiskOption = False,
     engine: EngineOption = Engine.process,
 ) -> None:
     """Search the configurations of methods on val, with equal trials and FLOPs for each."""
     warm_up(engine, dry_run)
-    from bench.plan.forecast import needs_of_run
     from bench.plan.plan import Plan, Request, default_workers, jobs_for
     from bench.records.store import Store
     from bench.runs.execute import execute
@@ -152,7 +122,6 @@ def tune(
         with_terms,
     )
     from bench.utils.errors import Exit
-    from bench.utils.files.disk import require_space
     from bench.utils.output.console import console, say
 
     cache = cache_folder(cache_dir)
@@ -163,7 +132,7 @@ def tune(
         device=device,
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
-        options=task_options(data_root, a, b, split, resize, skip_bad, attributes, cache),
+        options=replace(options, cache=cache),
         dry_run=dry_run,
     )
     study = plan_study(request, trials, objective.value)
@@ -182,11 +151,7 @@ def tune(
         if not known:
             say(console(), "which trials are confirmed is not known yet: the first stand for them")
         return
-    require_space(
-        needs_of_run(whole, wanted),
-        "make room (`python -m bench clean`) or name other folders with --results and --cache-dir",
-    )
-    store.open_for_writing()
+    open_results(store, whole, wanted, ignore_disk)
 
     def run_cells(plan: Plan) -> None:
         left = jobs_for(plan, store, cache, existing.value, timeout=timeout)

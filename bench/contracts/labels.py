@@ -69,3 +69,20 @@ def split_names(text: str) -> list[str]:
         else:
             names[-1] += found[0]
     return [name for name in names if name]
+
+
+def study_label(study: str, method: str = "") -> str:
+    """Return the label of a study: its name, and a slash and the method if another one won it."""
+    return f"{study}/{method}" if method else study
+
+
+def study_parts(label: str) -> tuple[str, str]:
+    """Return the name of a study, which has no slash, and the method that won it or ''."""
+    study, _, method = label.partition("/")
+    return study, method
+
+
+def study_text(label: str) -> str:
+    """Return the label of a study in words."""
+    study, method = study_parts(label)
+    return f"{study} of {method}" if method else study

@@ -204,7 +204,9 @@ class Record(TypedDict):
     # older); "" for an anchor without weights, for images that were made elsewhere, and for a trial
     # of a study. It is that of the last run: a later study can have another winner.
     configuration: Literal["published", "tuned", "both", "no study", "hand-set", ""]
-    study: str  # name of the study, as "avatars-glasses-small"; "" if it is not tuned
+    # Name of the study, as "avatars-glasses-small"; "" if it is not tuned. If the method is a
+    # variant of another one and uses its winner, a slash and that method follow.
+    study: str
     identity: Identity
     status: str  # "ok", "failed", "lost" or "unavailable"
     reason: str  # why there are no numbers; "" if it is ok

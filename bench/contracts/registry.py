@@ -59,7 +59,9 @@ class Plugin:
     """A plug-in class in a file, with its literal class attributes.
 
     gaps: what `unavailable` of a metric says of a setting that is None, by the setting's name; None
-    if its source does not tell. asks: whether `unavailable` looks at more than that.
+    if its source does not tell. asks: whether `unavailable` looks at more than that. variant_of:
+    the method of the same file that this one derives from and shares the `Config` of; '' if there
+    is none.
     """
 
     kind: Kind
@@ -69,6 +71,7 @@ class Plugin:
     facts: dict[str, Any]
     gaps: dict[str, str] | None = None
     asks: bool = True
+    variant_of: str = ""
 
     def load(self) -> Any:
         """Return the class.
@@ -243,6 +246,7 @@ def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
     kinds: dict[str, Kind] = {base: kind for kind, base in BASES.items()}
     facts_of: dict[str, dict[str, Any]] = {}
     gaps_of: dict[str, tuple[dict[str, str] | None, bool]] = {}
+    owners: dict[str, str] = {}  # by class, the plug-in whose Config it has
     plugins = []
     for node in tree.body:
         if not isinstance(node, ast.ClassDef):
@@ -255,9 +259,17 @@ def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
         facts = facts_of[node.name] = facts_of.get(base, {}) | _literals(node)
         known = all(base in BASES.values() or base in gaps_of for base in bases)
         gaps = gaps_of[node.name] = _gaps(node, gaps_of.get(base, ({}, False)) if known else None)
+        owner = "" if _has_own_config(node) else owners.get(base, "")
         if "name" in _literals(node) and only in (None, kind):
-            plugins.append(Plugin(kind, facts["name"], node.name, path, facts, *gaps))
+            plugins.append(Plugin(kind, facts["name"], node.name, path, facts, *gaps, owner))
+        owners[node.name] = owner or str(facts.get("name", ""))
     return plugins
+
+
+def _has_own_config(node: ast.ClassDef) -> bool:
+    own = [item.name for item in node.body if isinstance(item, ast.ClassDef)]
+    assigned = [item for item in node.body if isinstance(item, ast.Assign | ast.AnnAssign)]
+    return "Config" in own or any(ast.unparse(one).startswith("Config") for one in assigned)
 
 
 def _gaps(

@@ -69,7 +69,8 @@ class _Source:
         names = _named(tree)
         for node in tree.body:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_METHODS):
-                other = SHARED["methods"] / f"{(node.module or '').removeprefix(_METHODS)}.py"
+                inside = (node.module or "").removeprefix(_METHODS).replace(".", "/")
+                other = SHARED["methods"] / f"{inside}.py"
                 theirs = _named(parsed(other)) if other.is_file() else {}
                 wanted = {alias.name: alias.asname or alias.name for alias in node.names}
                 names |= {wanted[name]: theirs[name] for name in wanted if name in theirs}

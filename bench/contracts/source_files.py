@@ -148,9 +148,9 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
 def _modules(base: Path, parts: list[str]) -> Iterator[Path]:
     """Yield the files that the import of a dotted name runs, if they belong to the plug-in."""
     if parts[0] == "bench" and len(parts) > 2 and parts[1] in SHARED:
-        file = SHARED[parts[1]] / f"{parts[2]}.py"
-        if file.is_file():
-            yield file
+        ends = range(3, len(parts) + 1)
+        files = (SHARED[parts[1]].joinpath(*parts[2:end]).with_suffix(".py") for end in ends)
+        yield from (file for file in files if file.is_file())
         return
     if base / parts[0] in SUITE:  # also for a plug-in within a checkout of the suite
         return

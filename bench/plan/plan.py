@@ -181,7 +181,7 @@ def _configured(
     """
     found: list[Cell] = []
     for kind in kinds:
-        origin = origin_of(plugin.name, kind, profile, task.name)
+        origin = origin_of(plugin, kind, profile, task.name)
         label, config = configure(plugin, origin, settings)
         if config in [other.config for other in found]:
             continue
@@ -205,7 +205,7 @@ def _said_of(
     task: Task,
     settings: Sequence[Setting],
 ) -> tuple[Configuration, str]:
-    """Return what a record says of a configuration, and the name of its study.
+    """Return what a record says of a configuration, and the label of its study.
 
     Equal configurations are one cell, so this depends on the configuration, and not on which kind
     the user asked for.
@@ -213,7 +213,7 @@ def _said_of(
     if profile.configuration == PUBLISHED:
         return PUBLISHED, ""
     try:
-        best = origin_of(plugin.name, "tuned", profile, task.name)
+        best = origin_of(plugin, "tuned", profile, task.name)
         won = configure(plugin, best, settings)[1] == config
     except UserError:  # a study that cannot be read; this run does not ask for it
         return origin.configuration, origin.study

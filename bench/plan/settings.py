@@ -40,7 +40,7 @@ def default_config(
     if method in WITHOUT_SEED:
         return {}
     plugin = registry.find("method", configured_as(method))
-    return configure(plugin, origin_of(plugin.name, kind, profile, task))[1]
+    return configure(plugin, origin_of(plugin, kind, profile, task))[1]
 
 
 def set_options(identity: Identity, registry: Registry, kind: Kind = "tuned") -> list[str]:

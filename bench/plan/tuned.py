@@ -4,7 +4,7 @@ A study is named after its task and its profile. Its winners are in ``tuned/NAME
 for each method: ``trial``, the number of the winning trial, and ``config``, the fields that differ
 from the published values. The table `TERMS` says how the study was made. If a task and profile have
 no study, or the study lacks the method, the winner of `DEFAULT_STUDY` counts. If that lacks the
-method, too, it runs as published.
+method, too, a variant of another method uses the winner of that one. All others run as published.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bench.contracts.labels import without_brackets
+from bench.contracts.labels import study_label, without_brackets
+from bench.contracts.registry import Plugin
 from bench.plan.profiles import Profile
 from bench.utils.errors import UserError, unknown
 from bench.utils.hashing import safe
@@ -36,7 +37,8 @@ class Origin:
 
     Attributes:
         configuration: "tuned" for the winner of a study, else "published".
-        study: the name of the study, '' for a published configuration.
+        study: the label of the study (see `bench.contracts.labels.study_label`), '' for a published
+            configuration.
         changes: the fields that differ from the published values.
     """
 
@@ -72,23 +74,26 @@ def kinds_of(wanted: str, profile: Profile) -> tuple[Kind, ...]:
     return (profile.configuration,) if wanted in ("", "tuned") else ("published",)
 
 
-def origin_of(method: str, kind: Kind, profile: Profile, task: str = DEFAULT_TASK) -> Origin:
+def origin_of(plugin: Plugin, kind: Kind, profile: Profile, task: str = DEFAULT_TASK) -> Origin:
     """Return where the configuration of a method comes from.
 
     Args:
-        method: the name of the method.
+        plugin: the method.
         kind: "tuned" for the winner of a study if there is one.
         profile: the profile of the run; what `--set` changed in it does not matter.
         task: the name of the task.
 
     Raises:
-        UserError: the file of a study cannot be used.
+        UserError: the file of a study, or that of the method, cannot be used.
     """
-    if kind == "tuned":
+    if kind == "published":
+        return Origin()
+    for method in filter(None, (plugin.name, plugin.variant_of)):
         for study in (study_name(task, profile.name), DEFAULT_STUDY):
             table = winners(TUNED / f"{study}.toml").get(method)
             if table is not None:
-                return Origin("tuned", study, table["config"])
+                label = study_label(study, "" if method == plugin.name else method)
+                return Origin("tuned", label, table["config"])
     return Origin()
 
 

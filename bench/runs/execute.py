@@ -14,6 +14,7 @@ from bench.board.publish import write_leaderboard
 from bench.cell.job import Job
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.cell import Cell
+from bench.contracts.labels import study_text
 from bench.contracts.protocol import board_key_of
 from bench.contracts.record import Record
 from bench.contracts.task import DataSizes, Task, TaskData
@@ -106,10 +107,11 @@ def execute(
 
 def _origin(cell: Cell) -> str:
     """Return where the configuration of a cell comes from."""
+    study = study_text(cell.study)
     kinds = {
         "published": "its configuration is the published one",
-        "tuned": f"its configuration is the winner of study {cell.study}",
-        "both": f"its configuration is the published one, and the winner of study {cell.study}",
+        "tuned": f"its configuration is the winner of study {study}",
+        "both": f"its configuration is the published one, and the winner of study {study}",
     }
     return kinds.get(cell.configuration, "no study has its method")
 

@@ -76,12 +76,13 @@ def agreed(terms: Terms, methods: Collection[str], winners_file: Path, table: Pa
         terms = terms | {"objective": theirs.get("objective", "auto")}
     other = [key for key, value in terms.items() if theirs.get(key) != value]
     if other:
-        was = ", ".join(_said(key, theirs, terms) for key in other) if theirs else "unknown terms"
-        now = ", ".join(_said(key, terms, theirs) for key in other) if theirs else "its own"
-        raise UserError(
-            f"study {winners_file.stem} has {', '.join(sorted(kept))} with {was}, and this run has "
-            f"{now}: use the same, or tune all its methods again in one run"
-        )
+        has = f"study {winners_file.stem} has {', '.join(sorted(kept))} with"
+        again = "tune all its methods again in one run"
+        if not theirs:
+            raise UserError(f"{has} unknown terms, so no method can be added: {again}")
+        was = ", ".join(_said(key, theirs, terms) for key in other)
+        now = ", ".join(_said(key, terms, theirs) for key in other)
+        raise UserError(f"{has} {was}, and this run has {now}: use the same, or {again}")
     return terms
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bench.utils.allocator import keep_freed_memory
+
 
 def available_cores() -> int:
     """Return the number of CPU cores that this process may use."""
@@ -23,6 +25,8 @@ _depth = 0
 def computing_with(count: int) -> Iterator[None]:
     """Limit torch and all other libraries to `count` threads in a block, and flush denormals.
 
+    From then on, freed memory is kept (see `bench.utils.allocator`).
+
     Training, the check that a method fits a task, and the golden numbers all use it, because the
     number of threads changes the last bits of a result. Blocks may be nested; denormals are flushed
     until the outermost ends.
@@ -32,6 +36,7 @@ def computing_with(count: int) -> Iterator[None]:
 
     global _depth  # torch does not tell whether it flushes
     _depth += 1
+    keep_freed_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     torch.set_flush_denormal(True)

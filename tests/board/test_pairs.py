@@ -185,6 +185,10 @@ def test_published_configurations_stand_apart():
     assert text.index("### Published configurations") < text.index("| best (published)")
     in_terminal = " ".join(shown_in_terminal(board, None).split())
     assert "published configurations" in in_terminal
+    anchor = board_record("oracle-decoder", score=0.9) | {"configuration": "published"}
+    board = board_of([*both_configurations(), anchor])
+    assert "oracle-decoder (published)" in board.anchors
+    assert len(board.order) == len(set(board.order))
     alone = [one for one in both_configurations() if one["configuration"] == "published"]
     board = board_of(alone)
     assert (board.methods, board.published) == (["best", "close", "worse"], [])
@@ -229,6 +233,9 @@ def test_a_configuration_of_another_study_is_named():
     said = "`best` uses the configuration of the study `avatars-small`."
     assert said in markdown([board_of(made)])
     assert said in shown_in_terminal(board_of(made), None)
+    made = records(configuration="tuned", study="faces-small/best")
+    said = "`worse` uses the configuration of `best` in the study `faces-small`."
+    assert said in markdown([board_of(made)]), "also if the study is that of the board"
     own = records(configuration="tuned", study="faces-small")
     assert "of the study" not in markdown([board_of(own)])
 

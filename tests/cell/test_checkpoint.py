@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from bench.cell.checkpoint import Checkpoint
+from bench.cell.checkpoint import FORMAT, Checkpoint
 from bench.cell.training import build, flops_of_step, train
 from bench.plan.configure import fixed_config
-from tests.helpers import REGISTRY, Killed, harm_file, little, little_arguments
-
-METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
+from bench.utils.files.tensor_files import read_checked
+from tests.helpers import (
+    METHODS,
+    REGISTRY,
+    Killed,
+    harm_file,
+    kill,
+    little,
+    little_arguments,
+    make_method,
+)
 
 
 @pytest.mark.parametrize("plugin", METHODS)
@@ -37,16 +46,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(plugin, faces, tmp_path):
     after = torch.get_rng_state()
 
     killed = new()
-    step = killed.training_step
-    taken = []
-
-    def dying(batch):
-        if len(taken) == 2:
-            raise Killed
-        taken.append(1)
-        return step(batch)
-
-    killed.training_step = dying
+    kill(killed, lambda steps: steps == 2)
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(Killed):
         run(killed, Checkpoint(path, "source", 0))
@@ -73,6 +73,19 @@ def test_a_checkpoint_that_cannot_be_trusted_is_not_used(harm, faces, tmp_path):
     source = "other" if harm == "of another source" else "source"
     assert Checkpoint(path, source, 0).restore(method) is None
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_layout_of_a_checkpoint_has_a_number(faces, tmp_path):
+    """If this fails, raise `FORMAT`: a file of the old layout could be read wrongly."""
+    method = make_method(REGISTRY.find("method", "autoencoder"))
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors", "source", 0)
+    train(method, faces, steps=2, flops_per_step=1, seed=0, precision="fp32", checkpoint=checkpoint)
+    tensors, metadata = read_checked(checkpoint.path)
+    facts = json.loads(metadata["facts"])
+    assert FORMAT == 2
+    assert sorted(facts) == ["format", "plain", "progress", "source", "step", "torch"]
+    assert sorted(facts["progress"]) == ["clock", "curve", "losses", "not_deterministic"]
+    assert {name.split("/")[0] for name in tensors} == {"method", "optimizer", "random"}
 
 
 def test_checkpoint_stays_on_request(inside, tmp_path):

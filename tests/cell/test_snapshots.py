@@ -11,9 +11,8 @@ import torch
 from bench.cell.checkpoint import Checkpoint
 from bench.cell.snapshots import snapshot_steps, unchanged
 from bench.cell.training import train
-from tests.helpers import REGISTRY, Killed, make_method
+from tests.helpers import METHODS, REGISTRY, Killed, kill, make_method
 
-METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
 STEPS = 8
 
 
@@ -65,15 +64,7 @@ def test_snapshots_change_no_bit_also_after_a_kill(plugin, faces, tmp_path):
     assert [point["steps"] for point in training.curve] == [1, 2, 4]
     assert [point["budget"] for point in training.curve] == [1 / 16, 1 / 4, 1 / 2]
 
-    step, taken = killed.training_step, []
-
-    def dying(batch):
-        if len(taken) == 3:
-            raise Killed
-        taken.append(1)
-        return step(batch)
-
-    killed.training_step = dying
+    kill(killed, lambda steps: steps == 3)
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(Killed):
         run(killed, faces, checkpoint=Checkpoint(path, "source", 0))
@@ -98,22 +89,31 @@ def test_a_snapshot_is_taken_before_the_checkpoint_of_its_step(faces, tmp_path):
     path, seen = tmp_path / "checkpoint.safetensors", []
     plugin = REGISTRY.find("method", "autoencoder")
     killed = make_method(plugin)
-    step = killed.training_step
-
-    def dying(batch):
-        if len(seen) == 2:
-            raise Killed
-        return step(batch)
+    kill(killed, lambda _: len(seen) == 2)
 
     def counted(method):
         seen.append(1)
         return score(method)
 
-    killed.training_step = dying
     with pytest.raises(Killed):
         run(killed, faces, score=counted, checkpoint=Checkpoint(path, "source", 0))
     training = run(make_method(plugin), faces, counted, Checkpoint(path, "source", 1e9))
     assert len(seen) == 3
+    assert [point["steps"] for point in training.curve] == [1, 2, 4]
+
+
+def test_a_checkpoint_without_a_curve_is_not_used(faces, tmp_path, monkeypatch):
+    """Files of the first layout have none. The training begins again, and its curve is whole."""
+    path = tmp_path / "checkpoint.safetensors"
+    plugin = REGISTRY.find("method", "autoencoder")
+    killed = make_method(plugin)
+    kill(killed, lambda steps: steps == 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.cell.checkpoint.FORMAT", 1)
+        with pytest.raises(Killed):
+            run(killed, faces, None, Checkpoint(path, "source", 0))
+    assert path.exists()
+    training = run(make_method(plugin), faces, score, Checkpoint(path, "source", 1e9))
     assert [point["steps"] for point in training.curve] == [1, 2, 4]
 
 

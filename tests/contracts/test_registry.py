@@ -12,7 +12,9 @@ import pytest
 
 from bench.contracts.registry import Registry
 from bench.utils.errors import UserError
-from tests.helpers import BROKEN_METRIC, OWN_METHOD, ROOT, TINY, write_plugin
+from tests.helpers import BROKEN_METRIC, OWN_METHOD, REGISTRY, ROOT, TINY, write_plugin
+
+OWN_NAMES = ("mine", "mine-variant", "mine-other")
 
 
 @pytest.mark.parametrize("helper", ["NETS.py", "NETS/__init__.py", "NETS/parts.py"])
@@ -44,6 +46,26 @@ def test_a_module_of_the_working_folder_is_not_taken_for_a_helper(tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert "imports 'nets', and there are two" in done.stderr
+
+
+def test_a_variant_shares_the_config_of_the_method_it_derives_from(tmp_path):
+    class_name = REGISTRY.find("method", "autoencoder").class_name
+    more = f"""
+
+class Variant({class_name}):
+    name = "mine-variant"
+
+
+class Other({class_name}):
+    name = "mine-other"
+
+    @dataclass(frozen=True)
+    class Config({class_name}.Config):
+        more: int = 1
+"""
+    registry = Registry([write_plugin(tmp_path, OWN_METHOD + more)])
+    of = {name: registry.find("method", name).variant_of for name in OWN_NAMES}
+    assert of == {"mine": "", "mine-variant": "mine", "mine-other": ""}
 
 
 @pytest.mark.parametrize("how", ["sys.exit(1)", "sys.exit('install it')", "raise SystemExit"])

@@ -51,7 +51,7 @@ def test_what_a_plugin_does_not_import_is_not_hashed(tmp_path):
 
 def test_the_suites_own_modules_are_no_part_of_a_plugin_in_a_checkout(tmp_path):
     """Else a copy in the checkout would be another method than the same file elsewhere."""
-    for name in ("bench/contracts/task.py", "methods/_blocks.py"):
+    for name in ("bench/contracts/task.py", "methods/networks/blocks.py"):
         assert (ROOT / name).is_file()
     plugin = write_plugin(tmp_path)
     import bench.contracts.source_files
@@ -65,14 +65,15 @@ def test_the_suites_own_modules_are_no_part_of_a_plugin_in_a_checkout(tmp_path):
 
 def test_the_suites_methods_and_metrics_are_made_of_what_they_use():
     def names(kind, name):
-        return [path.name for path in files_of(REGISTRY.find(kind, name).path)]
+        files = files_of(REGISTRY.find(kind, name).path)
+        return [path.relative_to(ROOT / f"{kind}s").as_posix() for path in files]
 
     assert names("method", "ufdn") == [
-        *("ufdn.py", "_blocks.py", "_ufdn_losses.py", "_ufdn_networks.py")
+        *("ufdn.py", "networks/blocks.py", "networks/ufdn.py", "networks/ufdn_losses.py")
     ]
-    assert names("method", "press2019") == ["press2019.py", "_blocks.py"]
+    assert names("method", "press2019") == ["press2019.py", "networks/blocks.py"]
     assert names("metric", "counterfactual")[:2] == ["counterfactual.py", "_statistics.py"]
-    assert "avatars64.safetensors" in names("metric", "image_quality")
+    assert "weights/avatars64.safetensors" in names("metric", "image_quality")
 
 
 def test_an_edited_helper_makes_a_record_stale(inside, tmp_path):

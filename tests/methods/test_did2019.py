@@ -7,7 +7,7 @@ import torch
 
 from bench.contracts.method import Codes
 from bench.contracts.task import Spec
-from bench.methods._did2019_networks import SpectralConv
+from bench.methods.networks.did2019 import SpectralConv
 from tests.helpers import REGISTRY, make_method, random_batch
 
 PLUGIN = REGISTRY.find("method", "did2019")

@@ -9,9 +9,7 @@ import torch
 
 from bench.cell.training import autocast, flops_of_step
 from bench.contracts.method import Batch
-from tests.helpers import KINDS_OF_CONTENT, REGISTRY, make_method, random_batch
-
-METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
+from tests.helpers import KINDS_OF_CONTENT, METHODS, make_method, random_batch
 
 SLOW_LEARNERS = {
     "drit": "reconstruction is one of eight losses, and at first its critics win",

@@ -91,7 +91,7 @@ def test_each_update_moves_its_own_networks():
 
 @pytest.mark.parametrize("steps", [10, 20])
 def test_the_learning_rate_is_halved_ten_times_less_one(faces, steps):
-    method = munit(learning_rate=1e-3)
+    method = munit(learning_rate=1e-3, decay_every=0.1)
     step, rates = method.training_step, []
 
     def seen(batch):

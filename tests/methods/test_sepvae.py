@@ -11,7 +11,7 @@ from tests.helpers import REGISTRY, make_method, random_batch
 
 PLUGIN = REGISTRY.find("method", "sepvae")
 PACKAGE = PLUGIN.load().__module__.rpartition(".")[0]
-channels_for = importlib.import_module(f"{PACKAGE}._sepvae_networks").channels_for
+channels_for = importlib.import_module(f"{PACKAGE}.networks.sepvae").channels_for
 discrepancy = importlib.import_module(PLUGIN.load().__module__).discrepancy
 
 

@@ -62,5 +62,5 @@ def test_sets_of_methods_have_all_anchors_and_name_methods_that_exist():
     mixed = chosen_methods(REGISTRY, ["paste", "core", "press2019", "all"])
     assert len(mixed) == len(set(mixed)) > len(methods)
     assert mixed[0] == "paste"
-    with pytest.raises(UserError, match=r"method 'cor' is unknown.*core"):
+    with pytest.raises(UserError, match=r"unknown method .cor.; did you mean .core"):
         chosen_methods(REGISTRY, ["cor"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bench.cell.job import Job
@@ -81,6 +83,31 @@ def test_a_method_without_a_study_says_so_however_it_is_asked_for(studies):
     assert paper.configuration == "published"
 
 
+def test_a_variant_without_a_study_uses_the_winner_of_its_method(studies):
+    both = "[d2ae]\ntrial = 2\nconfig = { width = 16 }\n"
+    (studies / "avatars-glasses-small.toml").write_text(both)
+    (cell,) = planned("d2ae-obj")
+    assert (cell.configuration, cell.study) == ("tuned", "avatars-glasses-small/d2ae")
+    assert cell.config["width"] == 16
+    (plain,) = planned("d2ae")
+    assert (plain.config, plain.study) == (cell.config, "avatars-glasses-small")
+    own = "[d2ae-obj]\ntrial = 3\nconfig = { width = 24 }\n"
+    (studies / "avatars-glasses-small.toml").write_text(own)
+    (studies / "avatars-glasses-smoke.toml").write_text(both)
+    (cell,) = planned("d2ae-obj")
+    assert (cell.config["width"], cell.study) == (24, "avatars-glasses-small"), "its own is first"
+    (studies / "avatars-glasses-small.toml").write_text(WINNER)
+    (studies / "avatars-glasses-smoke.toml").unlink()
+    (cell,) = planned("d2ae-obj")
+    assert (cell.configuration, cell.study) == ("no study", ""), "the study has neither of them"
+
+
+def test_a_variant_whose_method_won_as_published_is_both(studies):
+    (studies / "avatars-glasses-small.toml").write_text("[d2ae]\ntrial = 0\nconfig = {}\n")
+    (cell,) = planned("d2ae-obj", configuration="published")
+    assert (cell.configuration, cell.study) == ("both", "avatars-glasses-small/d2ae")
+
+
 def test_a_published_run_does_not_need_a_readable_study(studies):
     (studies / "avatars-glasses-small.toml").write_text("[press2019\n")
     (cell,) = planned(configuration="published")
@@ -156,7 +183,8 @@ def test_files_of_the_suite_can_be_used():
 
 def test_odd_names_of_tasks_are_safe():
     assert tuned.study_name("folder:a/b", "small") == "folder_a_b-small"
-    assert tuned.origin_of("nobody", "tuned", choose_profile("small"), "folder:x").study == ""
+    plugin = replace(REGISTRY.find("method", "autoencoder"), name="nobody")
+    assert tuned.origin_of(plugin, "tuned", choose_profile("small"), "folder:x").study == ""
 
 
 def test_a_study_that_chooses_an_existing_run_renews_its_record(inside, studies, tmp_path):

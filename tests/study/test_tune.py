@@ -115,7 +115,7 @@ def test_write_makes_the_winners_those_of_the_suite(tmp_path, monkeypatch):
     terms = tuned.terms_in(path)
     assert (terms["trials"], terms["objective"], terms["budget_tflops"]) == (2, "transfer", 0.5)
     path.write_text("[d2ae]\ntrial = 1\nconfig = {}\n")
-    with pytest.raises(UserError, match="has d2ae with unknown terms"):
+    with pytest.raises(UserError, match="has d2ae with unknown terms, so no method can be added"):
         tune.with_terms(study, store, True)
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from bench.methods._blocks import full_precision
+from bench.methods.networks.blocks import full_precision
 
 SLOPE = 0.2
 DROPOUT = 0.3

@@ -57,7 +57,7 @@ class SpectralConv(nn.Module):
 
     def _norm(self) -> Tensor:
         if self.gradient == "latest":
-            return _NormWithLatestGradient.apply(self._matrix(), self)
+            return _NormWithLatestGradient.apply(self._matrix(), self)  # type: ignore[no-untyped-call]
         return self.u.clone() @ (self._matrix() @ self.v.clone())
 
     def _matrix(self) -> Tensor:
@@ -108,4 +108,5 @@ def up(channels: Sequence[int], gradient: Gradient) -> nn.Sequential:
             nn.InstanceNorm2d(after),
             nn.ReLU(inplace=True),
         ]
-    return nn.Sequential(*layers, nn.ConvTranspose2d(*channels[-2:], 4, 2, 1), nn.Tanh())
+    before, after = channels[-2:]
+    return nn.Sequential(*layers, nn.ConvTranspose2d(before, after, 4, 2, 1), nn.Tanh())

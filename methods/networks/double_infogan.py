@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bench.methods._blocks import full_precision
+from bench.methods.networks.blocks import full_precision
 
 
 def channels_for(size: int, width: int) -> list[int]:

@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 SLOPE = 0.2
+MOMENTUM = 0.1  # of the running statistics of batch norm
+
+
+class ToPoint(nn.Conv2d):
+    """The 4x4 convolution of stride 2 from a 2x2 map to a 1x1 map.
+
+    Three quarters of the kernel meet only padding. The rest is a matrix product.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, 4, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, 1, 1) of (N, B, 2, 2)."""
+        inner = self.weight[:, :, 1:3, 1:3].flatten(1)
+        return F.linear(x.flatten(1), inner, self.bias)[:, :, None, None]
+
+
+class FromPoint(nn.ConvTranspose2d):
+    """The transposed 4x4 convolution of stride 2 from a 1x1 map to a 2x2 map.
+
+    Three quarters of the kernel meet only padding. The rest is a matrix product.
+    """
+
+    bias: nn.Parameter
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, 4, 2, 1)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Return (N, C, 2, 2) of (N, B, 1, 1)."""
+        inner = self.weight[:, :, 1:3, 1:3].flatten(1)
+        y = F.linear(x.flatten(1), inner.T).unflatten(1, (-1, 2, 2))
+        return (y + self.bias[:, None, None]).contiguous(memory_format=torch.channels_last)
 
 
 class VAE(nn.Module):
@@ -21,15 +58,19 @@ class VAE(nn.Module):
         super().__init__()
         outward = [latent + domains, *reversed(widths)]
         blocks = [
-            (nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.LeakyReLU(SLOPE))
+            (nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b, momentum=MOMENTUM), nn.LeakyReLU(SLOPE))
             for a, b in pairwise([channels, *widths])
         ]
         self.encoder = nn.Sequential(*(layer for block in blocks for layer in block))
-        self.mu = nn.Conv2d(widths[-1], latent, 4, 2, 1)
-        self.logvar = nn.Conv2d(widths[-1], latent, 4, 2, 1)
+        self.mu = ToPoint(widths[-1], latent)
+        self.logvar = ToPoint(widths[-1], latent)
         turned = [
-            (nn.ConvTranspose2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.LeakyReLU(SLOPE))
-            for a, b in pairwise(outward)
+            (
+                FromPoint(a, b) if at == 0 else nn.ConvTranspose2d(a, b, 4, 2, 1),
+                nn.BatchNorm2d(b, momentum=MOMENTUM),
+                nn.LeakyReLU(SLOPE),
+            )
+            for at, (a, b) in enumerate(pairwise(outward))
         ]
         self.decoder = nn.Sequential(
             *(layer for block in turned for layer in block),
@@ -78,6 +119,23 @@ def perceptron(widths: list[int]) -> nn.Sequential:
     for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*layers[:-1])
+
+
+@contextmanager
+def statistics_of(net: nn.Module, passes: int) -> Iterator[None]:
+    """Let one pass move the running statistics of batch norm as this many equal passes would.
+
+    With momentum m, k equal passes keep (1 - m)^k of the old statistics.
+    """
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1 - (1 - MOMENTUM) ** passes
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.momentum = MOMENTUM
+            norm.get_buffer("num_batches_tracked").add_(passes - 1)
 
 
 def initialise(net: nn.Module) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from bench.methods._blocks import full_precision
+from bench.methods.networks.blocks import full_precision
 
 
 class Encoder(nn.Module):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
-from bench.methods._drit_blocks import (
+from bench.methods.networks.drit_blocks import (
     AttributeDown,
     AttributeResidual,
     Residual,
@@ -43,6 +44,11 @@ class ContentEncoder(nn.Module):
     def forward(self, x: Tensor, domain: int) -> Tensor:
         """Return the content maps of (N, 3, H, W) images of one domain."""
         return self.shared(self.branches[domain](x))
+
+    def both(self, x: list[Tensor]) -> list[Tensor]:
+        """Return the content maps of equally many images of A and of B."""
+        branched = [branch(images) for branch, images in zip(self.branches, x, strict=True)]
+        return list(self.shared(torch.cat(branched)).chunk(2))
 
 
 class VariationalAttributes(nn.Module):
@@ -101,7 +107,10 @@ class PlainAttributes(nn.Module):
 
 
 class ConcatGenerator(nn.Module):
-    """The generator of `concat`: the attributes are appended to every feature map."""
+    """The generator of `concat`: the attributes are appended to every feature map.
+
+    A block for both domains comes first. It does not see the attributes.
+    """
 
     def __init__(self, channels: int, w: int, nz: int) -> None:
         super().__init__()
@@ -123,7 +132,10 @@ class ConcatGenerator(nn.Module):
 
     def forward(self, content: Tensor, z: Tensor, domain: int) -> Tensor:
         """Return images of one domain, (N, 3, H, W) in (-1, 1)."""
-        h = self.shared(content)
+        return self.paint(self.shared(content), z, domain)
+
+    def paint(self, h: Tensor, z: Tensor, domain: int) -> Tensor:
+        """Return images from the output of the shared block."""
         for layer in self.domains[domain].children():
             h = layer(with_vector(h, z))
         return h.tanh()
@@ -135,6 +147,7 @@ class MixGenerator(nn.Module):
     def __init__(self, channels: int, w: int, nz: int) -> None:
         super().__init__()
         n = 4 * w
+        self.shared = nn.Identity()
         self.domains = nn.ModuleList(
             nn.ModuleList(
                 [
@@ -157,8 +170,11 @@ class MixGenerator(nn.Module):
 
     def forward(self, content: Tensor, z: Tensor, domain: int) -> Tensor:
         """Return images of one domain, (N, 3, H, W) in (-1, 1)."""
+        return self.paint(self.shared(content), z, domain)
+
+    def paint(self, h: Tensor, z: Tensor, domain: int) -> Tensor:
+        """Return images from the output of the shared block, of which there is none here."""
         *blocks, last = self.domains[domain].children()
-        h = content
         for block, vector in zip(blocks, self.vectors[domain](z).chunk(4, 1), strict=True):
             h = block(h, vector)
         return last(h).tanh()

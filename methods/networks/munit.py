@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.methods._blocks import full_precision
+from bench.methods.networks.blocks import full_precision
 
 STYLE_HALVINGS = 4
 CRITIC_LAYERS = 4

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.methods._blocks import full_precision
+from bench.methods.networks.blocks import full_precision
 
 Optimizers = Mapping[str, torch.optim.Optimizer]
 ENCODERS_AND_GENERATOR = ("content", "attributes", "generator")
@@ -37,6 +37,18 @@ class Pass:
     again: list[Tensor]
     z: list[Tensor]
     found: list[Tensor]
+
+
+def judged(critic: nn.Module, shown: list[Tensor], together: bool) -> list[list[Tensor]]:
+    """Return the logit maps of several batches of equal size.
+
+    together: whether one pass judges them all. With spectral norm it must not: each pass moves the
+    estimate of the largest singular value.
+    """
+    if not together:
+        return [critic(x) for x in shown]
+    maps = [of_scale.chunk(len(shown)) for of_scale in critic(torch.cat(shown))]
+    return [list(of_batch) for of_batch in zip(*maps, strict=True)]
 
 
 def says(logits: Tensor | list[Tensor], target: float) -> Tensor:
@@ -81,11 +93,11 @@ def update_twice(
         second_backward: See `bench.methods.drit.DRIT.Config`.
     """
     _zero_grad(optimizers, ENCODERS_AND_GENERATOR)
-    first.backward(retain_graph=True)
+    first.backward(retain_graph=True, inputs=_owned(optimizers, ENCODERS_AND_GENERATOR))
     if second_backward == "old_weights":
         gradients = [(p, p.grad) for p in _owned(optimizers, ENCODERS_AND_GENERATOR)]
         _zero_grad(optimizers, ENCODERS_AND_GENERATOR)
-        second().backward()
+        second().backward(inputs=_owned(optimizers, CONTENT_AND_GENERATOR))
         later = [(p, p.grad) for p in _owned(optimizers, CONTENT_AND_GENERATOR)]
         for parameter, gradient in gradients:
             parameter.grad = gradient
@@ -96,7 +108,7 @@ def update_twice(
         _step(optimizers, ENCODERS_AND_GENERATOR, unnoticed=second_backward == "stale")
         loss = second()
         _zero_grad(optimizers, CONTENT_AND_GENERATOR)
-        loss.backward()
+        loss.backward(inputs=_owned(optimizers, CONTENT_AND_GENERATOR))
     _step(optimizers, CONTENT_AND_GENERATOR)
 
 

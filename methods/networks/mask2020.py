@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.methods._blocks import full_precision, levels
+from bench.methods.networks.blocks import full_precision, levels
 
 
 def blocks(size: int, code_side: int) -> int:
