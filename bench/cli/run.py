@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -138,7 +139,7 @@ def run(
 ) -> None:
     """Train methods, score them, and print the leaderboard."""
     check_engine(engine)
-    something_is_new = existing is Existing.fresh or not (results / "records").exists()
+    something_is_new = existing is Existing.fresh or not os.path.isdir(results / "records")
     if something_is_new:
         warm_up(engine, dry_run)
     from bench.plan.plan import Request, default_workers, jobs_for, make_plan

@@ -69,7 +69,8 @@ class _Source:
         names = _named(tree)
         for node in tree.body:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_METHODS):
-                other = SHARED["methods"] / f"{(node.module or '').removeprefix(_METHODS)}.py"
+                inside = (node.module or "").removeprefix(_METHODS).replace(".", "/")
+                other = SHARED["methods"] / f"{inside}.py"
                 theirs = _named(parsed(other)) if other.is_file() else {}
                 wanted = {alias.name: alias.asname or alias.name for alias in node.names}
                 names |= {wanted[name]: theirs[name] for name in wanted if name in theirs}
@@ -91,7 +92,7 @@ def _of_method(name: str, source: _Source) -> Fields:
         raise NotLiteralError
     own = [item for item in node.body if isinstance(item, ast.ClassDef) and item.name == "Config"]
     assigned = [item for item in node.body if isinstance(item, ast.Assign | ast.AnnAssign)]
-    named = [item for item in assigned if ast.unparse(item).startswith("Config")]
+    named = [at for at in assigned if ast.unparse(at).replace(":", " ").split()[0] == "Config"]
     if len(own) + len(named) > 1:
         raise NotLiteralError
     if own:

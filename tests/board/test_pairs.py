@@ -16,7 +16,7 @@ from bench.board.headline import headline
 from bench.board.markdown import markdown
 from bench.board.order import Order, rank_intervals
 from bench.board.pairs import COLUMNS, csv_of_comparisons, place
-from bench.board.publish import _print_board
+from bench.board.publish import _page, _print
 from bench.contracts.metric import MetricInfo
 from tests.helpers import board_record
 
@@ -48,7 +48,9 @@ def board_of(made):
 
 def shown_in_terminal(board, color="standard"):
     file = io.StringIO()
-    _print_board(Console(file=file, width=160, force_terminal=True, color_system=color), board)
+    _print(
+        Console(file=file, width=160, force_terminal=True, color_system=color), _page(board).parts
+    )
     return file.getvalue()
 
 

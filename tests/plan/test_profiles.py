@@ -27,7 +27,9 @@ def configured(hint, default, text):
     """Return label and value of a field `x` of this type after `--set mine.x=TEXT`."""
     config_class = make_dataclass("Config", [("x", hint, default)], frozen=True)
     method = SimpleNamespace(Config=config_class)
-    plugin = SimpleNamespace(name="mine", path="mine.py", load=lambda: method)
+    plugin = SimpleNamespace(
+        name="mine", path="mine.py", config_fields=lambda: None, load=lambda: method
+    )
     setting = Setting.parse(f"mine.x={text}")
     label, config = configure(plugin, Origin(), [setting])
     return label, config["x"]
@@ -183,7 +185,9 @@ def configured_fields(fields, *settings):
     scope = {}
     exec(compile(f"{HEAD}    {fields}\n", "mine.py", "exec", dont_inherit=True), scope)
     method = SimpleNamespace(Config=scope["Config"])
-    plugin = SimpleNamespace(name="mine", path="mine.py", load=lambda: method)
+    plugin = SimpleNamespace(
+        name="mine", path="mine.py", config_fields=lambda: None, load=lambda: method
+    )
     parsed = [Setting.parse(f"mine.{text}") for text in settings]
     return configure(plugin, Origin(), parsed)
 

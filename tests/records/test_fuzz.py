@@ -369,10 +369,10 @@ def test_any_name_on_a_board_and_on_the_console(name, reason):
     odd = check_record(name or "m")
     odd["identity"]["task"] = odd["metrics"]["fd_add"]["meaning"] = name
     odd["metrics"]["params"] |= {"value": None, "status": "failed", "reason": reason}
-    from bench.board.publish import _print_board
+    from bench.board.publish import _page, _print
 
     (board,) = boards([odd])
     heads = {line.count("|") - line.count("\\|") for line in markdown([board]).splitlines()
              if line.startswith("|")}  # fmt: skip
     assert heads
-    _print_board(Console(quiet=True), board)
+    _print(Console(quiet=True), _page(board).parts)

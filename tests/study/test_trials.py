@@ -21,7 +21,9 @@ def fits(config):
 def plugin_with(*fields):
     config_class = make_dataclass("Config", fields, bases=(BaseConfig,), frozen=True)
     method = SimpleNamespace(Config=config_class)
-    return SimpleNamespace(name="mine", path="mine.py", load=lambda: method)
+    return SimpleNamespace(
+        name="mine", path="mine.py", config_fields=lambda: None, load=lambda: method
+    )
 
 
 @pytest.mark.parametrize("name", ["press2019", "ufdn", "drit"])
