@@ -36,11 +36,11 @@ def test_a_plain_step_has_the_losses_and_the_update_of_ours(name):
 
 
 def test_the_command_prints_a_table(capsys):
-    assert main(["--methods", "press2019", "--sizes", "32", "--rounds", "1"]) == 0
+    assert main(["--methods", "ufdn", "--sizes", "32", "--rounds", "1"]) == 0
     first, _, *table = capsys.readouterr().out.splitlines()
     assert "one thread, sgemm peak" in first
     assert len(table) == 3
-    assert table[2].startswith("| press2019 | 32 | ")
+    assert table[2].startswith("| ufdn | 32 | ")
 
 
 def test_an_unknown_method_is_named_with_those_that_there_are(capsys):

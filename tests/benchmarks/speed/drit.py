@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from bench.contracts.method import BaseConfig
 from bench.contracts.task import Spec
-from bench.methods._drit_networks import (
+from bench.methods.networks.drit import (
     ConcatGenerator,
     ContentEncoder,
     DomainDiscriminator,

@@ -53,7 +53,7 @@ def pair_of(
 ) -> tuple[PlainStep, Method, Batch]:
     """Return a plain step and our method with the same weights, and a batch of noise for both.
 
-    The configuration is the one that a run takes, with changes.
+    The configuration is the one that no study changes, with `changes`.
     """
     plugin, spec = Registry().find("method", name), Spec(size)
     config = plugin.load().Config(**fixed_config(plugin) | changes)

@@ -94,7 +94,8 @@ class Ufdn(PlainStep):
         logs["critic_domain"], logs["critic_real"] = entropy(said, code), real.mean()
         logs["critic_fake"] = self.critic(fake)[0].mean()
         alpha = torch.rand(len(x), 1, 1, 1, dtype=x.dtype)
-        between = (alpha * x + (1 - alpha) * fake).requires_grad_()
+        # + 0, because the counter of FLOPs cannot follow the gradient of a leaf
+        between = (alpha * x + (1 - alpha) * fake).requires_grad_() + 0
         (slope,) = torch.autograd.grad(self.critic(between)[0].sum(), between, create_graph=True)
         logs["penalty"] = (slope.norm(dim=1) - 1).square().mean()
         self.critic_adam.zero_grad()
