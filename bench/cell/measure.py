@@ -13,6 +13,8 @@ from typing import Literal
 import psutil
 import torch
 
+from bench.utils.allocator import return_freed_memory
+
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
@@ -80,6 +82,7 @@ class PeakMemory:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
             return True
+        return_freed_memory()
         try:
             if _CLEAR.exists():
                 _CLEAR.write_text("5")
@@ -90,7 +93,10 @@ class PeakMemory:
 
     def _held(self) -> float:
         """Return the memory of the process in MiB, 0 on a GPU, where all memory counts."""
-        return 0.0 if self._device.type == "cuda" else psutil.Process().memory_info().rss / 2**20
+        if self._device.type == "cuda":
+            return 0.0
+        return_freed_memory()
+        return float(psutil.Process().memory_info().rss) / 2**20
 
     def _peak(self) -> float | None:
         """Return the peak since the last reset, in MiB."""

@@ -52,7 +52,7 @@ class Halve(nn.Conv2d):
         if x.shape[2:] != (4, 4) or self.weight.numel() < MANY_WEIGHTS:
             return super().forward(x)
         y = self.weight.flatten(1) @ F.unfold(x, 4, padding=1, stride=2)
-        return y.unflatten(2, (2, 2)) + self.bias[:, None, None]
+        return y.unflatten(2, (2, 2)) + self.bias.to(y.dtype)[:, None, None]
 
 
 class Double(nn.ConvTranspose2d):
@@ -71,7 +71,7 @@ class Double(nn.ConvTranspose2d):
         if x.shape[2:] != (2, 2) or self.weight.numel() < MANY_WEIGHTS:
             return super().forward(x, output_size)
         y = F.fold(self.weight.flatten(1).T @ x.flatten(2), (4, 4), 4, padding=1, stride=2)
-        return y + self.bias[:, None, None]
+        return y + self.bias.to(y.dtype)[:, None, None]
 
 
 def down(channels: Sequence[int]) -> nn.Sequential:

@@ -44,7 +44,8 @@ class FromPoint(nn.ConvTranspose2d):
         """Return (N, C, 2, 2) of (N, B, 1, 1)."""
         inner = self.weight[:, :, 1:3, 1:3].flatten(1)
         y = F.linear(x.flatten(1), inner.T).unflatten(1, (-1, 2, 2))
-        return (y + self.bias[:, None, None]).contiguous(memory_format=torch.channels_last)
+        y = y + self.bias.to(y.dtype)[:, None, None]
+        return y.contiguous(memory_format=torch.channels_last)
 
 
 class VAE(nn.Module):
