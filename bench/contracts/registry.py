@@ -8,7 +8,6 @@ plug-in has to run.
 from __future__ import annotations
 
 import ast
-import contextlib
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -26,6 +25,7 @@ from typing import Any, Literal, TypeVar, get_args
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.metric import Group, MetricInfo, Settings
 from bench.contracts.source_config import Fields, config_fields
+from bench.contracts.source_facts import gaps_in, has_own_config, literals
 from bench.contracts.source_files import WEIGHTS, files_beside, parsed, source_hash
 from bench.utils.errors import UserError, unknown
 
@@ -256,84 +256,14 @@ def _scan(path: Path, only: Kind | None = None) -> list[Plugin]:
         if base is None:
             continue
         kind = kinds[node.name] = kinds[base]
-        facts = facts_of[node.name] = facts_of.get(base, {}) | _literals(node)
+        facts = facts_of[node.name] = facts_of.get(base, {}) | literals(node)
         known = all(base in BASES.values() or base in gaps_of for base in bases)
-        gaps = gaps_of[node.name] = _gaps(node, gaps_of.get(base, ({}, False)) if known else None)
-        owner = "" if _has_own_config(node) else owners.get(base, "")
-        if "name" in _literals(node) and only in (None, kind):
+        gaps = gaps_of[node.name] = gaps_in(node, gaps_of.get(base, ({}, False)) if known else None)
+        owner = "" if has_own_config(node) else owners.get(base, "")
+        if "name" in literals(node) and only in (None, kind):
             plugins.append(Plugin(kind, facts["name"], node.name, path, facts, *gaps, owner))
         owners[node.name] = owner or str(facts.get("name", ""))
     return plugins
-
-
-def _has_own_config(node: ast.ClassDef) -> bool:
-    own = [item.name for item in node.body if isinstance(item, ast.ClassDef)]
-    assigned = [item for item in node.body if isinstance(item, ast.Assign | ast.AnnAssign)]
-    return "Config" in own or any(ast.unparse(one).startswith("Config") for one in assigned)
-
-
-def _gaps(
-    node: ast.ClassDef, inherited: tuple[dict[str, str] | None, bool] | None
-) -> tuple[dict[str, str] | None, bool]:
-    """Return `Plugin.gaps` and `asks`. inherited: those of the base; None if it is elsewhere."""
-    own = [item for item in node.body if isinstance(item, ast.FunctionDef)]
-    found = [item for item in own if item.name == "unavailable"]
-    if not found:
-        return (None, True) if inherited is None else inherited
-    body, gaps = found[-1].body, {}
-    if isinstance(body[0], ast.Expr):
-        body = body[1:]  # its docstring
-    while body and (gap := _GAP.fullmatch(ast.unparse(body[0]))):
-        gaps[gap[1]] = str(ast.literal_eval(gap[2]))
-        body = body[1:]
-    plain = len(body) == 1 and ast.unparse(body[0]) == "return ''"
-    return gaps, not plain
-
-
-_GAP = re.compile(r"if settings\.(\w+) is None:\n    return ('[^'\\\n]*')")
-"""A statement that says what is missing, as `ast.unparse` writes it."""
-
-
-def _literals(node: ast.ClassDef) -> dict[str, Any]:
-    found = {}
-    for statement in node.body:
-        if isinstance(statement, ast.Assign):
-            target, value = statement.targets[0], statement.value
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            target, value = statement.target, statement.value
-        else:
-            continue
-        if isinstance(target, ast.Name):
-            with contextlib.suppress(ValueError):
-                numbers = target.id == "numbers"
-                found[target.id] = _infos(value) if numbers else ast.literal_eval(value)
-    return found
-
-
-def _infos(value: ast.expr) -> tuple[MetricInfo, ...] | str:
-    """Return the facts in a tuple of `MetricInfo` calls, or a message about what is wrong.
-
-    Raises:
-        ValueError: the expression is not a tuple of such calls.
-    """
-    if not isinstance(value, ast.Tuple | ast.List):
-        raise ValueError
-    found = []
-    for call in value.elts:
-        if not isinstance(call, ast.Call) or ast.unparse(call.func).split(".")[-1] != "MetricInfo":
-            raise ValueError
-        facts = {}
-        for keyword in call.keywords:
-            try:
-                facts[str(keyword.arg)] = ast.literal_eval(keyword.value)
-            except ValueError:
-                return f"{keyword.arg} of a number is not a literal: {ast.unparse(keyword.value)}"
-        try:
-            found.append(MetricInfo(**facts))
-        except (TypeError, ValueError) as error:
-            said = str(error).removeprefix("MetricInfo.__init__() ")
-            return f"number {facts.get('id')!r}: {said}"
-    return tuple(found)
 
 
 @cache

@@ -21,7 +21,7 @@ QUICK = {
     "sepvae": {"learning_rate": 5e-3, "beta2": 0.99, "reset_every": 0},
     "ufdn": {"learning_rate": 2e-3},
 }
-"""What a method needs in order to learn in 150 steps; start values are for far longer trainings."""
+"""What a method needs in order to learn in 200 steps; start values are for far longer trainings."""
 
 
 def outputs(method, a, b):
@@ -172,7 +172,7 @@ class TestMethods:
         bound = 0.75 if plugin.name in SLOW_LEARNERS else 0.65
         torch.manual_seed(1)
         well = 0
-        for _ in range(6):
+        for _ in range(8):
             method.train()
             for _ in range(25):
                 method.training_step(few)
