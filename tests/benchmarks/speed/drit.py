@@ -6,18 +6,18 @@ Its networks are stock layers of torch, so it takes those of `methods/`. The ste
 from __future__ import annotations
 
 import torch
-from bench.methods._drit_networks import (
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.contracts.method import BaseConfig
+from bench.contracts.task import Spec
+from bench.methods.networks.drit import (
     ConcatGenerator,
     ContentEncoder,
     DomainDiscriminator,
     VariationalAttributes,
     content_discriminator,
 )
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from bench.contracts.method import BaseConfig
-from bench.contracts.task import Spec
 
 from .plain import PlainStep
 
