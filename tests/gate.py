@@ -33,6 +33,7 @@ from bench.records.store import Store
 from bench.tasks.cache import prepare
 from bench.utils.errors import UserError
 from bench.utils.output.console import console, say
+from bench.utils.parallel import end_with_parent
 from bench.utils.threads import available_cores, computing_with
 from tests.helpers import module
 
@@ -84,7 +85,8 @@ def main() -> int:
 
 
 def _short() -> None:
-    """Make the cells of this process short."""
+    """Make the cells of this process short, and end it with the process that started it."""
+    end_with_parent()
     for shorter in SHORT:
         shorter.start()
 
