@@ -6,14 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import (
-    betaincinv,
-    chdtri,
-    expit,
-    logit,
-    ndtr,
-    stdtrit,
-)  # importing scipy.stats takes a second
+
+# importing scipy.stats takes a second
+from scipy.special import betaincinv, chdtri, expit, logit, ndtr, stdtrit
 
 from bench.board.samples import LEVEL, Array, Sample, sample_of, t_interval
 from bench.contracts.metric import MetricInfo

@@ -133,6 +133,23 @@ def sample_of(entries: Sequence[Mapping[str, Any]]) -> Sample:
     return Sample(values, table - table.mean(1, keepdims=True))
 
 
+def holm(chances: Sequence[float], family: int = 0) -> list[float]:
+    """Return p-values after Holm's correction (Scandinavian Journal of Statistics 1979), in order.
+
+    It is here because each call of `multipletests` of statsmodels collects garbage for 0.15 s.
+
+    Args:
+        chances: The p-values of single tests.
+        family: The number of hypotheses, if more were stated than are tested here.
+    """
+    raw = np.asarray(chances, dtype=float)
+    order = np.argsort(raw, kind="stable")
+    divisors = max(family, len(raw)) - np.arange(len(raw))
+    found = np.empty(len(raw))
+    found[order] = np.maximum.accumulate(raw[order] * divisors).clip(max=1)
+    return [float(chance) for chance in found]
+
+
 def t_interval(value: float, error: float, df: float, level: float = LEVEL) -> tuple[float, float]:
     """Return Student's interval of a value with a standard error: (lo, hi)."""
     reach = float(stdtrit(df, (1 + level) / 2)) * error

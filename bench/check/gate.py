@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit  # importing scipy.stats takes a second
+from scipy.special import stdtr  # importing scipy.stats takes a second
+
+from bench.board.samples import holm, t_interval
 
 Values = NDArray[np.float64]
 ALARM = 0.01
@@ -120,20 +122,8 @@ def interval(values: Values) -> tuple[float, float]:
     """Return Student's 95 % interval of the mean of (n,) values."""
     if not values.std(ddof=1) > 0:
         return float(values.mean()), float(values.mean())
-    count, mean = len(values), float(values.mean())
-    reach = float(stdtrit(count - 1, 0.975) * values.std(ddof=1) / np.sqrt(count))
-    return mean - reach, mean + reach
-
-
-def holm(chances: Sequence[float], level: float) -> list[bool]:
-    """Return which hypotheses Holm's procedure rejects (Scandinavian J. of Statistics 1979)."""
-    rejected = [False] * len(chances)
-    order = sorted(range(len(chances)), key=lambda at: chances[at])
-    for left, at in zip(range(len(chances), 0, -1), order, strict=True):
-        if not chances[at] <= level / left:
-            break
-        rejected[at] = True
-    return rejected
+    error = float(values.std(ddof=1)) / np.sqrt(len(values))
+    return t_interval(float(values.mean()), error, len(values) - 1)
 
 
 @dataclass(frozen=True)
@@ -142,6 +132,11 @@ class Comparison:
 
     shift: Shift
     delta: float
+
+
+def rejected(chances: Sequence[float], level: float) -> list[bool]:
+    """Return which hypotheses Holm's procedure rejects at a level."""
+    return [chance <= level for chance in holm(chances)]
 
 
 def judge(
@@ -153,8 +148,8 @@ def judge(
     improved: significantly better by more than delta, with the same correction. pass: significantly
     not worse by more than delta. inconclusive: none of these.
     """
-    worse = holm([chance_above(c.shift, c.delta) for c in comparisons], alarm)
-    better = holm([chance_above(c.shift.turned(), c.delta) for c in comparisons], alarm)
+    worse = rejected([chance_above(c.shift, c.delta) for c in comparisons], alarm)
+    better = rejected([chance_above(c.shift.turned(), c.delta) for c in comparisons], alarm)
     verdicts = []
     for at, c in enumerate(comparisons):
         if worse[at]:

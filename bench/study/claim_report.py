@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from bench.study.claims import Claim
+from bench.study.claims import Claim, family_of
 from bench.study.verdict import Judgement
 from bench.utils.errors import UserError
 from bench.utils.files.sealed import write_atomically
@@ -103,7 +103,7 @@ def _line(one: Judgement) -> dict[str, Any]:
 
 def markdown(judgements: Sequence[Judgement]) -> str:
     """Return the verdicts as Markdown: a table, then a paragraph for each claim."""
-    family = max([len(judgements), *(one.claim.family for one in judgements)])
+    family = family_of([one.claim for one in judgements])
     parts = [
         "# Claims of the field",
         f"{summary(judgements)}. A difference is the mean over seeds of the side that the claim "

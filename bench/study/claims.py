@@ -7,7 +7,7 @@ claim changes. It names the number that is compared, which row should be higher,
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NotRequired, cast
@@ -124,6 +124,11 @@ class Claim:
     def sides(self) -> tuple[Side, Side]:
         """The side that should be higher, then the other one."""
         return (self.left, self.right) if self.direction == "higher" else (self.right, self.left)
+
+
+def family_of(claims: Sequence[Claim]) -> int:
+    """Return the number of hypotheses that Holm's method counts."""
+    return max([len(claims), *(claim.family for claim in claims)])
 
 
 def read_claims(

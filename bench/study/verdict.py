@@ -25,7 +25,7 @@ from bench.board.comparison import Difference, adjusted, difference
 from bench.board.samples import number_in
 from bench.contracts.metric import MetricInfo
 from bench.study.claim_cells import Found
-from bench.study.claims import Claim, Row
+from bench.study.claims import Claim, Row, family_of
 
 Verdict = Literal["supported", "contradicted", "undecided", "not run"]
 WHOLE: Final = 1.0
@@ -85,7 +85,7 @@ def judge(
         }
         | {WHOLE}
     )
-    family = max([len(claims), *(claim.family for claim in claims)])
+    family = family_of(claims)
     at = {budget: _differences(usable, found, infos, budget, family) for budget in budgets}
     judgements = []
     for claim in claims:
