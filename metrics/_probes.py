@@ -29,11 +29,14 @@ Scores = NDArray[np.float64]
 class Probe(Protocol):
     """A probe, fitted on (n, d) features and (n, F) labels (`HIDDEN`: no label)."""
 
-    def fit(self, x: Features, y: Labels, classes: Sequence[int]) -> Probe:
-        """Fit a classifier for every label. `classes` is the number of classes of each label."""
+    def fit(self, x: Features, labellings: Sequence[Labels], classes: Sequence[int]) -> Probe:
+        """Fit a classifier for every label of every labelling, each (n, F), of the same items.
 
-    def scores(self, x: Features) -> list[Scores]:
-        """Return the scores for each label, (n, K) for a label with K classes."""
+        `classes` is the number of classes of each of the F labels.
+        """
+
+    def scores(self, x: Features) -> list[list[Scores]]:
+        """Return the scores for each label of each labelling, (n, K) for a label of K classes."""
 
 
 class _Each:
@@ -42,18 +45,25 @@ class _Each:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
 
-    def fit(self, x: Features, y: Labels, classes: Sequence[int]) -> _Each:
-        self._models, self._classes = [], classes
-        for labels in y.T:
-            told = labels != HIDDEN
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
-                self._models.append(self._make().fit(x[told], labels[told]))
+    def fit(self, x: Features, labellings: Sequence[Labels], classes: Sequence[int]) -> _Each:
+        self._classes = classes
+        self._models = [[self._fitted(x, labels) for labels in y.T] for y in labellings]
         return self
 
-    def scores(self, x: Features) -> list[Scores]:
-        pairs = zip(self._models, self._classes, strict=True)
-        return [self._of(model, x, classes) for model, classes in pairs]
+    def _fitted(self, x: Features, labels: Labels) -> Any:
+        told = labels != HIDDEN
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
+            return self._make().fit(x[told], labels[told])
+
+    def scores(self, x: Features) -> list[list[Scores]]:
+        return [
+            [
+                self._of(model, x, classes)
+                for model, classes in zip(models, self._classes, strict=True)
+            ]
+            for models in self._models
+        ]
 
     def _of(self, model: Any, x: Features, classes: int) -> Scores:
         found = np.asarray(model.decision_function(x), dtype=np.float64)
@@ -72,28 +82,37 @@ class _Networks:
     """A probe that trains one small network per label, with dropout and weight decay.
 
     The networks are trained together as one wide layer. Each label has its own block of the layer,
-    and its loss affects no other block.
+    and its loss affects no other block. The blocks of several labellings begin with the same values
+    and see the same batches and the same dropout.
     """
 
-    hidden, steps, batch = 64, 500, 128
+    hidden, steps, batch, rate = 64, 250, 128, 2e-3
 
-    def fit(self, x: Features, y: Labels, classes: Sequence[int]) -> _Networks:
-        data, labels = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)
-        count, most, self._classes = y.shape[1], max(classes), classes
-        beyond = torch.arange(most) >= torch.tensor(classes).unsqueeze(1)
+    def fit(self, x: Features, labellings: Sequence[Labels], classes: Sequence[int]) -> _Networks:
+        data = torch.from_numpy(np.ascontiguousarray(x))
+        labels = torch.from_numpy(np.concatenate(labellings, 1))
+        repeats, width, most = len(labellings), len(classes) * self.hidden, max(classes)
+        batch = min(self.batch, len(data))
+        self._classes = [*classes] * repeats
+        self._count = len(classes)
+        beyond = torch.arange(most) >= torch.tensor(self._classes).unsqueeze(1)
+        self._beyond = torch.where(beyond, -1e4, 0.0).unsqueeze(1)
+        random = np.random.default_rng(derive("probe", "dropout"))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive("probe", "mlp"))
-            self._first = nn.Sequential(
-                nn.Linear(x.shape[1], count * self.hidden), nn.ReLU(), nn.Dropout(0.5)
-            )
-            self._last = nn.Parameter(torch.randn(count, self.hidden, most) / self.hidden**0.5)
-            self._offset = nn.Parameter(torch.zeros(count, 1, most))
-            self._beyond = torch.where(beyond, -1e4, 0.0).unsqueeze(1)
-            parameters = [*self._first.parameters(), self._last, self._offset]
-            optimizer = torch.optim.AdamW(parameters, 1e-3, weight_decay=1e-2)
+            first = nn.Linear(x.shape[1], width)
+            last = torch.randn(len(classes), self.hidden, most) / self.hidden**0.5
+            self._weight = nn.Parameter(first.weight.detach().repeat(repeats, 1))
+            self._bias = nn.Parameter(first.bias.detach().repeat(repeats))
+            self._last = nn.Parameter(last.repeat(repeats, 1, 1))
+            self._offset = nn.Parameter(torch.zeros(len(self._classes), 1, most))
+            parameters = [self._weight, self._bias, self._last, self._offset]
+            optimizer = torch.optim.AdamW(parameters, self.rate, weight_decay=1e-2, fused=True)
             for _ in range(self.steps):
-                at = torch.randint(len(data), (min(self.batch, len(data)),))
-                said = self._forward(data[at])
+                at = torch.randint(len(data), (batch,))
+                bits = random.integers(0, 256, batch * width // 8, dtype=np.uint8)
+                kept = torch.from_numpy(np.unpackbits(bits)).view(batch, width).repeat(1, repeats)
+                said = self._forward(data[at], 2.0 * kept)
                 told = labels[at].T
                 # the mean over the items with this label, which may be none
                 losses = nn.functional.cross_entropy(
@@ -103,17 +122,20 @@ class _Networks:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-        self._first.eval()
         return self
 
-    def _forward(self, x: Tensor) -> Tensor:
-        blocks = self._first(x).unflatten(1, (-1, self.hidden)).transpose(0, 1)
+    def _forward(self, x: Tensor, dropout: Tensor | float = 1.0) -> Tensor:
+        """Return the scores, (labels, n, K). dropout: factors of the hidden units, (n, units)."""
+        hidden = nn.functional.linear(x, self._weight, self._bias).relu() * dropout
+        blocks = hidden.unflatten(1, (-1, self.hidden)).transpose(0, 1)
         return blocks @ self._last + self._offset + self._beyond
 
-    def scores(self, x: Features) -> list[Scores]:
+    def scores(self, x: Features) -> list[list[Scores]]:
         with torch.inference_mode():
             found = self._forward(torch.from_numpy(np.ascontiguousarray(x))).double().numpy()
-        return [of[:, :count] for of, count in zip(found, self._classes, strict=True)]
+        of_labels = [of[:, :count] for of, count in zip(found, self._classes, strict=True)]
+        starts = range(0, len(of_labels), self._count)
+        return [of_labels[start : start + self._count] for start in starts]
 
 
 def _logistic(strength: float, iterations: int, tolerance: float) -> Any:

@@ -30,10 +30,14 @@ VALIDATION = 0.25
 GROUPS = 4
 """Groups of fitting items that `Probing.refit` leaves out. More cost more and change little."""
 ROTATED = ("logistic", "mlp")
-"""Kinds that are shown a code of more dimensions than items in the span of the items.
+"""Kinds that are shown a code of more dimensions than items in the span of the fitting items.
 
 For a linear probe with an L2 penalty that is exact: its weights never leave that span.
 """
+BY_DISTANCE = ("rbf_svm",)
+"""Kinds that depend on distances only. They are shown the same, and the distance from the span."""
+FLAT = 1e-10
+"""Directions whose variance is below this fraction of the largest one count as none."""
 Battery = Mapping[str, Sequence[Callable[[], Probe]]]
 
 
@@ -114,7 +118,7 @@ class Probing:
         for view in self._views:
             for kind, strengths in battery.items():
                 for make in strengths:
-                    found = self._fitted(kind, view, make, self._labels, self._classes)
+                    (found,) = self._fitted(kind, view, make, [self._labels], self._classes)
                     for of_label, one in zip(told, found, strict=True):
                         of_label.append(one)
         return [sorted(of_label, key=lambda t: -t.validation) for of_label in told]
@@ -136,10 +140,8 @@ class Probing:
         for kind, view, make in dict.fromkeys((t.kind, t.view, t.make) for t in new.values()):
             columns = [at for at, t in new.items() if (t.view, t.make) == (view, make)]
             classes = [self._classes[at] for at in columns]
-            by_group = [
-                self._fitted(kind, view, make, labels[:, columns], classes)
-                for labels in self._without_groups
-            ]
+            labellings = [labels[:, columns] for labels in self._without_groups]
+            by_group = self._fitted(kind, view, make, labellings, classes)
             for at, again in zip(columns, zip(*by_group, strict=True), strict=True):
                 self._again[told[at]] = list(again)
         return [[self._again[one][g] for one in told] for g in range(GROUPS)]
@@ -166,21 +168,35 @@ class Probing:
         kind: str,
         view: str,
         make: Callable[[], Probe],
-        labels: Labels,
+        labellings: Sequence[Labels],
         classes: Sequence[int],
-    ) -> list[Told]:
-        """Fit a probe, and return its predictions for each of (n, F) labels."""
-        of_view, held_out = self._views[view], self._held_out
-        x_fit, x_validation, x_test = of_view.rotated if kind in ROTATED else of_view.plain
-        probe = make().fit(x_fit, labels[~held_out], classes)
-        told = []
-        pairs = zip(probe.scores(x_validation), probe.scores(x_test), strict=True)
-        for truth, (validation, scores) in zip(labels[held_out].T, pairs, strict=True):
-            seen = truth != HIDDEN
-            right = balanced_accuracy(validation[seen].argmax(1), truth[seen])
-            sharpness = _sharpness(validation[seen], truth[seen])
-            told.append(Told(kind, view, make, right, scores, sharpness))
-        return told
+    ) -> list[list[Told]]:
+        """Fit a probe, and return its predictions for each label of each labelling, (n, F)."""
+        held_out = self._held_out
+        x_fit, x_validation, x_test = self._views[view].shown_to(kind)
+        probe = make().fit(x_fit, [labels[~held_out] for labels in labellings], classes)
+        validation, test = probe.scores(x_validation), probe.scores(x_test)
+        return [
+            [
+                _told(kind, view, make, *of_label)
+                for of_label in zip(labels[held_out].T, of_validation, of_test, strict=True)
+            ]
+            for labels, of_validation, of_test in zip(labellings, validation, test, strict=True)
+        ]
+
+
+def _told(
+    kind: str,
+    view: str,
+    make: Callable[[], Probe],
+    truth: Labels,
+    validation: Scores,
+    scores: Scores,
+) -> Told:
+    """Return the predictions for a label whose values on the validation items are `truth`."""
+    seen = truth != HIDDEN
+    right = balanced_accuracy(validation[seen].argmax(1), truth[seen])
+    return Told(kind, view, make, right, scores, _sharpness(validation[seen], truth[seen]))
 
 
 class _View:
@@ -188,6 +204,18 @@ class _View:
 
     def __init__(self, fit: Features, test: Features, held_out: NDArray[np.bool_]) -> None:
         self._fit, self._test, self._held_out = fit, test, held_out
+
+    def shown_to(self, kind: str) -> list[Features]:
+        """Return the features of the three sets of items for a kind of probe."""
+        fitted = self.plain[0]
+        if fitted.shape[1] <= len(fitted) or kind not in (*ROTATED, *BY_DISTANCE):
+            return self.plain
+        if kind in ROTATED:
+            return self.rotated
+        return [
+            np.column_stack([inside, outside])
+            for inside, outside in zip(self.rotated, self._outside, strict=True)
+        ]
 
     @cached_property
     def plain(self) -> list[Features]:
@@ -200,12 +228,28 @@ class _View:
 
     @cached_property
     def rotated(self) -> list[Features]:
-        """The features in the span of the fitting items, if it has fewer dimensions."""
-        first = self.plain[0]
-        if first.shape[1] <= len(first):
-            return self.plain
-        _, _, directions = np.linalg.svd(first, full_matrices=False)
-        return [part @ directions.T for part in self.plain]
+        """The features in the span of the fitting items, by their principal axes.
+
+        The axes come from the inner products of the items, which is quicker than from the features.
+        """
+        fitted = self.plain[0].astype(np.float64)
+        variances, axes = np.linalg.eigh(fitted @ fitted.T)
+        used = variances > FLAT * variances[-1]
+        used[-1] = True  # a constant code has no variance
+        axes = axes[:, used]
+        axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
+        to_axes = fitted.T @ (axes / np.sqrt(np.maximum(variances[used], np.finfo(float).tiny)))
+        return [(part @ to_axes).astype(np.float32) for part in self.plain]
+
+    @cached_property
+    def _outside(self) -> list[Features]:
+        """The distance of each item from the span of the fitting items, (n,)."""
+        squares = [(part**2).sum(1) for part in self.plain]
+        inside = [(part**2).sum(1) for part in self.rotated]
+        return [
+            np.sqrt(np.maximum(0, whole - part))
+            for whole, part in zip(squares, inside, strict=True)
+        ]
 
 
 def views(code: Tensor) -> dict[str, Features]:

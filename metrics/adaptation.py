@@ -31,7 +31,7 @@ class Adaptation(Metric):
 
     name = "adaptation"
     summary = "does a classifier of one domain's z1 carry over to the other? (tasks with a label)"
-    version = 2
+    version = 3
     position = 20
     numbers = (
         MetricInfo(

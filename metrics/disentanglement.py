@@ -84,7 +84,7 @@ class Disentanglement(Metric):
 
     name = "disentanglement"
     summary = "which factors are in which code? information, leaks, separation"
-    version = 3
+    version = 4
     position = 30
     numbers = (
         MetricInfo(

@@ -59,7 +59,7 @@ class DomainProbe(Metric):
 
     name = "domain_probe"
     summary = "can the domain be told from the common code z1?"
-    version = 4
+    version = 5
     position = 10
     numbers = (
         MetricInfo(

@@ -25,7 +25,7 @@ def test_networks_side_by_side_learn_what_each_learns_alone():
     y = np.stack([(x[:, 0] > 0).astype(np.int64), np.digitize(x[:, 1], [-0.5, 0.5])], 1)
     shown = y.copy()
     shown[::2, 1] = HIDDEN
-    first, second = probes._Networks().fit(x[:400], shown[:400], (2, 3)).scores(x[400:])
+    ((first, second),) = probes._Networks().fit(x[:400], [shown[:400]], (2, 3)).scores(x[400:])
     assert np.mean(first.argmax(1) == y[400:, 0]) > 0.85
     assert np.mean(second.argmax(1) == y[400:, 1]) > 0.75
     assert first.shape[1], second.shape[1] == (2, 3)
@@ -155,6 +155,47 @@ def test_separation_by_linear_probes_alone_fits_no_other_probe(data, settings, m
     alone = score(["separation_linear"], Artefacts(tensors), data, settings)
     assert batteries == [["logistic"]] * 2
     assert alone["separation_linear"].value == both["separation_linear"].value
+
+
+def random_codes(data):
+    """Codes of every part, of which z1 of B lies apart from that of A."""
+    random = torch.Generator().manual_seed(0)
+    return {
+        f"{code}_{part}_{of}": torch.randn(160, 6, generator=random) + (of == "b")
+        for code in ("z1", "z2")
+        for part in ("probe", "test")
+        for of in "ab"
+    }
+
+
+@pytest.mark.parametrize(
+    ("of_family", "name"),
+    [("domain_probe", "z1_domain_acc_linear"), ("disentanglement", "separation_linear")],
+)
+def test_without_intervals_values_stay_and_no_probe_is_refitted(
+    of_family, name, data, settings, monkeypatch
+):
+    score, artefacts = family(of_family).score, Artefacts(random_codes(data))
+    whole = score([name], artefacts, data, settings)[name]
+    monkeypatch.setattr(probing.Probing, "refit", None)
+    plain = score([name], artefacts, data, dataclasses.replace(settings, intervals=False))[name]
+    assert plain.value == whole.value
+    assert whole.lo < plain.lo
+    assert plain.hi < whole.hi
+
+
+def test_a_chosen_probe_is_refitted_once():
+    """Also if two numbers choose the same probe, and another call chooses others beside it."""
+    random = np.random.default_rng(4)
+    x = torch.from_numpy(random.normal(size=(300, 5))).float()
+    fitting = probing.Probing((x[:200], random.integers(0, 2, (200, 2))), x[200:], (2, 2))
+    of_labels = fitting.tell(probes.SHORT_BATTERY)
+    linear = [next(t for t in told if t.kind == "logistic") for told in of_labels]
+    network = next(t for t in of_labels[1] if t.kind == "mlp")
+    first, second = fitting.refit(linear), fitting.refit([linear[0], network])
+    for one, other in zip(first, second, strict=True):
+        assert one[0] is other[0]
+        assert (one[1].kind, other[1].kind) == ("logistic", "mlp")
 
 
 def test_factors_that_cannot_be_probed_are_left_out_with_a_reason(data, settings):

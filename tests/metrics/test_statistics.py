@@ -39,7 +39,7 @@ STATISTICS = {
     "mean": mean,
     "ratio": lambda weights: st.ratio_of_sums(weights, Y, X + 5),
     "clipped": clipped,
-    "balanced": lambda weights: probes.weighted_accuracy(RIGHT, LABELS, weights),
+    "balanced": lambda weights: probing.weighted_accuracy(RIGHT, LABELS, weights),
 }
 
 
