@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
+from tests.benchmarks.speed import scoring, start_up
 from tests.benchmarks.speed.__main__ import main
 from tests.benchmarks.speed.measure import PLAIN, interval, pair_of
 
@@ -41,6 +44,22 @@ def test_the_command_prints_a_table(capsys):
     assert "one thread, sgemm peak" in first
     assert len(table) == 3
     assert table[2].startswith("| ufdn | 32 | ")
+
+
+def test_the_command_times_scoring_beside_scikit_learn(capsys, monkeypatch):
+    small = partial(scoring.rows, sizes=(64, 32))
+    monkeypatch.setattr(scoring, "rows", small)
+    monkeypatch.setattr(scoring, "FACTORS", (2, 3, 2))
+    assert main(["--what", "scoring", "--dimensions", "8", "--rounds", "1"]) == 0
+    *_, domain, factors = capsys.readouterr().out.splitlines()
+    assert domain.startswith("| domain in z1, four kinds of probes | 8 |")
+    assert factors.startswith("| factors in z1 and z2 | 8 |")
+
+
+def test_the_command_times_what_trains_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(start_up, "commands", lambda place: [("help", "list --help")])
+    assert main(["--what", "start-up", "--rounds", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("| help | ")
 
 
 def test_an_unknown_method_is_named_with_those_that_there_are(capsys):

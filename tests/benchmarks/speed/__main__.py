@@ -1,7 +1,9 @@
-"""Times our training steps beside plain ones: ``python -m tests.benchmarks.speed``.
+"""Times the suite beside plain code: ``python -m tests.benchmarks.speed``.
 
-The two take turns, each in its process with one thread, with the same weights and images. The
-table shows CPU seconds, so that other work on the machine disturbs both alike. It is Markdown.
+``--what steps`` times our training steps beside plain ones. The two take turns, each in its process
+with one thread, with the same weights and images. ``--what scoring`` times the probes of a cell
+beside scikit-learn. ``--what start-up`` times commands that train nothing. The tables show CPU
+seconds, so that other work on the machine disturbs all alike. They are Markdown.
 """
 
 from __future__ import annotations
@@ -9,10 +11,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.records.environment import describe, machine_of
 from bench.utils.threads import computing_with
 
+from . import scoring, start_up
 from .measure import PLAIN, row, sgemm_peak, timed
 
 HEAD = """\
@@ -30,6 +35,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--methods", default=",".join(PLAIN), help="names, with commas")
     parser.add_argument("--sizes", default="64,128", help="sides of the images, with commas")
     parser.add_argument("--rounds", type=int, default=9, help="timed steps of each (default 9)")
+    parser.add_argument(
+        "--what", choices=("steps", "scoring", "start-up"), default="steps", help="default: steps"
+    )
+    parser.add_argument("--dimensions", default="924,4096", help="sizes of z1, with commas")
     given = parser.parse_args(words)
     methods = given.methods.split(",")
     if unknown := [name for name in methods if name not in PLAIN]:
@@ -38,8 +47,18 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.error("--rounds must be at least 1, and --sizes whole numbers with commas")
     with computing_with(1):
         peak = sgemm_peak()
-        print(f"{machine_of(describe('cpu'))}, one thread, sgemm peak {peak:.0f} GFLOP/s")
-        print(f"\n{HEAD}")
+        print(f"{machine_of(describe('cpu'))}, one thread, sgemm peak {peak:.0f} GFLOP/s\n")
+        if given.what == "scoring":
+            print(scoring.HEAD)
+            for dimensions in map(int, given.dimensions.split(",")):
+                print(*scoring.rows(dimensions, given.rounds), sep="\n", flush=True)
+            return 0
+        if given.what == "start-up":
+            print(start_up.HEAD)
+            with TemporaryDirectory() as place:
+                print(*start_up.rows(Path(place), given.rounds), sep="\n")
+            return 0
+        print(HEAD)
         for name in methods:
             for size in map(int, given.sizes.split(",")):
                 print(row(name, size, timed(name, size, given.rounds), peak), flush=True)
