@@ -12,6 +12,8 @@ metrics with their formats:
     <!--board small avatars-glasses: z1_domain_acc .2f, fd_add .1f -->
     <!--/board-->
 
+Names in brackets after the task choose the rows; `ranked` stands for all ranked methods.
+
 A test fails if this command would change a document.
 """
 
@@ -30,7 +32,9 @@ from tests.helpers import ROOT
 
 DOCUMENTS = (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
 NUMBER = re.compile(r"<!--= (\S+) (\S+) (\S+) (\S+) (\S+) -->.*?<!--/-->", re.DOTALL)
-TABLE = re.compile(r"<!--board (\S+) (\S+): (.*?) -->\n.*?<!--/board-->", re.DOTALL)
+TABLE = re.compile(
+    r"<!--board (\S+) ([\w-]+)(?: \[([^\]]*)\])?: (.*?) -->\n.*?<!--/board-->", re.DOTALL
+)
 
 
 @cache
@@ -60,18 +64,25 @@ def _number(found: re.Match[str]) -> str:
 
 
 def _table(found: re.Match[str]) -> str:
-    profile, task, wanted = found.groups()
+    profile, task, chosen, wanted = found.groups()
     board = committed()[profile, task]
     columns = [column.split() for column in wanted.split(", ")]
     lines = [
         " | ".join(["|", *(f"`{metric}`" for metric, _ in columns), ""]).rstrip(),
         "|" + "---|" * (len(columns) + 1),
     ]
-    for method in board.order:
+    for method in board.order if chosen is None else _chosen(board, chosen.split()):
         cells = [_cell(board, method, metric, form) for metric, form in columns]
         lines.append(f"| {' | '.join([method, *cells])} |")
     table = "\n".join(lines)
-    return f"<!--board {profile} {task}: {wanted} -->\n{table}\n<!--/board-->"
+    rows = "" if chosen is None else f" [{chosen}]"
+    return f"<!--board {profile} {task}{rows}: {wanted} -->\n{table}\n<!--/board-->"
+
+
+def _chosen(board: Board, names: list[str]) -> list[str]:
+    """Return the rows of a table by name, `ranked` for all ranked methods."""
+    ranked = list(board.ordering.ranks)
+    return [row for name in names for row in (ranked if name == "ranked" else [name])]
 
 
 def _cell(board: Board, method: str, metric: str, form: str) -> str:
