@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result
     from bench.contracts.record import Record
     from bench.contracts.task import Spec, Task, TaskData
+    from bench.html.page import report
     from bench.records.load import load_records
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "leaderboard",
     "load_records",
+    "report",
 ]
 _HOMES = {
     "Artefacts": "bench.contracts.metric",
@@ -50,6 +52,7 @@ _HOMES = {
     "TaskData": "bench.contracts.task",
     "leaderboard": "bench.board.frame",
     "load_records": "bench.records.load",
+    "report": "bench.html.page",
 }
 """The module that each public name comes from."""
 
