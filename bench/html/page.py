@@ -19,8 +19,10 @@ from markupsafe import Markup
 from bench.board.columns import base_id
 from bench.contracts.metric import Group, MetricInfo
 from bench.html.answer import scale_of, sentences
+from bench.html.ink import PAGE
 from bench.html.origin import dates, environments, gaps_of, record_files
 from bench.html.pictures import FOLDER, Gallery, Pictures
+from bench.html.plots import plots_of
 from bench.html.prose import plain, prose
 from bench.html.row_facts import row_facts
 from bench.html.sources import Source, Sources, sources_of
@@ -34,7 +36,7 @@ from bench.utils.version import __version__
 
 FILE = "report.html"
 """The name of the report in a results folder."""
-_SCRIPTS = ("page.js", "tables.js", "pictures.js")
+_SCRIPTS = ("page.js", "tables.js", "pictures.js", "plots.js")
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -137,7 +139,7 @@ def page_of(
         name: the name of the results folder.
         pictures: those of each board, in order.
     """
-    script = "\n".join(map(_template_text, _SCRIPTS))
+    scripts = [vega(), "\n".join(map(_template_text, _SCRIPTS))]
     shown = [*pictures, *([Pictures()] * len(sources.boards))]
     boards = [
         _board(source, of_board)
@@ -149,8 +151,9 @@ def page_of(
         .get_template("page.html")
         .render(
             style=Markup(_template_text("page.css")),
-            scripts=[Markup(script)],
-            policy=_policy([script]),
+            scripts=[Markup(script) for script in scripts],
+            policy=_policy(scripts),
+            config=PAGE.config,
             version=__version__,
             name=plain(name),
             sources=sources,
@@ -179,6 +182,7 @@ def _board(source: Source, pictures: Pictures) -> dict[str, Any]:
         "further": further_tables(source),
         "facts": {label: row_facts(source, label) for label in source.board.order},
         "pictures": pictures,
+        "plots": plots_of(source, PAGE),
         "gaps": gaps_of(source),
     }
 
@@ -224,6 +228,15 @@ def row_id(label: str) -> str:
 
 def _template_text(name: str) -> str:
     return (_TEMPLATES / name).read_text("utf-8")
+
+
+@cache
+def vega() -> str:
+    """Return the runtime of Vega, Vega-Lite and Vega-Embed as one script, with its own scope."""
+    import vl_convert
+
+    bundle = str(vl_convert.javascript_bundle()).replace("</script", "<\\/script")
+    return "(() => {" + bundle + "\n})();"
 
 
 def _policy(scripts: Sequence[str]) -> str:
