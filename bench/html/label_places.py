@@ -33,6 +33,7 @@ def places_for(
     width: float,
     height: float,
     font: float,
+    bars: Sequence[tuple[float, float, float, float]] = (),
 ) -> list[Place | None]:
     """Return a place beside each point, or None for a name that fits nowhere.
 
@@ -41,8 +42,10 @@ def places_for(
         points: the points, in pixels from the top left corner.
         width, height: the size of the plot in pixels.
         font: the size of the font in pixels.
+        bars: boxes to keep clear: left, top, right, bottom.
     """
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    taken = [*bars]
+    taken += [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
     found: list[Place | None] = []
     gap, half = 8.0, font * 0.6
     for name, (x, y) in zip(names, points, strict=True):

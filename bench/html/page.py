@@ -19,6 +19,7 @@ from markupsafe import Markup
 from bench.board.columns import base_id
 from bench.contracts.metric import Group, MetricInfo
 from bench.html.answer import scale_of, sentences
+from bench.html.claims import Verdict, verdicts_in
 from bench.html.ink import PAGE
 from bench.html.origin import dates, environments, gaps_of, record_files
 from bench.html.pictures import FOLDER, Gallery, Pictures
@@ -107,7 +108,8 @@ def write_report(
         raise UserError(f"no usable record in {store.root / 'records'}")
     gallery = Gallery(store, cache)
     pictures = [gallery.of(source) for source in sources.boards]
-    text = page_of(sources, record_files(store.root), store.root.name, pictures)
+    claims = verdicts_in(store.root) or ()
+    text = page_of(sources, record_files(store.root), store.root.name, pictures, claims)
     try:
         write_atomically(path, text)
     except OSError as error:
@@ -129,7 +131,11 @@ def _default_cache() -> Path | None:
 
 
 def page_of(
-    sources: Sources, files: Mapping[str, str], name: str, pictures: Sequence[Pictures] = ()
+    sources: Sources,
+    files: Mapping[str, str],
+    name: str,
+    pictures: Sequence[Pictures] = (),
+    claims: Sequence[Verdict] = (),
 ) -> str:
     """Return the page as HTML. The same arguments give the same bits.
 
@@ -138,6 +144,7 @@ def page_of(
         files: the SHA-256 of each record file, by its name.
         name: the name of the results folder.
         pictures: those of each board, in order.
+        claims: the verdicts on claims.
     """
     scripts = [vega(), "\n".join(map(_template_text, _SCRIPTS))]
     shown = [*pictures, *([Pictures()] * len(sources.boards))]
@@ -162,6 +169,7 @@ def page_of(
             dates=dates(sources.records),
             environments=environments(sources.records),
             files=files,
+            claims=claims,
             reading=_reading(sources),
             directions=DIRECTIONS,
         )

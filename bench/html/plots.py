@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from bench.html.sources import Source
 
 MOST_ROWS = 24
 """The largest number of rows in a plot; the tables have all."""
+UP = "\u2191"
 Values = list[dict[str, Any]]
 
 
@@ -47,10 +48,6 @@ def plots_of(source: Source, ink: Ink) -> list[Plot]:
         losses(source, ink),
     ]
     return [plot for plot in made if plot]
-
-
-def _values(rows: Values) -> alt.InlineData:
-    return alt.InlineData(values=rows)
 
 
 def _rows(source: Source, with_anchors: bool = False) -> list[str]:
@@ -86,12 +83,25 @@ def _domain(values: Sequence[float], bounds: tuple[float | None, float | None]) 
 
 
 def _axis(name: str, title: str, domain: Sequence[float], **more: Any) -> dict[str, Any]:
-    scale = {"domain": list(domain), "nice": False, "zero": False} | more.pop("scale", {})
+    scale = {"domain": list(domain), "nice": False} | more.pop("scale", {"zero": False})
+    if scale.get("type") == "log":
+        more["axis"] = {"values": _log_ticks(*domain), "format": "~s"}
     return {"field": name, "type": "quantitative", "title": title, "scale": scale} | more
 
 
+def _log_ticks(lo: float, hi: float) -> list[float]:
+    """Return some round numbers between two positive ones."""
+    powers = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
+    steps = (1, 2, 5) if len(powers) <= 4 else (1,)
+    return [tick for power in powers for step in steps if lo <= (tick := step * 10.0**power) <= hi]
+
+
 def _named(
-    rows: Values, x: Mapping[str, Any], y: Mapping[str, Any], ink: Ink
+    rows: Values,
+    x: Mapping[str, Any],
+    y: Mapping[str, Any],
+    ink: Ink,
+    kinds_first: Sequence[str] = ("method", "published", "anchor"),
 ) -> list[alt.LayerChart | alt.Chart]:
     """Return the layers of named points: points, and names that do not cover each other."""
 
@@ -111,13 +121,29 @@ def _named(
         (pixel(x, row[x["field"]], ink.width), ink.height - pixel(y, row[y["field"]], ink.height))
         for row in rows
     ]
-    order = sorted(range(len(rows)), key=lambda at: ("method", "published", "anchor").index(rows[at]["kind"]))
+    bars = [
+        (pixel(x, row["x_lo"], ink.width), points[at][1], pixel(x, row["x_hi"], ink.width), points[at][1])
+        for at, row in enumerate(rows)
+        if "x_lo" in row
+    ]
+    order = sorted(range(len(rows)), key=lambda at: kinds_first.index(rows[at]["kind"]))
+    firsts = _first_at_each_place(points, order)
+    together = {
+        at: ", ".join(rows[other]["name"] for other in order if firsts[other] == at)
+        for at in dict.fromkeys(firsts[at] for at in order)
+    }
+    order = list(together)
     places = places_for(
-        [rows[at]["name"] for at in order], [points[at] for at in order], ink.width, ink.height, ink.font
+        [short(together[at], 34) for at in order],
+        [points[at] for at in order],
+        ink.width,
+        ink.height,
+        ink.font,
+        bars,
     )
     names = [
         {
-            "name": rows[at]["name"],
+            "name": short(together[at], 34),
             "align": place.align,
             "lx": back(x, place.x, ink.width),
             "ly": back(y, ink.height - place.y, ink.height),
@@ -168,6 +194,17 @@ def _named(
     return layers
 
 
+def _first_at_each_place(
+    points: Sequence[tuple[float, float]], order: Sequence[int]
+) -> dict[int, int]:
+    """Return for each point the first point in an order that is at nearly the same place."""
+    found: dict[int, int] = {}
+    for at in order:
+        near = (other for other in set(found.values()) if math.dist(points[at], points[other]) < 4)
+        found[at] = min(near, key=order.index, default=at)
+    return found
+
+
 def _layer(rows: Values, mark: Mapping[str, Any], encoding: Mapping[str, Any]) -> Any:
     return alt.Chart.from_dict(
         {"data": {"values": list(rows)}, "mark": dict(mark), "encoding": dict(encoding)},
@@ -184,9 +221,9 @@ def _spec(layers: Sequence[Any], ink: Ink, height: float | None = None, width: f
     return spec
 
 
-def _title(source: Source, metric: str) -> str:
+def _title(source: Source, metric: str, arrow: str = "\u2192") -> str:
     info = source.board.infos[base_id(metric)]
-    arrows = {"higher": "\u2192 better", "lower": "lower is better", "near 1": "best at 1"}
+    arrows = {"higher": f"{arrow} better", "lower": "lower is better", "near 1": "best at 1"}
     unit = f", {info.unit}" if info.unit else ""
     return f"{info.id}{unit} ({arrows[info.better]})"
 
@@ -216,7 +253,7 @@ def separation(source: Source, ink: Ink) -> Plot | None:
     if not rows:
         return None
     x_axis = _axis("x", _title(source, metric), _domain([r[k] for r in rows for k in ("x", "x_lo", "x_hi")], infos[base_id(metric)].bounds))
-    y_axis = _axis("y", _title(source, order), _domain([r[k] for r in rows for k in ("y", "y_lo", "y_hi")], infos[base_id(order)].bounds))
+    y_axis = _axis("y", _title(source, order, UP), _domain([r[k] for r in rows for k in ("y", "y_lo", "y_hi")], infos[base_id(order)].bounds))
     colour = {"field": "colour", "type": "nominal", "scale": None}
     bars = [
         _layer(rows, {"type": "rule", "opacity": 0.45, "strokeWidth": 1.5},
@@ -259,7 +296,7 @@ def parts(source: Source, ink: Ink) -> list[Plot]:
                 f"parts-{metric}",
                 f"Content arrived against source kept: {board.infos[base_id(metric)].label}",
                 "Two parts of the score. The truth is at the top right; diamonds are floors and ceilings.",
-                _spec(_named(rows, x_axis, y_axis, ink), ink),
+                _spec(_named(rows, x_axis, y_axis, ink, ("anchor", "method", "published")), ink),
             )
         )
     return found
@@ -295,9 +332,9 @@ def pareto(source: Source, ink: Ink) -> Plot | None:
     speeds_of = [row["x"] for row in rows]
     x_axis = _axis(
         "x", _title(source, speeds[0]), [min(speeds_of) / 1.25, max(speeds_of) * 1.25],
-        scale={"type": "log"}, axis={"tickCount": 4, "format": "~s"},
+        scale={"type": "log"},
     )  # fmt: skip
-    y_axis = _axis("y", _title(source, order), _domain([row["y"] for row in rows], board.infos[base_id(order)].bounds))
+    y_axis = _axis("y", _title(source, order, UP), _domain([row["y"] for row in rows], board.infos[base_id(order)].bounds))
     line = _layer(
         front,
         {"type": "line", "interpolate": "step-before", "strokeDash": [4, 3], "opacity": 0.6, "color": ink.text, "strokeWidth": 1.2},
@@ -394,7 +431,7 @@ def curves(source: Source, ink: Ink) -> list[Plot]:
             "scale": {"type": "log", "base": 2, "domain": [lowest, 1], "nice": False},
             "axis": {"values": ticks, "labelExpr": "datum.value < 1 ? '1/' + round(1 / datum.value) : '1'", "grid": False},
         }  # fmt: skip
-        y = _axis("y", _title(source, metric).replace("\u2192", "\u2191"), domain)
+        y = _axis("y", _title(source, metric, UP), domain)
         colour = {"field": "colour", "type": "nominal", "scale": None}
         detail = {"field": "row", "type": "nominal"}
         tip = [{"field": "row", "type": "nominal"}, {"field": "text", "type": "nominal", "title": info.id}]
@@ -445,9 +482,9 @@ def dots(source: Source, ink: Ink) -> list[Plot]:
         y, height = _by_row(source, ink, [label for label in labels if any(row["row"] == plain(label) for row in rows)])
         everything = [row[key] for row in rows for key in ("x", "lo", "hi")] + [row["x"] for row in seeds]
         log = info.scale == "log" and min(everything) > 0 and max(everything) > 5 * min(everything)
-        scale: dict[str, Any] = {"type": "log"} if log else {}
+        scale = {"type": "log"} if log else {"zero": False}
         domain = [min(everything) / 1.15, max(everything) * 1.15] if log else _domain(everything, info.bounds)
-        x = _axis("x", _title(source, metric), domain, scale=scale, **({"axis": {"format": "~s", "tickCount": 4}} if log else {}))
+        x = _axis("x", _title(source, metric), domain, scale=scale)
         colour = {"field": "colour", "type": "nominal", "scale": None}
         tip = [{"field": "row", "type": "nominal"}, {"field": "text", "type": "nominal", "title": info.id}]
         layers = [
@@ -548,7 +585,7 @@ def losses(source: Source, ink: Ink) -> Plot | None:
         return None
     order = list(dict.fromkeys(order))
     x = _axis("x", "last value, logarithmic", [min(r["x"] for r in rows) / 1.3, max(r["x"] for r in rows) * 1.3],
-              scale={"type": "log"}, axis={"tickCount": 5, "format": "~g"})  # fmt: skip
+              scale={"type": "log"})  # fmt: skip
     y = {"field": "name", "type": "nominal", "sort": order, "title": None,
          "axis": {"ticks": False, "domain": False, "grid": True, "labelLimit": 240}}  # fmt: skip
     tip = [{"field": name, "type": "nominal"} for name in ("name", "text")]
@@ -560,6 +597,3 @@ def losses(source: Source, ink: Ink) -> Plot | None:
         "The last value of each loss, a dot a seed; a record keeps no others. Losses of different methods do not compare.",
         _spec([layer], ink, len(order) * ink.font * 1.45),
     )
-
-
-Builder = Callable[[Source, Ink], Any]
