@@ -32,11 +32,13 @@ def table_of(board: Board) -> Table:
             kind,
             sorted(board.names.get(label, {label})),
             place(board, label) if kind == "method" else "",
+            board.ordering.ranks.get(label),
+            seeds_of(board, label),
             {name: _cell(board, label, name) for name in names} | parts[label],
         )
         for label, kind in kinds.items()
     ]
-    seeds = [seeds_of(board, label) for label in board.methods or board.order]
+    seeds = [row.n_seeds for row in rows if row.kind == "method" or not board.methods]
     return Table(
         board.profile,
         board.task,
@@ -61,6 +63,7 @@ def _column(board: Board, name: str, is_main: bool) -> Column:
         info.id,
         f"{info.label}{extractor}",
         board.better(name) or info.better,
+        _digits(info),
         info.group,
         is_main,
         _ends(info),
@@ -73,7 +76,7 @@ def _parts(board: Board) -> tuple[list[Column], dict[str, dict[str, Cell]]]:
     texts = {label: cells for label, *cells in rows}
     names = [f"{metric}: {part}" for metric, part in parts]
     columns = [
-        Column(name, name, f"{board.infos[metric].label} {part}", "higher", PARTS, False)
+        Column(name, "", f"{board.infos[metric].label} {part}", "higher", 2, PARTS, False)
         for name, (metric, part) in zip(names, parts, strict=True)
     ]
     cells = {
@@ -88,12 +91,16 @@ def _ends(info: MetricInfo) -> tuple[float, float] | None:
     return None if least is None or most is None else (least, most)
 
 
+def _digits(info: MetricInfo) -> int | None:
+    return None if info.kind == "counted" else min(info.digits, MOST_DIGITS)
+
+
 def _cell(board: Board, method: str, column: str) -> Cell:
     entry = board.cell(method, column)
     if entry is None or entry["status"] != "ok":
         return Cell(text(board, method, column))
     info = board.infos[base_id(column)]
-    digits = None if info.kind == "counted" else min(info.digits, MOST_DIGITS)
+    digits = _digits(info)
     value = float(entry["value"])
     shown = number(value, digits)
     if marked_unguided(board, method, column, value, shown) == UNGUIDED:

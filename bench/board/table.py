@@ -19,13 +19,16 @@ class Column:
     """A column of a table.
 
     name: Its name on the board; it names the extractor if there are several. metric: The id of its
-    metric. ends: The bounds of the metric if both are finite, else None: a bar can show the value.
+    metric; '' for the part of a score. digits: How many stand after the point; None for a unit
+    prefix, as in 1.5M. ends: The bounds of the metric if both are finite, else None: a bar can show
+    the value.
     """
 
     name: str
     metric: str
     label: str
     better: str
+    digits: int | None
     group: str
     is_main: bool
     ends: tuple[float, float] | None = None
@@ -46,6 +49,11 @@ class Cell:
     is_best: bool = False
 
     @property
+    def is_number(self) -> bool:
+        """Whether the text is the value, and not a word in its place, as for an unguided method."""
+        return self.value is not None and not self.text[-1:].isalpha()
+
+    @property
     def applies(self) -> bool:
         """Whether the metric applies to the row, be it that the value is missing."""
         return self.text not in ("n/a", "-")
@@ -57,13 +65,16 @@ class Row:
 
     kind: "published" stands for a published configuration beside tuned ones; a "ceiling" or a
     "floor" is untrained. names: What the row can be chosen by. place: As in "2" or "1-2", "-" for
-    none; '' for a row that is never ranked. cells: By the name of the column.
+    none; '' for a row that is never ranked. rank: The place as a number, None for none. n_seeds:
+    The largest number of seeds that one of its numbers has. cells: By the name of the column.
     """
 
     label: str
     kind: Kind
     names: Sequence[str]
     place: str
+    rank: int | None
+    n_seeds: int
     cells: Mapping[str, Cell]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bench.board.columns import base_id
 from bench.board.table import Table
 from bench.utils.errors import UserError, unknown
 
@@ -54,7 +53,7 @@ class View:
         known = {
             "task": {table.task for table in tables},
             "method": {name for table in tables for row in table.rows for name in row.names},
-            "metric": {column.metric for table in tables for column in table.columns},
+            "metric": {c.metric for table in tables for c in table.columns if c.metric},
         }
         metrics = [name for name in self.metrics if name not in self.families]
         wanted = {
@@ -69,10 +68,9 @@ class View:
 
     def _of(self, table: Table) -> Table:
         rows = [row for row in table.rows if not self.methods or {*row.names} & {*self.methods}]
-        names = [column.name for column in table.columns]
-        chosen = [name for metric in self.ids for name in names if base_id(name) == metric]
+        chosen = [one.name for metric in self.ids for one in table.columns if one.metric == metric]
         if not self.metrics:
             chosen = [one.name for one in table.columns if one.is_main or self.wide]
-        by = [name for name in names if base_id(name) == self.sort][:1]
+        by = [one.name for one in table.columns if self.sort and one.metric == self.sort][:1]
         found = replace(table, rows=rows).of_columns(list(dict.fromkeys([*chosen, *by])))
         return found.sorted_by(by[0]) if by else found
