@@ -92,10 +92,11 @@ def execute(
         store.forget(cell)
     unscored: dict[str, str] = {}
     if to_do:
-        to_do = longest_first(to_do)
+        seconds = forecasts(to_do)
+        to_do = longest_first(to_do, seconds)
         trained = any(job.may_train for job in to_do)
         workers = workers or default_workers(to_do[0].cell.device if trained else "cpu")
-        with display(console, len(to_do)) as shown:
+        with display(console, seconds) as shown:
             for wave in waves(to_do):
                 statuses = ENGINES[engine](wave, workers, shown)
                 ended = zip(wave, statuses, strict=True)
@@ -156,17 +157,25 @@ def waves(jobs: Sequence[Job]) -> list[list[Job]]:
     return [wave for wave in (first, last) if wave]
 
 
-def longest_first(jobs: Sequence[Job]) -> list[Job]:
-    """Return jobs by descending forecast, so that the run ends sooner; unknown ones come first."""
+def forecasts(jobs: Sequence[Job]) -> dict[str, float | None]:
+    """Return the seconds that each job will take, by the id of its cell; None if unknown."""
     records = known_records(jobs[0].results)
+    return {job.cell.id: forecast(job, records).seconds for job in jobs}
 
-    def seconds(job: Job) -> float:
+
+def longest_first(jobs: Sequence[Job], seconds: Mapping[str, float | None]) -> list[Job]:
+    """Return jobs by descending forecast, so that the run ends sooner; unknown ones come first.
+
+    Anchors are short, and come last.
+    """
+
+    def key(job: Job) -> float:
+        known = seconds[job.cell.id]
         if job.cell.method in ANCHORS:
             return 0.0
-        known = forecast(job, records).seconds
         return math.inf if known is None else known
 
-    return sorted(jobs, key=seconds, reverse=True)
+    return sorted(jobs, key=key, reverse=True)
 
 
 def _exit_code(console: Console, plan: Plan, store: Store, unscored: Mapping[str, str]) -> int:
