@@ -10,7 +10,6 @@ import typer
 from bench.cli.options import (
     DEFAULT_RESULTS,
     REPORTS,
-    WHERE,
     CacheOption,
     PluginOption,
     ResultsOption,

@@ -66,8 +66,9 @@ class Scale:
     @property
     def named_lines(self) -> list[Line]:
         """The floors and ceilings whose names fit above the scale: the best ones first."""
-        floors = sorted((one for one in self.lines if one.kind == "floor"), key=lambda one: -one.at)
-        ceilings = sorted((one for one in self.lines if one.kind == "ceiling"), key=lambda one: -one.at)
+        best_first = sorted(self.lines, key=lambda one: -one.at)
+        floors = [one for one in best_first if one.kind == "floor"]
+        ceilings = [one for one in best_first if one.kind == "ceiling"]
         found: list[Line] = []
         for one in [*floors[:1], *ceilings]:
             if all(abs(one.at - other.at) >= _ROOM_FOR_A_NAME for other in found):
@@ -176,7 +177,7 @@ def scale_of(source: Source) -> Scale | None:
                 min(map(place, ends)) if known else None,
                 max(map(place, ends)) if known else None,
                 number(order.values[name], info.digits),
-                bracketed(*ends, info.digits, int(cell.get("n_seeds", 0))).strip(),
+                bracketed(ends[0], ends[1], info.digits, int(cell.get("n_seeds", 0))).strip(),
                 order.ranks[name] == 1,
             )
         )
@@ -197,6 +198,7 @@ def scale_of(source: Source) -> Scale | None:
         board.meanings.get(order.metric, info.meaning),
         marks,
         lines,
-        *ends_of_scale,
-        left_out=len(order.ranks) - len(shown),
+        ends_of_scale[0],
+        ends_of_scale[1],
+        len(order.ranks) - len(shown),
     )

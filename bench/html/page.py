@@ -20,14 +20,15 @@ from bench.board.columns import base_id
 from bench.contracts.metric import Group, MetricInfo
 from bench.html.answer import scale_of, sentences
 from bench.html.claims import Verdict, verdicts_in
-from bench.html.ink import PAGE
+from bench.html.figures import write_figures
 from bench.html.origin import dates, environments, gaps_of, record_files
 from bench.html.pictures import FOLDER, Gallery, Pictures
-from bench.html.plots import plots_of
+from bench.html.plots.board import plots_of
+from bench.html.plots.ink import PAGE
 from bench.html.prose import plain, prose
 from bench.html.row_facts import row_facts
 from bench.html.sources import Source, Sources, sources_of
-from bench.html.tables import DIRECTIONS, further_tables, group_tables, main_table
+from bench.html.tables import DIRECTIONS, metric_tables, plain_tables
 from bench.records.store import Store
 from bench.utils.errors import UserError
 from bench.utils.files.paths import default_cache
@@ -92,7 +93,8 @@ def write_report(
 
     Args:
         results: the results folder.
-        output, known: see `report`.
+        output: see `report`.
+        known: see `report`.
         cache: the folder with the images of tasks, to make pictures from artefacts; None for
             pictures that exist already.
         figures: the folder for the figures, or None.
@@ -119,6 +121,9 @@ def write_report(
     lines = [*map(str, sources.damaged)]
     if gallery.made:
         lines.append(f"made {gallery.made} sheets of pictures in {store.root / FOLDER}")
+    if figures is not None:
+        count = write_figures(figures, sources.boards)
+        lines.append(f"wrote {count} figures and tables in {figures}")
     lines.append(f"wrote {path} ({len(text.encode()) / 1e6:.1f} MB)")
     return Report(path, tuple(lines))
 
@@ -149,8 +154,7 @@ def page_of(
     scripts = [vega(), "\n".join(map(_template_text, _SCRIPTS))]
     shown = [*pictures, *([Pictures()] * len(sources.boards))]
     boards = [
-        _board(source, of_board)
-        for source, of_board in zip(sources.boards, shown, strict=False)
+        _board(source, of_board) for source, of_board in zip(sources.boards, shown, strict=False)
     ]
     trained = {name for source in sources.boards for name in source.board.methods}
     return (
@@ -178,7 +182,7 @@ def page_of(
 
 def _board(source: Source, pictures: Pictures) -> dict[str, Any]:
     """Return what the template shows of a board."""
-    main = main_table(source)
+    main, groups = metric_tables(source)
     return {
         "source": source,
         "board": source.board,
@@ -186,8 +190,8 @@ def _board(source: Source, pictures: Pictures) -> dict[str, Any]:
         "answer": sentences(source),
         "scale": scale_of(source),
         "main": main,
-        "groups": group_tables(source),
-        "further": further_tables(source),
+        "groups": groups,
+        "further": plain_tables(source),
         "facts": {label: row_facts(source, label) for label in source.board.order},
         "pictures": pictures,
         "plots": plots_of(source, PAGE),
@@ -243,7 +247,9 @@ def vega() -> str:
     """Return the runtime of Vega, Vega-Lite and Vega-Embed as one script, with its own scope."""
     import vl_convert
 
-    bundle = str(vl_convert.javascript_bundle()).replace("</script", "<\\/script")
+    bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace(
+        "</script", "<\\/script"
+    )
     return "(() => {" + bundle + "\n})();"
 
 

@@ -27,16 +27,16 @@ def row_facts(source: Source, label: str) -> list[tuple[str, str]]:
         return []
     first = records[0]
     facts = first["facts"]
-    guided = {True: "follows a guide", False: "ignores the guide"}.get(facts.get("guided"), "")
+    guided = "follows a guide" if facts.get("guided") else "ignores the guide"
     found = [
         ("What it is", ANCHORS.get(first["identity"]["method"], "").removeprefix("anchor: ")),
         ("Note", source.board.notes.get(label, "")),
         ("Not ranked", source.board.unranked.get(label, "")),
         ("Paper", str(facts.get("paper") or "")),
-        ("Guide", "" if is_anchor(first) else guided),
+        ("Guide", "" if facts.get("guided") is None or is_anchor(first) else guided),
         ("Labels in training", str(facts.get("supervision") or "")),
         ("Configuration", _configuration(first)),
-        ("Changed by --set", _pairs(first["settings"] if "settings" in first else {})),
+        ("Changed by --set", _pairs(first.get("settings", {}))),
         ("Settings", _pairs(first["identity"]["config"])),
         ("Seeds", ", ".join(str(one["identity"]["seed"]) for one in records)),
         ("Training", _training(source, label)),

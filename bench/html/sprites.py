@@ -87,7 +87,9 @@ def make_sheet(images: Mapping[str, Pixels], mark: str) -> Sheet:
         for side in SIDES
         if f"true {side}" in images
     }
-    chosen = [(at, "first") for at in range(min(n, FIRST_LARGE_PAIRS if size > LARGE else FIRST_PAIRS))]
+    chosen = [
+        (at, "first") for at in range(min(n, FIRST_LARGE_PAIRS if size > LARGE else FIRST_PAIRS))
+    ]
     for side, of_side in errors.items():
         rising = np.argsort(of_side, kind="stable")
         chosen += [(int(rising[n // 2]), f"median {side}"), (int(rising[-1]), f"worst {side}")]

@@ -1,4 +1,4 @@
-"""The tables of a board as values for the template: the main one, and one for each group."""
+"""The tables of a board for the page: those of `bench.board.make_table`, with words on hover."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.board.columns import (
-    TRAINING_FACTS,
-    base_id,
-    further_groups,
-    main_metrics,
-    of_group,
-)
+from bench.board.columns import TRAINING_FACTS, base_id, groups_of
 from bench.board.evidence import parts_of_scores
-from bench.board.pairs import place, rows_of_pairs
-from bench.board.values import bracketed, number, text
+from bench.board.make_table import table_of
+from bench.board.pairs import rows_of_pairs
+from bench.board.table import Cell, Kind
+from bench.board.table import Row as BoardRow
+from bench.board.table import Table as BoardTable
+from bench.board.values import number
 from bench.contracts.metric import MetricInfo
 from bench.html.prose import plain
 from bench.html.sources import Source
@@ -27,10 +25,13 @@ DIRECTIONS = {
     "lower": "lower is better",
     "near 1": "closest to 1 is best",
 }
-MOST_COLUMNS = 9
-"""The most columns of numbers in the main table. The others are in the tables of their groups."""
-_MOST_OF_GROUP = {"What is in which code": 1, "Reconstruction": 1, "Image quality": 0, "Cost": 1}
-"""The most columns of a group in the main table, if there are too many."""
+BLOCKS: dict[Kind, str] = {
+    "method": "Methods",
+    "published": "Published configurations, not ranked",
+    "ceiling": "Ceilings: they know the truth",
+    "floor": "Floors: they learn nothing",
+}
+"""The blocks of rows, in order."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Column:
     parts: the columns that its cells show as a small picture, for example what is in which code.
     """
 
-    id: str
+    name: str
     label: str
     arrow: str
     better: str
@@ -62,31 +63,28 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A cell. sort: its place in this column, lower for a better one; '' without a value.
-
-    tip: the interval, or why there is no value. is_best: whether it is the best or ties with it.
-    """
+class Shown:
+    """A cell on the page. sort: its number, or ''. tip: the interval, or why there is no value."""
 
     text: str
     interval: str
     tip: str
     sort: str
-    is_best: bool = False
-    is_gap: bool = False
+    is_best: bool
+    is_gap: bool
     parts: list[Part] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row. kind: "method", "published", "ceiling" or "floor"."""
+    """A row on the page. hue: the number of its colour, -1 for an anchor."""
 
     label: str
-    kind: str
+    kind: Kind
     hue: int
     place: str
     seeds: int
-    cells: list[Cell]
+    cells: list[Shown]
 
 
 @dataclass(frozen=True)
@@ -109,29 +107,6 @@ class Table:
         return f"Fields, row by row: {', '.join(each)}." if each else ""
 
 
-def main_table(source: Source) -> Table:
-    """Return the main table of a board."""
-    board = source.board
-    ids = _main_columns(source)
-    columns = [_column(source, name) for name in ids]
-    return _table(source, board.ordering.metric or "results", columns, has_place=True)
-
-
-def group_tables(source: Source) -> list[Table]:
-    """Return a table for each group of metrics, with the columns that the main table lacks."""
-    board = source.board
-    shown = set(_main_columns(source))
-    infos, found = board.infos, []
-    groups = {**further_groups(infos), "Cost": of_group(infos, "Cost")}
-    extra = [name for name in board.columns(main_metrics(infos)) if name not in shown]
-    for group, ids in groups.items():
-        of_main = [name for name in extra if infos[base_id(name)].group == group]
-        own = [*of_main, *(name for name in board.columns(ids) if name not in shown | {*of_main})]
-        if own:
-            found.append(_table(source, group, [_column(source, name) for name in own]))
-    return found
-
-
 @dataclass(frozen=True)
 class Plain:
     """A table of texts; the first column is the head of each row. note: a sentence about it."""
@@ -142,8 +117,20 @@ class Plain:
     note: str = ""
 
 
-def further_tables(source: Source) -> list[Plain]:
-    """Return the tables that are not of metrics: pairs, parts of scores, cost of training."""
+def metric_tables(source: Source) -> tuple[Table, list[Table]]:
+    """Return the main table of a board, and a table of the further numbers of each group."""
+    made = table_of(source.board)
+    main = [column.name for column in made.columns if column.is_main]
+    others = [column.name for column in made.columns if column.metric and not column.is_main]
+    groups = groups_of(source.board.infos, others)
+    return (
+        _table(source, made, source.board.ordering.metric or "results", main, has_place=True),
+        [_table(source, made, group, names) for group, names in groups.items()],
+    )
+
+
+def plain_tables(source: Source) -> list[Plain]:
+    """Return the tables that are not of metrics: parts of scores, pairs, cost of training."""
     board = source.board
     found = []
     columns, rows = parts_of_scores(board)
@@ -152,7 +139,7 @@ def further_tables(source: Source) -> list[Plain]:
         found.append(Plain("Parts of the scores", heads, rows))
     if pairs := rows_of_pairs(board, plain):
         note = (
-            f"{board.ordering.metric}, left minus right, with its interval and p after Holm's "
+            f"`{board.ordering.metric}`, left minus right, with its interval and p after Holm's "
             "correction for all pairs."
         )
         heads = ["left", "right", "difference", "p", "verdict"]
@@ -184,93 +171,55 @@ def _machines(source: Source) -> str:
     )
 
 
-def _main_columns(source: Source) -> list[str]:
-    """Return the columns of the main table, those of one group together, at most `MOST_COLUMNS`."""
-    board = source.board
-    names = board.columns(main_metrics(board.infos))
-    names = [name for name in names if not board.infos[base_id(name)].code]
-    if len(names) <= MOST_COLUMNS:
-        return names
-    count: dict[str, int] = {}
-    kept = []
-    for name in names:
-        group = board.infos[base_id(name)].group
-        count[group] = count.get(group, 0) + 1
-        if count[group] <= _MOST_OF_GROUP.get(group, 3):
-            kept.append(name)
-    return kept[:MOST_COLUMNS]
-
-
-def _column(source: Source, name: str) -> Column:
-    info = source.board.infos[base_id(name)]
-    extractor = name.removeprefix(base_id(name))
-    unit = f" in {info.unit}" if info.unit else ""
-    meaning = source.board.meanings.get(info.id) or info.meaning
-    better = source.board.better(name) or info.better
-    tip = f"{info.id}{extractor}{unit}, {DIRECTIONS[better]}: {meaning}"
-    parts = tuple(
-        other
-        for other in source.board.infos.values()
-        if other.code and other.group == info.group and other.main and not info.code
-    )
-    has_parts = parts and info.main and source.board.columns([part.id for part in parts])
-    return Column(
-        name, f"{info.label}{extractor}", ARROWS[better], better, tip, parts if has_parts else ()
-    )
-
-
 def _table(
-    source: Source, title: str, columns: Sequence[Column], has_place: bool = False
+    source: Source, made: BoardTable, title: str, names: Sequence[str], has_place: bool = False
 ) -> Table:
-    board = source.board
-    blocks = (
-        ("Methods", board.methods, "method"),
-        ("Published configurations, not ranked", board.published, "published"),
-        ("Ceilings: they know the truth", source.ceilings, "ceiling"),
-        ("Floors: they learn nothing", source.floors, "floor"),
-    )
-    rows = [
-        (title, [_row(source, label, kind, columns) for label in labels])
-        for title, labels, kind in blocks
-        if labels
-    ]
-    return Table(title, list(columns), rows, has_place)
+    columns = [_column(source, made, name) for name in names]
+    blocks = []
+    for kind, head in BLOCKS.items():
+        rows = [_row(source, row, columns) for row in made.rows if row.kind == kind]
+        if rows:
+            blocks.append((head, rows))
+    return Table(title, columns, blocks, has_place)
 
 
-def _row(source: Source, label: str, kind: str, columns: Sequence[Column]) -> Row:
-    board = source.board
-    seeds = max((int(n) for n in board.rows[board.rows["method"] == label]["n_seeds"]), default=0)
-    where = place(board, label) if kind == "method" else ""
-    cells = [_cell(source, label, column) for column in columns]
-    return Row(label, kind, source.hues[label], where, seeds, cells)
+def _column(source: Source, made: BoardTable, name: str) -> Column:
+    board, found = source.board, made.column(name)
+    info = board.infos[found.metric]
+    unit = f" in {info.unit}" if info.unit else ""
+    meaning = board.meanings.get(info.id) or info.meaning
+    tip = f"{name}{unit}, {DIRECTIONS[found.better]}: {meaning}"
+    parts: tuple[MetricInfo, ...] = ()
+    if found.is_main and not info.code:
+        parts = tuple(
+            one
+            for one in board.infos.values()
+            if one.code and one.group == info.group and board.columns([one.id])
+        )
+    return Column(name, found.label, ARROWS[found.better], found.better, tip, parts)
 
 
-def _cell(source: Source, label: str, column: Column) -> Cell:
-    board = source.board
-    found = board.cell(label, column.id)
-    shown = text(board, label, column.id, interval=False)
+def _row(source: Source, row: BoardRow, columns: Sequence[Column]) -> Row:
+    cells = [_shown(source, row.label, row.cells[column.name], column) for column in columns]
+    return Row(row.label, row.kind, source.hues[row.label], row.place, row.n_seeds, cells)
+
+
+def _shown(source: Source, label: str, cell: Cell, column: Column) -> Shown:
+    found = source.board.cell(label, column.name)
     if found is None or found["status"] != "ok":
         why = "it was not run" if found is None else str(found["reason"])
-        return Cell("-" if shown == "n/a" else shown, "", f"no value: {why}", "", is_gap=True)
-    info = board.infos[base_id(column.id)]
-    digits = None if info.kind == "counted" else info.digits
-    inside = bracketed(found["lo"], found["hi"], digits, 0).strip()
+        text = cell.text if cell.applies else "-"
+        return Shown(text, "", f"no value: {why}", "", is_best=False, is_gap=True)
     seeds = int(found["n_seeds"])
-    of = f"{seeds} seed{'s' * (seeds != 1)}"
-    tip = f"{number(found['value'], digits)}, {of}"
-    if inside:
+    tip = f"{cell.text}, {seeds} seed{'s' * (seeds != 1)}"
+    if cell.interval:
         over = "95 % interval over test items" if seeds == 1 else "95 % interval"
-        tip += f", {over} {inside}"
-    if shown.startswith("unguided"):
-        tip += ": it ignores the guide, so this is 0 by definition"
-    return Cell(
-        shown,
-        inside,
-        tip,
-        repr(float(found["value"])),
-        is_best=label in board.best.get(column.id, ()),
-        parts=[part for one in column.parts if (part := _part(source, label, one))],
-    )
+        tip += f", {over} {cell.interval}"
+    if not cell.is_number:
+        tip += ": it ignores the guide, so the number is 0 by definition"
+    parts = [part for one in column.parts if (part := _part(source, label, one))]
+    sort = "" if cell.value is None else repr(cell.value)
+    return Shown(cell.text, cell.interval, tip, sort, cell.is_best, is_gap=False, parts=parts)
 
 
 def _part(source: Source, label: str, info: MetricInfo) -> Part | None:

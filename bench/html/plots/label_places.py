@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _WIDTH = 0.56
 """The mean width of a letter as a part of the size of the font."""
+_GAP = 8.0
+"""The distance of a name from its point in pixels."""
 MOST_LETTERS = 26
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a name: its middle left or right end in pixels from the top left corner."""
+    """The place of a name in pixels from the top left corner: its left or right end, or centre."""
 
     x: float
     y: float
@@ -30,41 +34,51 @@ def short(name: str, letters: int = MOST_LETTERS) -> str:
 def places_for(
     names: Sequence[str],
     points: Sequence[tuple[float, float]],
-    width: float,
-    height: float,
+    size: tuple[float, float],
     font: float,
-    bars: Sequence[tuple[float, float, float, float]] = (),
+    bars: Sequence[Box] = (),
 ) -> list[Place | None]:
     """Return a place beside each point, or None for a name that fits nowhere.
 
     Args:
         names: the names, the most important one first.
         points: the points, in pixels from the top left corner.
-        width, height: the size of the plot in pixels.
+        size: the width and the height of the plot in pixels.
         font: the size of the font in pixels.
-        bars: boxes to keep clear: left, top, right, bottom.
+        bars: boxes to keep clear.
     """
-    taken = [*bars]
-    taken += [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    taken: list[Box] = [*bars, *((x - 4, y - 4, x + 4, y + 4) for x, y in points)]
     found: list[Place | None] = []
-    gap, half = 8.0, font * 0.6
     for name, (x, y) in zip(names, points, strict=True):
         length = len(name) * font * _WIDTH
-        chosen: Place | None = None
-        for dy in (0.0, -font * 0.75, font * 0.75, -font * 1.4, font * 1.4, -font * 2.1, font * 2.1):
-            for align in ("left", "right"):
-                at = x + gap if align == "left" else x - gap
-                left = at if align == "left" else at - length
-                box = (left, y + dy - half, left + length, y + dy + half)
-                inside = box[0] >= -6 and box[2] <= width + 6 and box[1] >= -8 and box[3] <= height + 8
-                if inside and not any(_cross(box, other) for other in taken):
-                    chosen = Place(at, y + dy, align)
-                    taken.append(box)
-                    break
-            if chosen:
+        for place in _candidates(x, y, font):
+            left = place.x - length * {"left": 0.0, "center": 0.5, "right": 1.0}[place.align]
+            box = (left, place.y - 0.6 * font, left + length, place.y + 0.6 * font)
+            if _is_inside(box, size) and not any(_cross(box, other) for other in taken):
+                taken.append(box)
+                found.append(place)
                 break
-        found.append(chosen)
+        else:
+            found.append(None)
     return found
+
+
+def _candidates(x: float, y: float, font: float) -> Iterator[Place]:
+    """Yield places around a point, the best one first."""
+    for lines in (0, -0.75, 0.75, -1.4, 1.4, -2.1, 2.1):
+        yield Place(x + _GAP, y + lines * font, "left")
+        yield Place(x - _GAP, y + lines * font, "right")
+        if abs(lines) > 1:
+            yield Place(x, y + lines * font, "center")
+
+
+def _is_inside(box: Box, size: tuple[float, float]) -> bool:
+    left, top, right, bottom = box
+    return left >= -6 and right <= size[0] + 6 and top >= -8 and bottom <= size[1] + 8
+
+
+def _cross(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -81,7 +95,3 @@ def spread(values: Sequence[float], gap: float, low: float, high: float) -> list
     for at in reversed(order):
         last = found[at] = min(found[at], last - gap)
     return found
-
-
-def _cross(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -8,7 +8,16 @@ from typing import Any
 
 from bench.html.sources import MOST_HUES
 
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+SHAPES = (
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "cross",
+    "triangle-down",
+    "triangle-right",
+    "triangle-left",
+)
 """A shape goes with each colour, so that colour is never the only sign."""
 
 
@@ -17,7 +26,7 @@ class Ink:
     """How plots are drawn.
 
     hues: the colours of methods. width, height: of a plot without its axes, in pixels. font: the
-    size of the text in pixels.
+    size of the text in pixels. point: the area of a point in pixels.
     """
 
     hues: tuple[str, ...]
@@ -30,6 +39,7 @@ class Ink:
     height: int
     font: float
     family: str
+    point: float
 
     def hue(self, number: int) -> str:
         """Return the colour of a row, grey for an anchor (-1)."""
@@ -60,13 +70,10 @@ class Ink:
             "titleLimit": 320,
             "tickCount": 5,
         }
-        legend = {"labelColor": self.text, "titleColor": self.text, "labelFontSize": self.font,
-                  "titleFontSize": self.font, "titleFontWeight": "normal", "labelLimit": 180}  # fmt: skip
         return {
             "background": None,
             "font": self.family,
             "axis": axis,
-            "legend": legend,
             "header": {"labelColor": self.text, "labelFontSize": self.font, "title": None},
             "text": {"color": self.text, "fontSize": self.font},
             "view": {"stroke": None},
@@ -85,6 +92,7 @@ PAGE = Ink(
     height=300,
     font=12,
     family='system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif',
+    point=70,
 )
 PAPER = Ink(
     hues=("#0072b2", "#d55e00", "#00835f", "#b5508c", "#8f6b00", "#8c564b", "#5b4fc4", "#5d6b00"),
@@ -97,5 +105,6 @@ PAPER = Ink(
     height=190,
     font=10.5,  # 8 points
     family="Liberation Sans",
+    point=42,
 )
 """For a column of 8.5 cm, which has 321 pixels with the axes."""
