@@ -110,7 +110,7 @@ def axis(field: str, title: str, domain: Sequence[float], log: bool = False) -> 
 def _log_ticks(lo: float, hi: float) -> list[float]:
     """Return some round numbers between two positive ones."""
     powers = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
-    steps = (1, 2, 5) if len(powers) <= 4 else (1,)
+    steps = (1, 2, 5) if hi < 1000 * lo else (1,)
     return [tick for power in powers for step in steps if lo <= (tick := step * 10.0**power) <= hi]
 
 
