@@ -45,7 +45,7 @@ def test_nothing_is_fetched_from_elsewhere():
     links = re.findall(r"""(?:\ssrc=|\shref=|url\()["']?([^"')\s>]+)""", text)
     assert links
     assert {link.split(":")[0] for link in links if not link.startswith("#")} <= {"data"}
-    assert "default-src 'none'" in page()
+    assert "default-src &#39;none&#39;" in page()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,12 +1,16 @@
 // Plots: drawn when they come near, the others when there is time; as SVG, so that the theme and the printer decide.
 const config = JSON.parse(document.getElementById("plot-config").textContent);
 const waiting = new Set(document.querySelectorAll("figure.plot"));
+let left = waiting.size;
 function draw(figure) {
   if (!waiting.delete(figure)) return null;
   const spec = JSON.parse(figure.querySelector("script").textContent);
   return vegaEmbed(figure.querySelector(".canvas"), spec, { actions: false, renderer: "svg", ast: true, config, tooltip: { theme: "custom" } })
-    .then(() => { if (!waiting.size) document.documentElement.dataset.plots = "drawn"; })
-    .catch((error) => { figure.querySelector(".canvas").textContent = `This plot could not be drawn: ${error.message}`; console.error(error); });
+    .then(() => {
+      figure.querySelector("svg").setAttribute("aria-hidden", "true"); // its frame has the words
+    })
+    .catch((error) => { figure.querySelector(".canvas").textContent = `This plot could not be drawn: ${error.message}`; console.error(error); })
+    .finally(() => { left -= 1; if (!left) document.documentElement.dataset.plots = "drawn"; });
 }
 const near = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
@@ -17,7 +21,7 @@ async function drawOthers() {
     await draw(figure);
     await new Promise((next) => (window.requestIdleCallback ?? setTimeout)(next));
   }
-  if (!waiting.size) document.documentElement.dataset.plots ??= "drawn";
+  if (!left) document.documentElement.dataset.plots = "drawn";
 }
 addEventListener("load", () => setTimeout(drawOthers, 300));
 addEventListener("beforeprint", drawOthers);
