@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from bench.utils.version import __version__
 
 if TYPE_CHECKING:
-    from bench.board.frame import frame as leaderboard
+    from bench.board.leaderboard import leaderboard
     from bench.contracts.method import BaseConfig, Codes, Method
     from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result
     from bench.contracts.record import Record
     from bench.contracts.task import Spec, Task, TaskData
+    from bench.html.page import report
     from bench.records.load import load_records
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "leaderboard",
     "load_records",
+    "report",
 ]
 _HOMES = {
     "Artefacts": "bench.contracts.metric",
@@ -48,8 +50,9 @@ _HOMES = {
     "Spec": "bench.contracts.task",
     "Task": "bench.contracts.task",
     "TaskData": "bench.contracts.task",
-    "leaderboard": "bench.board.frame",
+    "leaderboard": "bench.board.leaderboard",
     "load_records": "bench.records.load",
+    "report": "bench.html.page",
 }
 """The module that each public name comes from."""
 
@@ -58,7 +61,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name at its first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'bench' has no attribute {name!r}")
-    found = getattr(import_module(_HOMES[name]), "frame" if name == "leaderboard" else name)
+    found = getattr(import_module(_HOMES[name]), name)
     globals()[name] = found
     return found
 

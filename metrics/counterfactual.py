@@ -117,7 +117,6 @@ class Counterfactual(Metric):
             group="Transfer",
             bounds=(None, 1.0),
             keeps_items=True,
-            main=True,
             tolerance=0.02,
             exact={
                 "ground-truth": (1.0, "the truth makes the whole change when it removes"),
@@ -198,7 +197,6 @@ class Counterfactual(Metric):
             group="Transfer",
             bounds=(0.0, 1.0),
             keeps_items=True,
-            main=True,
             digits=4,
             tolerance=0.02,
             tolerance_is_relative=True,
@@ -215,7 +213,6 @@ class Counterfactual(Metric):
             scale="logit",
             bounds=(0.0, 1.0),
             keeps_items=True,
-            main=True,
             exact={
                 "ground-truth": (1.0, "the truth follows its guide"),
                 "copy-source": (0.5, "copying the source ignores its guide"),

@@ -55,7 +55,7 @@ class Judged(Metric):
             bounds=(0.0, 1.0),
             keeps_items=True,
             agrees_with="transfer",
-            main=True,
+            main_without_truth=True,
             orders=2,
             exact={"copy-source": (0.0, "a judge gives copying the source a transfer of 0")},
             in_curve=True,

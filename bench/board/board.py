@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Board:
     (see `bench.records.environment.machine_of`), the trained methods whose times were measured
     there. curve: the number that orders the board, during the training (see `bench.board.curves`).
     outdated_curves: the ranked methods whose curve another version of this number measured.
+    names: the names by which a row can be chosen: its label, that of its records, its method.
     """
 
     profile: str
@@ -68,16 +70,30 @@ class Board:
     places: dict[str, tuple[int, int]]
     curve: Curve = field(default_factory=dict)
     outdated_curves: Sequence[str] = ()
+    names: Mapping[str, set[str]] = field(default_factory=dict)
 
     @property
     def order(self) -> list[str]:
         """The labels of all rows: the methods, the published configurations, then the anchors."""
         return self.methods + self.published + self.anchors
 
+    @property
+    def main_columns(self) -> list[str]:
+        """The columns of the main table: the number that orders the board, then the others."""
+        columns = self.columns(main_metrics(self.infos, has_truth(self.rows, self.infos)))
+        first = [self.ordering.metric] if self.ordering.metric else []
+        return list(dict.fromkeys([*first, *columns]))
+
+    @cached_property
+    def _entries(self) -> dict[tuple[str, str], dict[str, Any]]:
+        entries: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in self.rows.to_dict("records"):
+            entries.setdefault((row["method"], row["metric"]), {str(k): v for k, v in row.items()})
+        return entries
+
     def cell(self, method: str, metric: str) -> Mapping[str, Any] | None:
         """Return the entry of a method and a metric, or None."""
-        found = self.rows[(self.rows["method"] == method) & (self.rows["metric"] == metric)]
-        return dict(found.iloc[0]) if len(found) else None
+        return self._entries.get((method, metric))
 
     def columns(self, wanted: Sequence[str]) -> list[str]:
         """Return the columns of the wanted metrics that apply to at least one row."""
@@ -179,6 +195,7 @@ def _board(
         places=_places(ordering, of_label, infos),
         curve=curve_of_order(_of_board(points, key), ordering),
         outdated_curves=outdated_curves(of_label, ordering),
+        names=_names(here),
     )
 
 
@@ -221,13 +238,27 @@ def _main_columns(
     The values are those of the given rows.
     """
     valued = rows[rows["value"].notna() & rows["method"].isin(list(labels))]
-    main = set(main_metrics(infos))
+    main = set(main_metrics(infos, has_truth(rows, infos)))
     for column, of_column in valued.groupby("metric", sort=False):
         name = base_id(str(column))
         if name in main:
             extractor = "" if column == name else str(of_column["extractor"].iloc[0])
             values = dict(zip(of_column["method"], map(float, of_column["value"]), strict=True))
             yield str(column), extractor, values
+
+
+def has_truth(rows: pd.DataFrame, infos: Mapping[str, MetricInfo]) -> bool:
+    """Return whether a number that needs the true results applies to a row of a board."""
+    applying = set(rows.loc[rows["status"] != "not_applicable", "metric"])
+    return any(infos[base_id(metric)].needs_truth for metric in applying)
+
+
+def _names(here: Sequence[tuple[Record, str]]) -> dict[str, set[str]]:
+    """Return the names by which each row can be chosen."""
+    found: dict[str, set[str]] = {}
+    for record, label in here:
+        found[label] = {label, record["label"], record["identity"]["method"]}
+    return found
 
 
 def _has(record: Record, metric: str, extractor: str) -> bool:

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import stdtr  # importing scipy.stats takes a second
 
+from bench.board.columns import badness
 from bench.board.intervals import interval_of_parts
-from bench.board.order import badness
 from bench.board.samples import LEVEL, Sample, entries_of, holm, sample_of, t_interval
 from bench.contracts.anchors import WITHOUT_SEED
 from bench.contracts.metric import Better, MetricInfo

@@ -8,8 +8,9 @@ from itertools import permutations
 
 import pandas as pd
 
+from bench.board.columns import badness
 from bench.board.frame import COLUMNS, frame
-from bench.board.order import Order, badness
+from bench.board.order import Order
 from bench.contracts.metric import MetricInfo
 from bench.contracts.record import CurveValue, MetricEntry, Record
 

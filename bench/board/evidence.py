@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bench.board.board import Board
+from bench.board.columns import badness
 from bench.board.curves import fraction, settled
 from bench.board.headline import Named
-from bench.board.order import agreement, badness, changed_without_a_method, without_each_part
+from bench.board.order import agreement, changed_without_a_method, without_each_part
 from bench.board.values import detail_of, in_own_order, is_number, number, numbers_in
 
 

@@ -1,26 +1,29 @@
-"""The text form of boards: the leaderboard as Markdown, and the tidy frame as CSV."""
+"""The text form of boards: the leaderboard as Markdown, and the tidy frame as CSV.
+
+The main table of each task comes first, and everything else is in folded sections.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from bench.board.board import Board
-from bench.board.columns import (
-    ARROWS,
-    TRAINING_FACTS,
-    further_groups,
-    main_metrics,
-    of_group,
-    ordering_metrics,
+from bench.board.columns import ARROWS, base_id, groups_of, ordering_metrics
+from bench.board.evidence import (
+    accuracy_of_judge,
+    agreements,
+    change_over_the_training,
+    changes_of_order,
+    meanings_of_parts,
 )
-from bench.board.curves import fraction
-from bench.board.evidence import parts_of_scores, sentences
+from bench.board.further import further_table
 from bench.board.headline import headline
-from bench.board.pairs import place, rows_of_pairs, studies
+from bench.board.make_table import seeds_of
+from bench.board.notes import notes_of_rows, unranked
+from bench.board.pairs import matrix_of_pairs, place
 from bench.board.values import detail_of, is_number, number, text
 from bench.utils.output.escape import (
     csv_text,
@@ -49,205 +52,97 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
             f"## {markdown_name(board.task)}, profile {markdown_code(board.profile)}, "
             f"protocol {board.protocol}",
             headline(board, markdown_code),
+            _main_table(board),
+            " ".join(unranked(board, markdown_code, markdown_prose)),
+            "\n".join([*_folded("Further numbers", further_table(board)), *_checks(board)]),
         ]
-        main = board.columns(main_metrics(board.infos))
-        if board.methods:
-            parts.append(_main_table(board, main))
-        if board.published:
-            parts += [
-                "### Published configurations",
-                "They are not ranked with the tuned ones.",
-                _table(board, main, board.published),
-            ]
-        if board.anchors:
-            parts += ["Floors and ceilings:", _table(board, main, board.anchors)]
-        parts += _below(board)
-        for group, ids in further_groups(board.infos).items():
-            if columns := board.columns(ids):
-                parts += [f"### {group}", _table(board, columns, board.order)]
-                if of_factors := _factor_table(board, group):
-                    parts += ["Of each factor, 0 = a guess, 1 = always right:", of_factors]
-        if costs := _cost_table(board):
-            parts += ["### Cost", costs, _measured_on(board)]
-        parts += [
-            f"{markdown_name(method)}: {markdown_prose(note)}."
-            for method, note in board.notes.items()
-            if note
+    parts.append("\n".join(_folded("How to read this page", _legend(made))))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _folded(title: str, content: str) -> list[str]:
+    """Return the lines of a section that GitHub shows folded; none without content."""
+    if not content:
+        return []
+    return [f"<details><summary>{title}</summary>", "", *content.splitlines(), "</details>"]
+
+
+def _main_table(board: Board) -> str:
+    """Return the main table: the methods, then published configurations, floors and ceilings.
+
+    Methods have their place. The best values are bold. Rows that are never ranked are in italics.
+    """
+    metrics = board.main_columns
+    rows = [
+        [
+            markdown_name(method) if method in board.methods else f"*{markdown_name(method)}*",
+            place(board, method),
+            str(seeds_of(board, method)),
+            *(_bold(board, method, metric) for metric in metrics),
         ]
-        gaps = board.rows[~board.rows["status"].isin(["ok"])]
-        reasons = gaps.groupby(["method", "reason"], sort=False)["metric"].agg(list)
-        lines = []
-        for method, reason in reasons.index:
-            metrics = reasons[method, reason]
-            few = len(metrics) <= 4
-            which = ", ".join(map(markdown_name, metrics)) if few else f"{len(metrics)} metrics"
-            lines.append(f"- {markdown_name(method)}: {markdown_prose(reason)} ({which})")
-        if lines:
-            parts.append("Gaps:\n\n" + "\n".join(lines))
-        parts.append(_legend(board))
-    return "\n\n".join(parts) + "\n"
+        for method in board.order
+    ]
+    heads = ["method", "rank", "seeds", *(_head(board, metric) for metric in metrics)]
+    return markdown_table(heads, rows)
 
 
 def _head(board: Board, metric: str) -> str:
     return f"{markdown_name(metric)} ({ARROWS.get(board.better(metric), '')})"
 
 
-def _table(board: Board, metrics: Sequence[str], methods: Sequence[str]) -> str:
-    rows = [
-        [markdown_name(method), *(text(board, method, metric) for metric in metrics)]
-        for method in methods
-    ]
-    return markdown_table(["method", *(_head(board, metric) for metric in metrics)], rows)
-
-
-def _main_table(board: Board, metrics: Sequence[str]) -> str:
-    """Return the main table of the methods, with the place of each and the best values in bold."""
-    rows = [
-        [
-            markdown_name(method),
-            place(board, method),
-            str(_seeds(board, method)),
-            *(_bold(board, method, metric) for metric in metrics),
-        ]
-        for method in board.methods
-    ]
-    heads = ["method", "rank", "seeds", *(_head(board, metric) for metric in metrics)]
-    return markdown_table(heads, rows)
-
-
 def _bold(board: Board, method: str, metric: str) -> str:
     """Return the text of a table cell, in bold if the method is the best or ties with it."""
-    shown = text(board, method, metric)
+    shown = text(board, method, metric, mark=False)
     return f"**{shown}**" if method in board.best.get(metric, ()) else shown
 
 
-def _pairs(board: Board) -> list[str]:
-    """Return the section on the pairs of methods, compared in the number that orders the board."""
-    rows = rows_of_pairs(board, markdown_name)
-    if not rows:
-        return []
-    info = board.infos[board.ordering.metric]
-    what = {"difference": "difference", "log ratio": "difference of logarithms"}
-    scale = board.differences[info.id][0].scale
-    heads = [
-        "left",
-        "right",
-        f"{what.get(scale, 'difference of distances from 1')}",
-        "p",
-        "verdict",
-    ]
-    return [
-        "### Compared in pairs",
-        f"{markdown_code(info.id)}, left minus right, with its interval and p after Holm's "
-        f"correction for {len(rows)} pair{'s' if len(rows) > 1 else ''}:",
-        markdown_table(heads, rows),
-    ]
+def _checks(board: Board) -> list[str]:
+    """Return the folded lines on pairs of methods, on rows and gaps, and on how firm all is."""
+    metric = board.ordering.metric
+    heads, rows = matrix_of_pairs(board, markdown_name)
+    name, prose = markdown_code, markdown_prose
+    order = changes_of_order(board, name) + change_over_the_training(board, name)
+    checks = agreements(board, name) + accuracy_of_judge(board, name) + _references(board)
+    points = (
+        ("Rows", notes_of_rows(board, name, prose)),
+        ("Gaps", _gaps(board)),
+        ("Order", order),
+        ("Checks", checks),
+        ("Machines", _measured_on(board)),
+    )
+    lines = [f"- **{what}**: {' '.join(said)}" for what, said in points if said]
+    table = [markdown_table(heads, rows), ""] if rows else []
+    title = "Rows, gaps and checks"
+    if table:
+        title = f"Pairs of methods (row minus column in <code>{metric}</code>), gaps and checks"
+    return _folded(title, "\n".join([*table, *lines]))
 
 
-def _below(board: Board) -> list[str]:
-    """Return what stands below the main table: what is not ranked, and how firm the order is."""
+def _gaps(board: Board) -> list[str]:
+    """Return for each reason of a missing value the row and its metrics."""
+    gaps = board.rows[board.rows["status"] != "ok"]
     found = []
-    if board.unranked:
-        lines = [
-            f"- {markdown_name(method)}: {markdown_prose(reason)}"
-            for method, reason in board.unranked.items()
-        ]
-        found.append("Not ranked:\n\n" + "\n".join(lines))
-    found += [*studies(board, markdown_code), *_pairs(board)]
-    columns, rows = parts_of_scores(board)
-    if rows:
-        heads = ["method", *(markdown_name(f"{metric}: {part}") for metric, part in columns)]
-        cells = [list(map(markdown_name, row)) for row in rows]
-        found += ["### Parts of the scores", markdown_table(heads, cells)]
-    if board.curve:
-        found += [f"### {markdown_name(board.ordering.metric)} over the training", _curve(board)]
-    return found + sentences(board, markdown_code, markdown_prose)
+    for (method, reason), of_reason in gaps.groupby(["method", "reason"], sort=False)["metric"]:
+        metrics = list(of_reason)
+        few = len(metrics) <= 4
+        which = ", ".join(map(markdown_name, metrics)) if few else f"{len(metrics)} metrics"
+        found.append(f"{markdown_name(str(method))}: {markdown_prose(str(reason))} ({which}).")
+    return found
 
 
-def _curve(board: Board) -> str:
-    """Return a table of the number that orders the board, at each fraction of the training."""
-    digits = board.infos[board.ordering.metric].digits
-    rows = [
-        [
-            markdown_name(method),
-            *(number(of.get(method, math.nan), digits) for of in board.curve.values()),
-        ]
-        for method in board.curve[1.0]
-    ]
-    table = markdown_table(["method", *map(fraction, board.curve)], rows)
-    return f"{table}\n\nA point is a state within the full training, not a shorter training."
-
-
-def _factor_table(board: Board, group: str) -> str:
-    """Return a table of what the probes find for each factor in each code, averaged over seeds."""
-    infos = [info for info in board.infos.values() if info.group == group and info.code]
-    found = []
-    for method in board.order:
-        for code in ("z1", "z2"):
-            cells = {}
-            for info in (info for info in infos if info.code == code):
-                for factor, facts in detail_of(board.cell(method, info.id)).items():
-                    if isinstance(facts, dict) and is_number(facts.get("value")):
-                        cells[factor] = f"{facts['value']:.2f}"
-            if cells:
-                found.append((method, code, cells))
-    factors = list(dict.fromkeys(factor for _, _, cells in found for factor in cells))
-    rows = [
-        [markdown_name(method), code, *(cells.get(factor, "-") for factor in factors)]
-        for method, code, cells in found
-    ]
-    heads = ["method", "code", *map(markdown_name, factors)]
-    return markdown_table(heads, rows) if rows else ""
-
-
-def _detail(board: Board, metric: str, key: str) -> Any:
-    """Return a detail that is equal for all methods, from the first that has it, or None."""
-    of_metric = board.rows[board.rows["metric"] == metric]
-    found = (detail_of({"detail": text}).get(key) for text in of_metric["detail"])
-    return next((value for value in found if value is not None), None)
-
-
-def _cost_table(board: Board) -> str:
-    metrics = board.columns(of_group(board.infos, "Cost"))
-    facts_of = {label: facts for label in board.order if (facts := board.facts.get(label))}
-    if not facts_of:
-        return ""
-    rows = [
-        [
-            markdown_name(method),
-            *(
-                number(facts.get(fact, math.nan), digits)
-                for fact, (_, digits) in TRAINING_FACTS.items()
-            ),
-            *(text(board, method, metric, interval=False) for metric in metrics),
-        ]
-        for method, facts in facts_of.items()
-    ]
-    fact_heads = (head for head, _ in TRAINING_FACTS.values())
-    heads = ("method", *fact_heads, *(_head(board, metric) for metric in metrics))
-    return markdown_table(heads, rows)
-
-
-_KIND_OF_MACHINE = (
-    "Times, rates and memory compare within one kind of machine only "
-    "(processor, instructions, torch)"
-)
-
-
-def _measured_on(board: Board) -> str:
-    """Return a note on the machines of the times, which compare only within one kind."""
-    names = {machine: markdown_prose(machine) for machine in board.machines}
-    if len(names) == 1:
-        return f"{_KIND_OF_MACHINE}: {min(names.values())}."
-    lines = [
-        f"- {names[machine]}: {', '.join(map(markdown_name, labels))}"
+def _measured_on(board: Board) -> list[str]:
+    """Return a sentence on the machines of the times, which compare only within one kind."""
+    names = [
+        f"{markdown_prose(machine)}"
+        + (f" ({', '.join(map(markdown_name, labels))})" if len(board.machines) > 1 else "")
         for machine, labels in board.machines.items()
     ]
-    return f"{_KIND_OF_MACHINE}, and there are several here:\n\n" + "\n".join(lines)
-
-
-def _seeds(board: Board, method: str) -> int:
-    return int(max([0, *board.rows[board.rows["method"] == method]["n_seeds"]]))
+    if not names:
+        return []
+    return [
+        "Times, rates and memory compare within one kind of machine only (processor, "
+        f"instructions, torch): {'; '.join(names)}."
+    ]
 
 
 def _references(board: Board) -> list[str]:
@@ -263,27 +158,48 @@ def _references(board: Board) -> list[str]:
     return said
 
 
-def _legend(board: Board) -> str:
-    extractors = sorted({name for name in board.rows["extractor"] if name})
-    numbers = " or else ".join(markdown_code(name) for name in ordering_metrics(board.infos))
-    lines = [
-        "Brackets: 95 % interval. Over several seeds, it is for the mean over other seeds and "
-        "other test items (Student's t). For one seed, marked as such, it is for other test items "
-        "only, not for other training. No interval leaves the range of its metric. Bold: the best "
-        "one and all that tie with it. Two methods tie if the interval of their difference (same "
-        "seeds, same items, after Holm's correction for all pairs of the metric) contains 0, or "
-        "lies within the tolerance of the metric. With one common seed nothing is tested and "
-        "nothing is bold. A rank such as 1-2 is the 95 % "
-        "interval of the place when seeds and items are drawn again. "
-        f"Rows are ordered by one number ({numbers}). Floors and ceilings, rows without the number "
-        "and methods with more labels than the domain are not ranked. "
-        "Values hold for equal n and one extractor"
-        + (f" ({', '.join(map(markdown_name, extractors))})." if extractors else "."),
-        *_references(board),
-        "",
-        *(
-            f"- {markdown_code(metric)}: {markdown_prose(meaning)}"
-            for metric, meaning in board.meanings.items()
-        ),
-    ]
-    return "\n".join(lines)
+def _detail(board: Board, metric: str, key: str) -> Any:
+    """Return a detail that is equal for all methods, from the first that has it, or None."""
+    of_metric = board.rows[board.rows["metric"] == metric]
+    found = (detail_of({"detail": text}).get(key) for text in of_metric["detail"])
+    return next((value for value in found if value is not None), None)
+
+
+def _legend(made: Sequence[Board]) -> str:
+    """Return how to read the tables, and what each metric and each part of a score means."""
+    infos = {name: info for board in made for name, info in board.infos.items()}
+    meanings = {name: said for board in made for name, said in board.meanings.items()}
+    extractors = sorted({name for board in made for name in board.rows["extractor"] if name})
+    numbers = " or else ".join(markdown_code(name) for name in ordering_metrics(infos))
+    parts = {
+        said for board in made for said in meanings_of_parts(board, markdown_code, markdown_prose)
+    }
+    same = f" ({', '.join(map(markdown_name, extractors))})" if extractors else ""
+    return "\n".join(
+        [
+            "Brackets: 95 % interval. Over several seeds, it is for the mean over other seeds and "
+            "other test items (Student's t). For one seed, it is for other test items only, not "
+            "for other training. No interval leaves the range of its metric. `leaderboard.csv` has "
+            "the interval of each number. Bold: the best one and all that tie with it. Two methods "
+            "tie if the interval of their difference (same seeds, same items, after Holm's "
+            "correction for all pairs of the metric) contains 0, or lies within the tolerance of "
+            "the metric. With one common seed nothing is tested and nothing is bold. In the table "
+            "of pairs, bold: the row is better; `=`: they tie. `comparisons.csv` has intervals "
+            "and p. A rank such as 1-2 is the 95 % interval of the place when seeds and items are "
+            f"drawn again. Rows are ordered by one number ({numbers}). Rows in italics (published "
+            "configurations beside tuned ones, floors, ceilings), rows without the number and "
+            "methods with more labels than the domain are not ranked. Of each factor, 0 = a "
+            "guess, 1 = always right. A point of the curve is a state within the full training, "
+            f"not a shorter training. Values hold for equal n and one extractor{same}.",
+            "",
+            *(f"- {said}" for said in sorted(parts)),
+            *(
+                f"- **{group}**: {'; '.join(_meaning(name, meanings) for name in names)}."
+                for group, names in groups_of(infos, filter(meanings.__contains__, infos)).items()
+            ),
+        ]
+    )
+
+
+def _meaning(name: str, meanings: dict[str, str]) -> str:
+    return f"{markdown_code(base_id(name))}: {markdown_prose(meanings[name])}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.board.columns import ordering_metrics
+from bench.board.columns import badness, ordering_metrics
 from bench.board.samples import LEVEL, Array, sample_of
 from bench.contracts.metric import MetricInfo
 from bench.utils.seeds import derive
@@ -67,16 +67,6 @@ def places(values: Mapping[str, float], better: str, methods: Collection[str]) -
     bad = {name: badness(values[name], better) for name in methods if name in values}
     ordered = sorted(bad, key=lambda name: (bad[name], name))
     return {name: 1 + sum(one < bad[name] for one in bad.values()) for name in ordered}
-
-
-Value = TypeVar("Value", float, Array)
-
-
-def badness(value: Value, better: str) -> Value:
-    """Return a number that is lower for a better value, given the direction of the metric."""
-    if better == "near 1":
-        return abs(value - 1)
-    return value if better == "lower" else -value
 
 
 def rank_intervals(

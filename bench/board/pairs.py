@@ -12,7 +12,6 @@ from bench.board.columns import base_id
 from bench.board.comparison import Difference
 from bench.board.headline import Named
 from bench.board.values import bracketed, number
-from bench.contracts.labels import study_parts
 from bench.utils.output.escape import csv_text
 
 TEXTS = ("profile", "task", "metric", "left", "right", "scale", "verdict")
@@ -94,14 +93,34 @@ def rows_of_pairs(board: Board, named: Named) -> list[list[str]]:
     ]
 
 
-def studies(board: Board, named: Named) -> list[str]:
-    """Return a sentence for each row that uses the winner of another study or of another method."""
-    found = []
-    for label, of_study in board.studies.items():
-        study, method = study_parts(of_study)
-        whose = f"{named(method)} in " if method else ""
-        found.append(f"{named(label)} uses the configuration of {whose}the study {named(study)}.")
-    return found
+def matrix_of_pairs(board: Board, named: Named) -> tuple[list[str], list[list[str]]]:
+    """Return the heads and the rows of a table of row minus column, in the number that orders.
+
+    Heads are the numbers of the rows. Bold: the row is better. "=": the two tie. There are no rows
+    if no pair has an interval.
+
+    named: Writes the name of a row, for example as code.
+    """
+    differences = board.differences.get(board.ordering.metric, ())
+    if all(math.isnan(one.lo) for one in differences):
+        return [], []
+    labels = [one for one in board.methods if any(one in (d.left, d.right) for d in differences)]
+    cells = {}
+    for one in differences:
+        digits = board.infos[base_id(one.metric)].digits
+        cells[one.left, one.right] = _of_matrix(one, one.value, one.left, digits)
+        cells[one.right, one.left] = _of_matrix(one, -one.value, one.right, digits)
+    rows = [
+        [f"{at}. {named(label)}", *(cells.get((label, other), "") for other in labels)]
+        for at, label in enumerate(labels, 1)
+    ]
+    return ["", *(str(at) for at in range(1, len(labels) + 1))], rows
+
+
+def _of_matrix(one: Difference, value: float, row: str, digits: int) -> str:
+    if one.winner == row:
+        return f"**{number(value, digits)}**"
+    return f"= {number(value, digits)}" if one.is_tie else number(value, digits)
 
 
 def place(board: Board, method: str) -> str:

@@ -4,71 +4,35 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
+from bench.board.page import Page, print_pages
+from bench.board.view import View
 from bench.contracts.metric import MetricInfo
 from bench.contracts.protocol import BoardKey
 from bench.contracts.record import Record
 from bench.records.read import Damaged
 from bench.records.store import Store
 from bench.utils.errors import UserError
+from bench.utils.files.atomic import written_whole
 from bench.utils.files.sealed import read_sealed, write_atomically, write_sealed
 from bench.utils.hashing import hash_of
-from bench.utils.output.console import print_table, say
-
-if TYPE_CHECKING:
-    from bench.board.board import Board
+from bench.utils.output.console import say
 
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 FILES = ("leaderboard.csv", "comparisons.csv", "leaderboard.md")
+DEFAULT_VIEW = View()
 MOST_KEPT = 20
 """The number of leaderboards that a cache keeps."""
 _ROOMS = ("board", "contracts", "records", "utils")
 """The rooms whose code decides what a leaderboard says."""
 _LIBRARIES = ("numpy", "pandas", "scipy", "tabulate")
-
-
-@dataclass
-class _Page:
-    """What a leaderboard prints for one board: lines, and the arguments of `print_table`."""
-
-    key: list[Any]
-    parts: list[dict[str, Any]] = field(default_factory=list)
-
-    def say(self, line: str) -> None:
-        self.parts.append({"line": line})
-
-    def table(
-        self,
-        heads: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        title: str,
-        bold: Collection[tuple[int, int]] = (),
-    ) -> None:
-        self.parts.append(
-            {
-                "heads": list(heads),
-                "rows": [list(row) for row in rows],
-                "title": title,
-                "bold": sorted(map(list, bold)),
-            }
-        )
-
-
-def _print(console: Console, parts: Sequence[Mapping[str, Any]]) -> None:
-    for part in parts:
-        if "line" in part:
-            say(console, part["line"])
-        else:
-            bold: Container[tuple[int, int]] = {(row, column) for row, column in part["bold"]}
-            print_table(console, part["heads"], part["rows"], title=part["title"], bold=bold)
 
 
 def write_leaderboard(
@@ -78,6 +42,8 @@ def write_leaderboard(
     must_write: bool = True,
     known: Mapping[str, MetricInfo] | None = None,
     cache: Path | None = None,
+    view: View = DEFAULT_VIEW,
+    formats: Collection[str] = (),
 ) -> bool:
     """Write the leaderboard of a results folder and print it.
 
@@ -89,12 +55,16 @@ def write_leaderboard(
         known: The facts of known metrics, or None for the built-in metrics.
         cache: The cache folder. It keeps the leaderboard of the same records, made by the same
             code, so that it is not computed again. None to compute it.
+        view: What to print. The CSV and Markdown files are complete.
+        formats: The further files to write, from `bench.board.formats.FORMATS`. They hold what the
+            view chooses.
 
     Returns:
         Whether there is a record to show.
 
     Raises:
-        UserError: The files cannot be written. The tables are printed first.
+        UserError: The view names something that is not there, or a format needs a package that
+            is not installed. Or the files cannot be written; then the tables are printed first.
     """
     records, damaged = store.records()
     for record in damaged:
@@ -105,12 +75,15 @@ def write_leaderboard(
         _keep(kept, made)
     if not made["pages"]:
         return False
-    for page in made["pages"]:
-        if only is None or tuple(page["key"]) in only:
-            _print(console, page["parts"])
+    pages = [Page.from_json(page) for page in made["pages"]]
+    further = _further(records, pages, view, formats, known)
+    print_pages(console, [one for one in pages if only is None or one.key in only], view)
     try:
         for name in FILES:
             write_atomically(store.root / name, made["files"][name])
+        for name, content in further.items():
+            with written_whole(store.root / name) as temporary:
+                temporary.write_bytes(content)
     except OSError as error:
         if not must_write and error.errno in READ_ONLY:
             say(console, f"{store.root} is read-only: leaderboard.csv and .md are as they were")
@@ -119,8 +92,25 @@ def write_leaderboard(
             f"cannot write the leaderboard in {store.root} ({error.strerror}): make room, "
             "then `python -m bench leaderboard`"
         ) from error
-    say(console, f"wrote {store.root}/leaderboard.csv and .md, comparisons.csv")
+    more = "" if view.wide else "; `python -m bench leaderboard --wide` shows more"
+    names = ", ".join(["leaderboard.csv and .md", "comparisons.csv", *further])
+    say(console, f"wrote {store.root}/{names}{more}")
     return True
+
+
+def _further(
+    records: Sequence[Record],
+    pages: Sequence[Page],
+    view: View,
+    formats: Collection[str],
+    known: Mapping[str, MetricInfo] | None,
+) -> dict[str, bytes]:
+    """Return the content of further files by name."""
+    if not formats:
+        return {}
+    from bench.board.formats import content_of
+
+    return content_of(formats, records, [page.table for page in pages], view, known)
 
 
 def _key(store: Store, damaged: Sequence[Damaged], known: Mapping[str, MetricInfo] | None) -> str:
@@ -163,6 +153,7 @@ def _make(
     from bench.board.curves import with_curves
     from bench.board.frame import frame
     from bench.board.markdown import csv, markdown
+    from bench.board.page import page_of
     from bench.board.pairs import csv_of_comparisons
 
     table = frame(records, known)
@@ -174,78 +165,5 @@ def _make(
         csv_of_comparisons(made),
         markdown(made, notes=[str(record) for record in damaged]),
     )
-    pages = [vars(_page(board)) for board in made]
+    pages = [page_of(board).as_json() for board in made]
     return {"pages": pages, "files": dict(zip(FILES, texts, strict=True))}
-
-
-def _page(board: Board) -> _Page:
-    from bench.board.columns import main_metrics
-    from bench.board.evidence import parts_of_scores, sentences
-    from bench.board.headline import headline
-    from bench.board.pairs import place, rows_of_pairs, studies
-    from bench.board.values import text
-
-    page = _Page([board.profile, board.task, board.protocol])
-    metrics = board.columns(main_metrics(board.infos))
-    heads = [_head(board, metric) for metric in metrics]
-    title = f"{board.task}, profile {board.profile}, protocol {board.protocol}"
-    page.say(headline(board, _quoted))
-    tables = (
-        (board.methods, title),
-        (board.published, f"{title}: published configurations"),
-        (board.anchors, f"{title}: floors and ceilings"),
-    )
-    for methods, what in tables:
-        ranked = methods is board.methods
-        first = ["method", "rank"] if ranked else ["method"]
-        rows = [
-            ([method, place(board, method)] if ranked else [method])
-            + [text(board, method, metric, interval=False) for metric in metrics]
-            for method in methods
-        ]
-        bold = {
-            (row, len(first) + column)
-            for column, metric in enumerate(metrics)
-            for row, method in enumerate(methods)
-            if method in board.best.get(metric, ())
-        }
-        if rows:
-            page.table([*first, *heads], rows, title=what, bold=bold)
-    for method, reason in board.unranked.items():
-        page.say(f"{method} is not ranked: {reason}")
-    for line in studies(board, _quoted):
-        page.say(line)
-    if rows := rows_of_pairs(board, str):
-        heads = ["left", "right", "difference", "p", "verdict"]
-        what = f"compared in pairs by {board.ordering.metric}, after Holm's correction"
-        page.table(heads, rows, title=what)
-    columns, rows = parts_of_scores(board)
-    if rows:
-        heads = ["method", *(f"{_label(board, metric)}\n{part}" for metric, part in columns)]
-        page.table(heads, rows, title="parts of the scores")
-    for line in sentences(board, _quoted, str):
-        page.say(line)
-    for method, note in board.notes.items():
-        if note:
-            page.say(f"{method}: {note}")
-    return page
-
-
-def _quoted(name: str) -> str:
-    return f"`{name}`"
-
-
-def _head(board: Board, column: str) -> str:
-    """Return the label of a metric, its direction, and its extractor if there are several."""
-    from bench.board.columns import ARROWS, base_id
-
-    name = base_id(column)
-    extractor = column.removeprefix(name)
-    return f"{_label(board, name)}{extractor}\n({ARROWS.get(board.better(column), '')})"
-
-
-def _label(board: Board, metric: str) -> str:
-    """Return the label of a metric with a word on each line, so that many columns fit."""
-    from bench.board.columns import base_id
-
-    return board.infos[base_id(metric)].label.replace(" ", "\n")

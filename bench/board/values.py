@@ -24,11 +24,14 @@ def number(value: float, digits: int | None) -> str:
             if abs(value) >= limit:
                 return f"{value / limit:.3g}{unit}"
         return f"{value:.0f}"
-    return f"{value:.{digits}f}"
+    return f"{value:z.{digits}f}"
 
 
-def text(board: Board, method: str, metric: str, interval: bool = True) -> str:
-    """Return the text of a table cell: the value and interval, or why there is no value."""
+def text(board: Board, method: str, metric: str, interval: bool = True, mark: bool = True) -> str:
+    """Return the text of a table cell: the value and interval, or why there is no value.
+
+    mark: Whether the interval of one seed says so.
+    """
     row = board.cell(method, metric)
     if row is None:
         return "not run"
@@ -38,7 +41,7 @@ def text(board: Board, method: str, metric: str, interval: bool = True) -> str:
     digits = None if info.kind == "counted" else info.digits
     shown = number(row["value"], digits)
     if interval:
-        shown += bracketed(row["lo"], row["hi"], digits, row["n_seeds"])
+        shown += bracketed(row["lo"], row["hi"], digits, row["n_seeds"] if mark else 0)
     return marked_unguided(board, method, metric, row["value"], shown)
 
 

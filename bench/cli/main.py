@@ -17,6 +17,7 @@ MODULES = {
     "run": ("run",),
     "score": ("score", "score-images", "pairs"),
     "results": ("list", "leaderboard", "merge", "clean"),
+    "report": ("report",),
     "check": ("check", "baseline"),
     "tune": ("tune",),
     "claims": ("claims",),

@@ -11,8 +11,12 @@ import typer
 
 from bench.cli.options import (
     DEFAULT_RESULTS,
+    REPORTS,
+    WHAT,
     WHERE,
     CacheOption,
+    ChooseMethodsOption,
+    ChooseTasksOption,
     DryRunOption,
     PluginOption,
     ResultsOption,
@@ -20,6 +24,7 @@ from bench.cli.options import (
     examples,
     full_path,
     kept_in,
+    names_in,
     option,
     path_in,
     path_option,
@@ -83,19 +88,92 @@ def list_(
     print_table(console(), heads, rows)
 
 
-@app.command(epilog=examples("leaderboard --results results/local"))
-def leaderboard(results: ResultsOption = DEFAULT_RESULTS, plugins: PluginOption = None) -> None:
-    """Write leaderboard.csv and leaderboard.md from the records, and print the main table."""
+@app.command(
+    epilog=examples(
+        "leaderboard --results results/local",
+        "leaderboard --wide --tasks avatars-glasses",
+        "leaderboard --metrics transfer,image_quality --sort fd_add",
+        "leaderboard --methods press2019,paste --format latex,json",
+    )
+)
+def leaderboard(
+    methods: ChooseMethodsOption = None,
+    tasks: ChooseTasksOption = None,
+    metrics: Annotated[
+        list[str] | None,
+        option(
+            help="Ids or families of metrics to show; those of the main table by default.",
+            panel=WHAT,
+            metavar="NAMES",
+        ),
+    ] = None,
+    sort: Annotated[
+        str,
+        option(
+            help="Metric that orders the shown rows, and not the ranks; that of the ranks by "
+            "default.",
+            panel=WHAT,
+            metavar="NAME",
+        ),
+    ] = "",
+    wide: Annotated[
+        bool,
+        option(
+            "--wide",
+            help="Show all metrics, pairs of methods and notes; the main table by default.",
+            panel=WHAT,
+        ),
+    ] = False,
+    formats: Annotated[
+        list[str] | None,
+        option(
+            "--format",
+            help="Also write leaderboard.json, .tex or .parquet: json, latex, parquet, separated "
+            "by commas; none by default.",
+            panel=REPORTS,
+            metavar="NAMES",
+        ),
+    ] = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    plugins: PluginOption = None,
+) -> None:
+    """Write leaderboard.csv and leaderboard.md from the records, and print the main table.
+
+    The options that choose concern what is printed and what --format writes. The other files are
+    complete.
+    """
+    from bench.board.formats import FORMATS
     from bench.board.publish import write_leaderboard
+    from bench.board.view import View
     from bench.contracts.registry import Registry
     from bench.records.store import Store
+    from bench.utils.errors import unknown
     from bench.utils.output.console import console
 
-    infos = Registry(plugins or ()).infos()
+    registry = Registry(plugins or ())
+    for name in names_in(formats):
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS)
+    families = {p.name: [info.id for info in p.facts["numbers"]] for p in registry.all("metric")}
+    view = View(
+        wide=wide,
+        metrics=names_in(metrics),
+        sort=sort,
+        methods=names_in(methods),
+        tasks=names_in(tasks),
+        families=families,
+    )
     store = Store(results_folder(results))
     store.require_records()
-    cache = kept_in()
-    if not write_leaderboard(console(), store, must_write=False, known=infos, cache=cache):
+    if not write_leaderboard(
+        console(),
+        store,
+        must_write=False,
+        known=registry.infos(),
+        cache=kept_in(),
+        view=view,
+        formats=names_in(formats),
+    ):
         raise UserError(f"no usable record in {results / 'records'}")
 
 

@@ -60,7 +60,9 @@ class MetricInfo:
         needs_truth: whether it needs the true results of the task.
         label: its column heading in the terminal, at most 12 characters.
         group: its table in the leaderboard.
-        main: whether the main table shows it, too.
+        main: whether the main table shows it, too. It has at most nine such columns.
+        main_without_truth: whether the main table shows it for a task that cannot render the true
+            results, where the columns that need them are missing.
         orders: 0 if it does not order the rows of a board. A board is ordered by the available
             number with the lowest positive value of this field.
         follows_guide: whether a method that ignores the guide has 0 by construction. The
@@ -101,6 +103,7 @@ class MetricInfo:
     label: str = ""
     group: Group = "Other"
     main: bool = False
+    main_without_truth: bool = False
     orders: int = 0
     follows_guide: bool = False
     agrees_with: str = ""

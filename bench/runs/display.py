@@ -1,9 +1,12 @@
-"""Shows the progress of a run: live bars in a terminal, plain lines elsewhere."""
+"""Shows the progress of a run: live bars in a terminal, plain lines elsewhere.
+
+Both say how many cells are done and estimate the time that is left.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
+from bench.runs.time_left import TimeLeft, duration
 from bench.utils.output.console import say
 from bench.utils.output.escape import one_line
 
@@ -38,12 +42,11 @@ def progress_line(stage: str, report: Report | None) -> str:
 
 
 class Bars:
-    """Shows a bar for each running cell, and a line for each finished one."""
+    """Shows a bar for the whole run, one for each running cell, and a line for each finished one."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, run: TimeLeft) -> None:
         self._console = console
-        self._total = total
-        self._done = 0
+        self._run = run
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -51,6 +54,7 @@ class Bars:
             console=console,
         )
         self._ids: dict[str, TaskID] = {}
+        self._whole = self._bars.add_task("run", total=run.total, line=run.line())
 
     def __enter__(self) -> Bars:
         self._bars.start()
@@ -68,6 +72,8 @@ class Bars:
         """Add a bar for a cell that starts."""
         name = one_line(f"{job.cell.label} s{job.cell.seed}")
         self._ids[job.cell.id] = self._bars.add_task(name, total=None, line="loading")
+        self._run.start(job.cell.id)
+        self._show_whole()
 
     def progressed(self, job: Job, stage: str, report: Report | None) -> None:
         """Update the bar of a cell."""
@@ -75,21 +81,25 @@ class Bars:
         self._bars.update(at, line=one_line(progress_line(stage, report)))
         if report:
             self._bars.update(at, total=report.steps, completed=report.step)
+        self._show_whole()
 
     def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
         """Replace the bar of a cell by a line."""
         self._bars.remove_task(self._ids.pop(job.cell.id))
-        self._done += 1
-        say(self._console, ended_line(job, status, reason, seconds, self._done, self._total))
+        self._run.end(job.cell.id, status == "ok", seconds)
+        self._show_whole()
+        say(self._console, ended_line(job, status, reason, seconds, self._run))
+
+    def _show_whole(self) -> None:
+        self._bars.update(self._whole, completed=self._run.done, line=self._run.line())
 
 
 class Lines:
     """Prints a line when a cell starts, regularly while it runs, and when it ends."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, run: TimeLeft) -> None:
         self._console = console
-        self._total = total
-        self._done = 0
+        self._run = run
         self._last: dict[str, float] = {}
 
     def __enter__(self) -> Lines:
@@ -102,6 +112,7 @@ class Lines:
         """Print that a cell has started."""
         say(self._console, f"start  {describe(job)}")
         self._last[job.cell.id] = time.monotonic()
+        self._run.start(job.cell.id)
 
     def progressed(self, job: Job, stage: str, report: Report | None) -> None:
         """Print the progress of a cell, at most once in `SECONDS_BETWEEN_LINES`."""
@@ -112,19 +123,25 @@ class Lines:
 
     def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
         """Print the status of a cell that ended."""
-        self._done += 1
-        say(self._console, ended_line(job, status, reason, seconds, self._done, self._total))
+        self._run.end(job.cell.id, status == "ok", seconds)
+        say(self._console, ended_line(job, status, reason, seconds, self._run))
 
 
-def ended_line(job: Job, status: str, reason: str, seconds: float, done: int, total: int) -> str:
-    """Return the line for a cell that ended."""
-    line = f"[{done}/{total}] {status:6} {describe(job)} ({seconds:.0f} s)"
+def ended_line(job: Job, status: str, reason: str, seconds: float, run: TimeLeft) -> str:
+    """Return the line for a cell that ended: how it did, and how much of the run is left."""
+    left = run.seconds()
+    more = f", about {duration(left)} left" if left and run.done < run.total else ""
+    line = f"[{run.done}/{run.total}] {status:6} {describe(job)} ({seconds:.0f} s{more})"
     return f"{line}: {reason}" if reason else line
 
 
-def display(console: Console, total: int) -> Bars | Lines:
-    """Return bars for a terminal, and lines for anything else."""
-    return Bars(console, total) if console.is_terminal else Lines(console, total)
+def display(console: Console, forecasts: Mapping[str, float | None]) -> Bars | Lines:
+    """Return bars for a terminal, and lines for anything else.
+
+    forecasts: the seconds that each cell of the run will take, by its id; None if unknown.
+    """
+    run = TimeLeft(forecasts)
+    return Bars(console, run) if console.is_terminal else Lines(console, run)
 
 
 @contextmanager

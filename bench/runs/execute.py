@@ -18,7 +18,7 @@ from bench.contracts.labels import study_text
 from bench.contracts.protocol import board_key_of
 from bench.contracts.record import Record
 from bench.contracts.task import DataSizes, Task, TaskData
-from bench.plan.forecast import forecast, known_records
+from bench.plan.forecast import Forecast, forecast, known_records
 from bench.plan.plan import Plan, default_workers, stale
 from bench.records.read import Damaged
 from bench.records.store import UNAVAILABLE, Existing, Store
@@ -70,8 +70,10 @@ def execute(
     to_do = [job for job in jobs if job.todo != "nothing"]
     device = jobs[0].cell.device if any(job.may_train for job in to_do) else "cpu"
     workers = workers or default_workers(device)
+    guesses = forecasts(to_do)
+    seconds = {cell: guess.seconds for cell, guess in guesses.items()}
     if to_do:
-        say_duration(console, to_do, workers)
+        say_duration(console, to_do, list(guesses.values()), workers)
     if len(to_do) < len(jobs):
         console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have a record already")
     for cell in (job.cell for job in jobs if job.todo == "nothing"):
@@ -97,8 +99,8 @@ def execute(
         store.forget(cell)
     unscored: dict[str, str] = {}
     if to_do:
-        to_do = longest_first(to_do)
-        with display(console, len(to_do)) as shown:
+        to_do = longest_first(to_do, seconds)
+        with display(console, seconds) as shown:
             for wave in waves(to_do):
                 statuses = ENGINES[engine](wave, workers, shown)
                 ended = zip(wave, statuses, strict=True)
@@ -159,17 +161,25 @@ def waves(jobs: Sequence[Job]) -> list[list[Job]]:
     return [wave for wave in (first, last) if wave]
 
 
-def longest_first(jobs: Sequence[Job]) -> list[Job]:
-    """Return jobs by descending forecast, so that the run ends sooner; unknown ones come first."""
-    records = known_records(jobs[0].results)
+def forecasts(jobs: Sequence[Job]) -> dict[str, Forecast]:
+    """Return what each job will take, by the id of its cell."""
+    records = known_records(jobs[0].results) if jobs else []
+    return {job.cell.id: forecast(job, records) for job in jobs}
 
-    def seconds(job: Job) -> float:
+
+def longest_first(jobs: Sequence[Job], seconds: Mapping[str, float | None]) -> list[Job]:
+    """Return jobs by descending forecast, so that the run ends sooner; unknown ones come first.
+
+    Anchors are short, and come last.
+    """
+
+    def key(job: Job) -> float:
+        known = seconds[job.cell.id]
         if job.cell.method in ANCHORS:
             return 0.0
-        known = forecast(job, records).seconds
         return math.inf if known is None else known
 
-    return sorted(jobs, key=seconds, reverse=True)
+    return sorted(jobs, key=key, reverse=True)
 
 
 def _exit_code(console: Console, plan: Plan, store: Store, unscored: Mapping[str, str]) -> int:

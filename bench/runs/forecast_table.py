@@ -39,10 +39,13 @@ def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) ->
     say(console, _total(guesses, workers or default_workers(jobs[0].cell.device)))
 
 
-def say_duration(console: Console, jobs: Sequence[Job], workers: int) -> None:
-    """Print how long jobs will take, and what is quicker if that is long."""
-    records = known_records(jobs[0].results)
-    guesses = [forecast(job, records) for job in jobs]
+def say_duration(
+    console: Console, jobs: Sequence[Job], guesses: Sequence[Forecast], workers: int
+) -> None:
+    """Print how long jobs will take, and what is quicker if that is long.
+
+    guesses: the forecast of each job. workers: how many jobs run at a time.
+    """
     line = _total(guesses, workers)
     if _minutes(guesses, workers) > LONG and any(job.todo == "run" for job in jobs):
         core = [

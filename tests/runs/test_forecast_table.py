@@ -12,7 +12,7 @@ from rich.console import Console
 from bench.cell.job import Job
 from bench.plan.forecast import Forecast
 from bench.plan.plan import Request, make_plan
-from bench.runs import forecast_table
+from bench.runs.forecast_table import say_duration
 
 SECONDS = {"autoencoder": 240.0, "mask2020": 600.0}
 
@@ -23,17 +23,15 @@ def jobs(profile="small", todo="run"):
     return [Job(cell, todo, Path("nowhere"), Path("nowhere"), (), None, "") for cell in cells]
 
 
-def line(of, monkeypatch, seconds=SECONDS):
-    monkeypatch.setattr(
-        forecast_table, "forecast", lambda job, _: Forecast(seconds[job.cell.method], 10.0)
-    )
+def line(of, seconds=SECONDS):
+    guesses = [Forecast(seconds[job.cell.method], 10.0) for job in of]
     console = Console(file=io.StringIO(), width=200)
-    forecast_table.say_duration(console, of, 2)
+    say_duration(console, of, guesses, 2)
     return console.file.getvalue().strip()
 
 
-def test_a_long_run_says_what_is_quicker(monkeypatch):
-    said = line(jobs(), monkeypatch)
+def test_a_long_run_says_what_is_quicker():
+    said = line(jobs())
     assert said.startswith("2 cells, 2 at a time: about 10.0 minutes and 20 MB. Quicker: ")
     assert "`--methods core` (about 4 minutes)" in said
     assert "`--profile smoke`" in said
@@ -47,8 +45,8 @@ def test_a_long_run_says_what_is_quicker(monkeypatch):
         (jobs(todo="score"), SECONDS),  # nothing is trained
     ],
 )
-def test_other_runs_say_no_more_than_their_duration(of, seconds, monkeypatch):
-    said = line(of, monkeypatch, seconds)
+def test_other_runs_say_no_more_than_their_duration(of, seconds):
+    said = line(of, seconds)
     assert "about" in said
     assert "Quicker" not in said
 

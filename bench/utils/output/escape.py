@@ -1,4 +1,4 @@
-r"""Escapes text from users and plug-ins for the terminal, XML, Markdown and CSV.
+r"""Escapes text from users and plug-ins for the terminal, XML, Markdown, LaTeX and CSV.
 
 Names of methods, tasks and folders, reasons of failures and values of `--set` may hold any
 character. Invisible characters are written as Python escapes (`\x1b`), and characters with a
@@ -24,7 +24,22 @@ _SPECIAL = re.compile(
     r"|(?<=\])[(\[:]"  # after brackets, these make a link
     r"|^[#>]"
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What begins a formula in a spreadsheet; the last four are the wide forms of the first four."""
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"{\ttfamily\char34}",  # \textquotedbl needs another encoding of fonts
+        "'": r"\textquotesingle{}",
+        "`": r"\textasciigrave{}",
+        **{character: f"\\{character}" for character in "{}$&#_%"},
+    }
+)
 
 
 def printable(text: str) -> str:
@@ -67,6 +82,12 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     from tabulate import tabulate  # imported here, because every verb imports this module
 
     return str(tabulate(rows, heads, tablefmt="pipe", disable_numparse=True))
+
+
+def latex_text(text: str) -> str:
+    """Return a text that LaTeX shows unchanged, also in a table."""
+    escaped = one_line(text).translate(_LATEX)
+    return re.sub("-(?=-)", "-{}", escaped)  # two hyphens would join into a dash
 
 
 def csv_text(text: str) -> str:

@@ -1,0 +1,1 @@
+"""The plots of a board as Vega-Lite specifications."""

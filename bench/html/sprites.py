@@ -1,0 +1,145 @@
+"""One small PNG for each run: some test pairs with their truth and their results, without loss.
+
+A sheet has a row for each pair and a column for each kind of image. The first pairs are the same
+for all methods of a task. Behind them are the pairs with the median and the worst error of this
+run. The PNG says in a text chunk what it shows.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from bench.contracts.record import Record
+from bench.utils.files.atomic import written_whole
+from bench.utils.hashing import hash_of
+
+Pixels = NDArray[np.uint8]
+"""Images, (n, 3, S, S)."""
+VERSION = 1
+CHUNK = "contentbench"
+"""The keyword of the text chunk."""
+SIDES = ("add", "remove")
+FIRST_PAIRS, FIRST_LARGE_PAIRS, LARGE = 12, 6, 64
+"""The number of first pairs; the number for images of more pixels a side than `LARGE`."""
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """A row of a sheet.
+
+    pair: the index of the test pair. why: "first", or as in "median add". errors: the error of each
+    result against its truth, the mean over pixels and channels, in [0, 1]; {} without a truth.
+    """
+
+    pair: int
+    why: str
+    errors: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet: its PNG, its columns by name, its rows, the side of an image in pixels.
+
+    A column is "source" (of add), "guide" (the source of remove), the name of a result ("add",
+    "remove"), or that of its truth ("true add", "true remove").
+    """
+
+    png: bytes
+    columns: list[str]
+    rows: list[SheetRow]
+    size: int
+
+
+def mark_of(record: Record) -> str:
+    """Return a hash of all that determines the pictures of a run: its cell, its code, its task."""
+    method = record["identity"]["method"]
+    code = record.get("sources", {}).get(method)
+    return hash_of([VERSION, record["id"], code, record["facts"].get("pixel_hash")])
+
+
+def errors_of(results: Pixels, truth: Pixels) -> NDArray[np.float64]:
+    """Return the mean absolute error of each image, (n,) in [0, 1]."""
+    apart = np.abs(results.astype(np.int16) - truth.astype(np.int16))
+    return np.asarray(apart.mean((1, 2, 3), dtype=np.float64) / 255)
+
+
+def make_sheet(images: Mapping[str, Pixels], mark: str) -> Sheet:
+    """Return the sheet of a run.
+
+    Args:
+        images: the images of each column (see `Sheet`), all test pairs. Those of "source", "guide",
+            "add" and "remove" must be there.
+        mark: see `mark_of`.
+    """
+    columns = ["source", "guide"]
+    columns += [name for side in SIDES for name in (f"true {side}", side) if name in images]
+    n, _, size, _ = images["source"].shape
+    errors = {
+        side: errors_of(images[side], images[f"true {side}"])
+        for side in SIDES
+        if f"true {side}" in images
+    }
+    chosen = [
+        (at, "first") for at in range(min(n, FIRST_LARGE_PAIRS if size > LARGE else FIRST_PAIRS))
+    ]
+    for side, of_side in errors.items():
+        rising = np.argsort(of_side, kind="stable")
+        chosen += [(int(rising[n // 2]), f"median {side}"), (int(rising[-1]), f"worst {side}")]
+    rows = [
+        SheetRow(at, why, {side: round(float(of[at]), 4) for side, of in errors.items()})
+        for at, why in chosen
+    ]
+    grid = np.stack([images[name][[at for at, _ in chosen]] for name in columns], 1)
+    pixels = grid.transpose(0, 3, 1, 4, 2).reshape(len(chosen) * size, len(columns) * size, 3)
+    facts = {
+        "version": VERSION,
+        "mark": mark,
+        "columns": columns,
+        "rows": [asdict(row) for row in rows],
+        "size": size,
+    }
+    return Sheet(_png(pixels, facts), columns, rows, size)
+
+
+def _png(pixels: NDArray[np.uint8], facts: Mapping[str, object]) -> bytes:
+    about = PngImagePlugin.PngInfo()
+    about.add_text(CHUNK, json.dumps(facts, sort_keys=True))
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(
+        buffer, format="PNG", optimize=True, pnginfo=about
+    )
+    return buffer.getvalue()
+
+
+def read_sheet(path: Path, mark: str) -> Sheet | None:
+    """Return a sheet from its file; None if it is missing, damaged or of another run."""
+    try:
+        png = path.read_bytes()
+        with Image.open(io.BytesIO(png)) as image:
+            image.load()
+            facts = json.loads(image.text[CHUNK])  # type: ignore[attr-defined]
+            size = image.size
+        rows = [SheetRow(**row) for row in facts["rows"]]
+        side, columns = int(facts["size"]), [str(name) for name in facts["columns"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError):
+        return None
+    fits = size == (side * len(columns), side * len(rows)) and {"source", "guide"} <= {*columns}
+    return Sheet(png, columns, rows, side) if fits and facts.get("mark") == mark else None
+
+
+def write_sheet(path: Path, sheet: Sheet) -> None:
+    """Write the file of a sheet, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with written_whole(path) as temporary:
+        temporary.write_bytes(sheet.png)
