@@ -14,6 +14,7 @@ from bench.board.view import View
 from bench.contracts.metric import MetricInfo
 from bench.contracts.record import Record
 from bench.utils.errors import UserError
+from bench.utils.output.escape import printable
 
 FORMATS = {
     "json": "leaderboard.json",
@@ -59,7 +60,10 @@ def content_of(
             found[FORMATS["json"]] = _json(rows)
         if "parquet" in formats:
             into = BytesIO()
-            rows.to_parquet(into, index=False)
+            texts = rows.select_dtypes(["object", "str"]).columns
+            rows.assign(**{name: rows[name].map(printable) for name in texts}).to_parquet(
+                into, index=False
+            )
             found[FORMATS["parquet"]] = into.getvalue()
     return found
 

@@ -42,7 +42,7 @@ def progress_line(stage: str, report: Report | None) -> str:
 
 
 class Bars:
-    """Shows a bar for the whole run, one for each running cell, and a line for each finished one."""
+    """Shows a bar for the run, one for each running cell, and a line for each finished one."""
 
     def __init__(self, console: Console, run: TimeLeft) -> None:
         self._console = console
