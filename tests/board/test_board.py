@@ -11,7 +11,7 @@ from scipy import stats
 
 from bench.board.board import boards
 from bench.board.frame import COLUMNS, frame, over_seeds
-from bench.board.markdown import markdown
+from bench.board.output.markdown import markdown
 from tests.helpers import board_record
 
 

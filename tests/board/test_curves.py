@@ -11,7 +11,7 @@ from bench.board.board import boards
 from bench.board.curves import curve_rows, fraction, settled
 from bench.board.evidence import change_over_the_training
 from bench.board.frame import frame
-from bench.board.markdown import markdown
+from bench.board.output.markdown import markdown
 from bench.contracts.metric import MetricInfo
 from tests.helpers import board_record, table_cells
 

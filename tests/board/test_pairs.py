@@ -13,11 +13,11 @@ from rich.console import Console
 
 from bench.board.board import boards
 from bench.board.headline import headline
-from bench.board.markdown import markdown
 from bench.board.order import Order, rank_intervals
-from bench.board.page import Page, page_of, print_pages
+from bench.board.output.markdown import markdown
+from bench.board.output.page import Page, page_of, print_pages
+from bench.board.output.view import View
 from bench.board.pairs import COLUMNS, csv_of_comparisons, place
-from bench.board.view import View
 from bench.contracts.metric import MetricInfo
 from tests.helpers import board_record
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bench.board.board import boards
-from bench.board.latex import latex_table
+from bench.board.output.latex import latex_table
 from bench.utils.output.escape import latex_text
 from tests.helpers import ODD_NAMES, board_record
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from bench.board.output.table import ORDER_OF_KINDS, Cell, Column, Row, Table
 from bench.board.row_labels import PUBLISHED_SUFFIX
-from bench.board.table import ORDER_OF_KINDS, Cell, Column, Row, Table
 from bench.utils.output.console import say
 from bench.utils.output.escape import one_line
 

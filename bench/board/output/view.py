@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bench.board.table import Table
+from bench.board.output.table import Table
 from bench.utils.errors import UserError, unknown
 
 

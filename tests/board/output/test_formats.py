@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from bench.board import formats
 from bench.board.board import boards
-from bench.board.formats import FORMATS, content_of
-from bench.board.make_table import table_of
-from bench.board.view import View
+from bench.board.output import formats
+from bench.board.output.formats import FORMATS, content_of
+from bench.board.output.make_table import table_of
+from bench.board.output.view import View
 from bench.utils.errors import UserError
 from tests.helpers import board_record
 

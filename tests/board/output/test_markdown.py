@@ -10,7 +10,7 @@ import pytest
 
 from bench.board.board import boards
 from bench.board.frame import frame
-from bench.board.markdown import csv, markdown
+from bench.board.output.markdown import csv, markdown
 from bench.contracts.anchors import ANCHORS
 from bench.records.store import Store
 from bench.utils.output.escape import (

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
 
-from bench.board.table import Table
-from bench.board.view import View
+from bench.board.output.table import Table
+from bench.board.output.view import View
 from bench.contracts.metric import MetricInfo
 from bench.contracts.record import Record
 from bench.utils.errors import UserError
@@ -51,7 +51,7 @@ def content_of(
     chosen = view.of(tables)
     found: dict[str, bytes] = {}
     if "latex" in formats:
-        from bench.board.latex import latex_of
+        from bench.board.output.latex import latex_of
 
         found[FORMATS["latex"]] = "\n".join(map(latex_of, chosen)).encode()
     if {"json", "parquet"} & {*formats}:

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from bench.board.board import boards
 from bench.board.columns import main_metrics
-from bench.board.make_table import table_of
-from bench.board.page import page_of, print_pages
-from bench.board.terminal import print_table_of
-from bench.board.view import View
+from bench.board.output.make_table import table_of
+from bench.board.output.page import page_of, print_pages
+from bench.board.output.terminal import print_table_of
+from bench.board.output.view import View
 from bench.contracts.anchors import ANCHORS
 from bench.contracts.registry import shipped_infos
 from tests.helpers import ODD_NAMES, board_record

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.board.table import Row, Table
+from bench.board.output.table import Row, Table
 from bench.board.values import number
 from bench.utils.output.escape import one_line
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.board.board import boards
-from bench.board.make_table import table_of
-from bench.board.view import View
+from bench.board.output.make_table import table_of
+from bench.board.output.view import View
 from bench.utils.errors import UserError
 from tests.helpers import board_record
 

@@ -21,10 +21,10 @@ from bench.board.evidence import (
     meanings_of_parts,
 )
 from bench.board.frame import PYTHON_STRINGS
-from bench.board.further import further_table
 from bench.board.headline import headline
-from bench.board.make_table import seeds_of
-from bench.board.notes import notes_of_rows, unranked
+from bench.board.output.further import further_table
+from bench.board.output.make_table import seeds_of
+from bench.board.output.notes import notes_of_rows, unranked
 from bench.board.pairs import matrix_of_pairs, place
 from bench.board.values import detail_of, is_number, number, text
 from bench.utils.output.escape import (
