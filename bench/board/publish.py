@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -92,9 +93,11 @@ def write_leaderboard(
             f"cannot write the leaderboard in {store.root} ({error.strerror}): make room, "
             "then `python -m bench leaderboard`"
         ) from error
-    more = "" if view.wide else "; `python -m bench leaderboard --wide` shows more"
     names = ", ".join(["leaderboard.csv and .md", "comparisons.csv", *further])
-    say(console, f"wrote {store.root}/{names}{more}")
+    say(console, f"wrote {store.root}/{names}")
+    if not view.wide:
+        folder = shlex.quote(str(store.root))
+        say(console, f"more: `python -m bench leaderboard --results {folder} --wide`")
     return True
 
 

@@ -19,7 +19,7 @@ def results(tmp_path):
 def test_what_is_printed_is_chosen_and_the_files_stay_complete(results, inside):
     plain = inside("leaderboard", "--results", results)
     assert plain.returncode == 0
-    assert "--wide` shows more" in plain.stdout
+    assert f"more: `python -m bench leaderboard --results {results} --wide`" in plain.stdout
     files = {path.name: path.read_text() for path in results.glob("*.*")}
     arguments = (
         "--metrics",
