@@ -81,6 +81,7 @@ class Bars:
         self._bars.update(at, line=one_line(progress_line(stage, report)))
         if report:
             self._bars.update(at, total=report.steps, completed=report.step)
+            self._run.train(job.cell.id, report.seconds_left)
         self._show_whole()
 
     def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
@@ -116,6 +117,8 @@ class Lines:
 
     def progressed(self, job: Job, stage: str, report: Report | None) -> None:
         """Print the progress of a cell, at most once in `SECONDS_BETWEEN_LINES`."""
+        if report:
+            self._run.train(job.cell.id, report.seconds_left)
         now = time.monotonic()
         if now - self._last[job.cell.id] >= SECONDS_BETWEEN_LINES:
             self._last[job.cell.id] = now

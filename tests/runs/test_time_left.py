@@ -21,8 +21,8 @@ def test_forecasts_are_scaled_by_what_cells_took():
     run.start("a")
     clock.now = 4.0
     assert run.seconds() == pytest.approx(36)
-    clock.now = 20.0  # it takes twice as long as forecast
-    assert run.seconds() == pytest.approx(30)
+    clock.now = 20.0  # it takes longer than forecast
+    assert run.line() == "0 of 3 cells"
     run.end("a", True, 20.0)
     assert run.line() == "1 of 3 cells, about 1:00 left"
     run.start("b")
@@ -50,6 +50,18 @@ def test_without_a_forecast_nothing_is_said_until_a_cell_ended():
     assert run.line() == "0 of 2 cells"
     run.end("a", True, 30.0)
     assert run.line() == "1 of 2 cells, about 0:30 left"
+
+
+def test_a_training_ends_not_before_its_last_step():
+    clock = Clock()
+    run = TimeLeft({"a": None}, clock)
+    run.start("a")
+    assert run.seconds() is None
+    run.train("a", 60.0)
+    clock.now = 10.0
+    assert run.line() == "0 of 1 cells, about 0:50 left"
+    run.train("a", 30.0)
+    assert run.seconds() == pytest.approx(30)
 
 
 def test_durations():
