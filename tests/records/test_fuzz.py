@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench.board.board import boards
 from bench.board.frame import frame
-from bench.board.markdown import csv, markdown
+from bench.board.output.markdown import csv, markdown
 from bench.check import baseline as baselines
 from bench.check.check import LAYERS
 from bench.check.compare import compare_records
