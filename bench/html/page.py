@@ -25,6 +25,7 @@ from bench.html.origin import dates, environments, gaps_of, record_files
 from bench.html.pictures import FOLDER, Gallery, Pictures
 from bench.html.plots.board import plots_of
 from bench.html.plots.ink import PAGE
+from bench.html.plots.runtime import plot_runtime
 from bench.html.prose import plain, prose
 from bench.html.row_facts import row_facts
 from bench.html.sources import Source, Sources, sources_of
@@ -111,7 +112,7 @@ def write_report(
     gallery = Gallery(store, cache)
     pictures = [gallery.of(source) for source in sources.boards]
     claims = verdicts_in(store.root) or ()
-    text = page_of(sources, record_files(store.root), store.root.name, pictures, claims)
+    text = page_of(sources, record_files(store.root), store.root.name, pictures, claims, cache)
     try:
         write_atomically(path, text)
     except OSError as error:
@@ -141,6 +142,7 @@ def page_of(
     name: str,
     pictures: Sequence[Pictures] = (),
     claims: Sequence[Verdict] = (),
+    cache: Path | None = None,
 ) -> str:
     """Return the page as HTML. The same arguments give the same bits.
 
@@ -150,8 +152,9 @@ def page_of(
         name: the name of the results folder.
         pictures: those of each board, in order.
         claims: the verdicts on claims.
+        cache: the folder that keeps the runtime of the plots, or None.
     """
-    scripts = [vega(), "\n".join(map(_template_text, _SCRIPTS))]
+    scripts = [plot_runtime(cache), "\n".join(map(_template_text, _SCRIPTS))]
     shown = [*pictures, *([Pictures()] * len(sources.boards))]
     boards = [
         _board(source, of_board) for source, of_board in zip(sources.boards, shown, strict=False)
@@ -240,17 +243,6 @@ def row_id(label: str) -> str:
 
 def _template_text(name: str) -> str:
     return (_TEMPLATES / name).read_text("utf-8")
-
-
-@cache
-def vega() -> str:
-    """Return the runtime of Vega, Vega-Lite and Vega-Embed as one script, with its own scope."""
-    import vl_convert
-
-    bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace(
-        "</script", "<\\/script"
-    )
-    return "(() => {" + bundle + "\n})();"
 
 
 def _policy(scripts: Sequence[str]) -> str:

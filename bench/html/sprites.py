@@ -27,8 +27,10 @@ VERSION = 1
 CHUNK = "contentbench"
 """The keyword of the text chunk."""
 SIDES = ("add", "remove")
-FIRST_PAIRS, FIRST_LARGE_PAIRS, LARGE = 12, 6, 64
-"""The number of first pairs; the number for images of more pixels a side than `LARGE`."""
+FIRST_PAIRS = {32: 12, 64: 6}
+"""The number of first pairs, for images of at most so many pixels a side."""
+FEWEST_PAIRS = 3
+"""The number of first pairs for larger images, so that a sheet stays below a megabyte or two."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,8 @@ def make_sheet(images: Mapping[str, Pixels], mark: str) -> Sheet:
         for side in SIDES
         if f"true {side}" in images
     }
-    chosen = [
-        (at, "first") for at in range(min(n, FIRST_LARGE_PAIRS if size > LARGE else FIRST_PAIRS))
-    ]
+    first = next((pairs for side, pairs in FIRST_PAIRS.items() if size <= side), FEWEST_PAIRS)
+    chosen = [(at, "first") for at in range(min(n, first))]
     for side, of_side in errors.items():
         rising = np.argsort(of_side, kind="stable")
         chosen += [(int(rising[n // 2]), f"median {side}"), (int(rising[-1]), f"worst {side}")]

@@ -38,7 +38,9 @@ def start(folder):
     for flag in (*FLAGS, f"--user-data-dir={folder}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver.set_script_timeout(150)
+    return driver
 
 
 class Page:
@@ -113,8 +115,11 @@ class Page:
     def pixels(self, element):
         """Return what the screen shows at an element, (height, width, 3)."""
         self.js("arguments[0].scrollIntoView({block: 'center'})", element)
-        box = self.js("const b = arguments[0].getBoundingClientRect();"
-                      "return [b.x + scrollX, b.y + scrollY, b.width, b.height]", element)  # fmt: skip
+        box = self.js(
+            "const b = arguments[0].getBoundingClientRect();"
+            "return [b.x + scrollX, b.y + scrollY, b.width, b.height]",
+            element,
+        )
         x, y, width, height = box
         clip = {"x": x, "y": y, "width": width, "height": height, "scale": 1}
         more = {"clip": clip, "captureBeyondViewport": True}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 from bench.board.columns import base_id
 from bench.board.values import number
@@ -131,18 +132,26 @@ def tip_of(**titles: str) -> list[Channel]:
     return [{"field": one, "type": "nominal", "title": title} for one, title in named.items()]
 
 
-def layer(rows: Values, mark: str, look: Mapping[str, Any], **encoding: Any) -> alt.Chart:
-    """Return a layer of marks of one kind, one for each row."""
-    return alt.Chart.from_dict(
-        {"data": {"values": list(rows)}, "mark": {"type": mark, **look}, "encoding": encoding},
-        validate=False,
-    )
+def layer(rows: Values, mark: Any, look: Mapping[str, Any], **encoding: Any) -> alt.Chart:
+    """Return a layer of marks of one kind, one for each row.
+
+    Altair would check each part against the schema of Vega-Lite, which takes most of the time of a
+    report. A test does it instead.
+    """
+    with debug_mode(False):
+        return alt.Chart(
+            alt.InlineData(values=list(rows)),
+            mark=alt.MarkDef(type=mark, **look),
+            encoding=alt.FacetedEncoding(**encoding),
+        )
 
 
 def spec_of(layers: Sequence[alt.Chart], width: float, height: float) -> dict[str, Any]:
     """Return the specification of layers above each other, the first one at the bottom."""
-    chart = alt.layer(*layers).properties(width=width, height=height)
-    return {key: part for key, part in chart.to_dict().items() if key != "config"}
+    with debug_mode(False):
+        chart = alt.layer(*layers).properties(width=width, height=height)
+        made = chart.to_dict(validate=False)
+    return {key: part for key, part in made.items() if key != "config"}
 
 
 def title_of(source: Source, metric: str, arrow: str = RIGHT) -> str:
