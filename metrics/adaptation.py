@@ -17,9 +17,9 @@ from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
-from bench.metrics._probes import SHORT_BATTERY, Labels
-from bench.metrics._probing import Probing, Told, validating
 from bench.metrics._statistics import mean_result
+from bench.metrics.probes.fitting import Probing, Told, validating
+from bench.metrics.probes.kinds import SHORT_BATTERY, Labels
 
 LOGISTIC = {"logistic": SHORT_BATTERY["logistic"]}
 ROUTES = {"da_acc": "ab", "da_acc_back": "ba", "da_acc_source": "aa"}
@@ -91,7 +91,7 @@ def _accuracies(
 ) -> dict[str, Result]:
     """Return the wanted accuracies of the classifier fitted on a source domain, 'a' or 'b'.
 
-    The intervals include the fitting of the classifier (see `metrics._probing.Probing.refit`).
+    The intervals include the fitting of the classifier (see `Probing.refit`).
     """
     fit = data.domains["probe"]["ab".index(source)]
     told = fit.factors[:, column] != HIDDEN

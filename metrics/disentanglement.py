@@ -20,9 +20,9 @@ import numpy as np
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
-from bench.metrics._probes import SHORT_BATTERY, Labels
-from bench.metrics._probing import Probing, Told, bits, entropy, validating, weighted_accuracy
 from bench.metrics._statistics import Array, estimate
+from bench.metrics.probes.fitting import Probing, Told, bits, entropy, validating, weighted_accuracy
+from bench.metrics.probes.kinds import SHORT_BATTERY, Labels
 
 CODES = ("z1", "z2")
 

@@ -1,6 +1,6 @@
 """Can a probe predict the domain from the common code z1? It should hold no separate content.
 
-Probes are fitted on the *probe* part and scored on *test* (see `metrics._probing`). In a code
+Probes are fitted on the *probe* part and scored on *test* (see `metrics.probes.fitting`). In a code
 with more dimensions, a leak of the same size is harder to detect, so a large code seems clean.
 Therefore the same probes are also tested on codes with a planted leak of known size. Their accuracy
 there shows their power.
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
-from bench.metrics._probes import BATTERY, Labels
-from bench.metrics._probing import (
+from bench.metrics._statistics import estimate, generator, mean_result
+from bench.metrics.probes.fitting import (
     Probing,
     Told,
     balanced_accuracy,
@@ -31,7 +31,7 @@ from bench.metrics._probing import (
     validating,
     weighted_accuracy,
 )
-from bench.metrics._statistics import estimate, generator, mean_result
+from bench.metrics.probes.kinds import BATTERY, Labels
 
 PLANTED = 2.0
 """Distance of the planted leak's means, in standard deviations (Cohen's d)."""
@@ -117,7 +117,7 @@ class DomainProbe(Metric):
     ) -> dict[str, Result]:
         """Return the test accuracy of the probe with the best validation accuracy.
 
-        The intervals include the fitting of the probe (see `metrics._probing.Probing.refit`).
+        The intervals include the fitting of the probe (see `metrics.probes.fitting.Probing.refit`).
         """
         results, of_codes = {}, []
         for info in wanted:

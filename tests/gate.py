@@ -40,7 +40,7 @@ from tests.helpers import module
 IMAGES, STEPS = 64, 2
 SHORT = (
     mock.patch("bench.cell.artefacts.LATENCY_REPEATS", 6),
-    mock.patch.object(module("_probes")._Networks, "steps", 20),
+    mock.patch.object(module("probes.kinds")._Networks, "steps", 20),
 )
 """What would take most of the time, and of which a part shows as well that it works."""
 DEFAULT_TASK = "avatars-glasses"

@@ -13,7 +13,7 @@ from bench.contracts.metric import Artefacts
 from bench.contracts.task import HIDDEN, Domain, TaskData
 from tests.helpers import REGISTRY, family, module
 
-probes, probing = module("_probes"), module("_probing")
+probes, probing = module("probes.kinds"), module("probes.fitting")
 
 # --- probes --------------------------------------------------------------------------------------
 

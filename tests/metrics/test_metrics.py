@@ -41,7 +41,7 @@ def data(data):
     return dataclasses.replace(data, label="skin", companion=companion)
 
 
-NETWORKS = module("_probes")._Networks
+NETWORKS = module("probes.kinds")._Networks
 STEPS = NETWORKS.steps
 
 
@@ -296,7 +296,7 @@ def leak(kind, n, d=16, seed=0):
 )
 def test_battery_finds_what_a_linear_probe_does_not(kind, linear, battery, monkeypatch):
     monkeypatch.setattr(NETWORKS, "steps", STEPS)
-    probes, probing = module("_probes"), module("_probing")
+    probes, probing = module("probes.kinds"), module("probes.fitting")
     (x, y), (x_test, y_test) = leak(kind, 300), leak(kind, 200, seed=1)
     fitted = probing.Probing((x, y[:, None]), x_test, (2,)).tell(probes.BATTERY)[0]
     strongest = probing.balanced_accuracy(fitted[0].said, y_test)
@@ -349,7 +349,7 @@ def test_bringing_the_companion_is_worse(data, settings):
 
 def test_balanced_accuracy_weighs_classes_alike():
     labels = np.array([0] * 90 + [1] * 10)
-    assert module("_probing").balanced_accuracy(np.zeros(100, dtype=int), labels) == 0.5
+    assert module("probes.fitting").balanced_accuracy(np.zeros(100, dtype=int), labels) == 0.5
 
 
 def test_probe_never_sees_the_test_part(data, settings):

@@ -13,7 +13,7 @@ from bench.contracts.metric import MetricInfo
 from tests.helpers import REGISTRY, module
 
 st = module("_statistics")
-probes, probing = module("_probes"), module("_probing")
+probes, probing = module("probes.kinds"), module("probes.fitting")
 INFOS = REGISTRY.infos()
 RANDOM = np.random.default_rng(0)
 N = 300

@@ -37,7 +37,7 @@ EACH_FACTOR = [
     *(lambda c=c: LogisticRegression(C=c, max_iter=40, tol=1e-2) for c in (0.03, 0.3)),
     lambda: MLPClassifier(64, batch_size=128, max_iter=42, learning_rate_init=2e-3),
 ]
-"""The kinds of probes of `metrics._probes`, as scikit-learn has them. The networks see as many
+"""The kinds of probes of `metrics.probes.kinds`, as scikit-learn has them. The networks see as many
 batches as ours."""
 
 

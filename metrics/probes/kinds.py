@@ -2,7 +2,7 @@
 
 A logistic regression cannot see a leak in the variance, and trees cannot see one in a rotated
 direction. So there is a battery of kinds, with several strengths of regularisation.
-`metrics._probing` fits them and chooses among them.
+`metrics.probes.fitting` fits them and chooses among them.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from scipy.special import log_softmax
 from torch import Tensor
 
 from bench.contracts.task import HIDDEN
-from bench.metrics._probes import Features, Labels, Probe, Scores
 from bench.metrics._statistics import generator
+from bench.metrics.probes.kinds import Features, Labels, Probe, Scores
 
 VALIDATION = 0.25
 GROUPS = 4

@@ -1,0 +1,1 @@
+"""Probes: classifiers that predict labels from a code, and how they are fitted and chosen."""
