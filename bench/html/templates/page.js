@@ -16,19 +16,27 @@ setTheme(theme);
 
 // One line of explanation, on hover and on focus; Escape hides it.
 const tip = document.getElementById("tip");
-function showTip(owner) {
-  tip.textContent = owner.dataset.tip;
-  tip.hidden = false;
-  owner.setAttribute("aria-describedby", "tip");
-  const at = owner.getBoundingClientRect();
+let tipOwner = null;
+function placeTip() {
+  if (!tipOwner) return;
+  const at = tipOwner.getBoundingClientRect();
   const left = Math.min(at.left, innerWidth - tip.offsetWidth - 8);
   const above = at.bottom + tip.offsetHeight + 12 > innerHeight;
   tip.style.left = `${Math.max(8, left)}px`;
   tip.style.top = `${above ? at.top - tip.offsetHeight - 6 : at.bottom + 6}px`;
 }
+function showTip(owner) {
+  hideTip();
+  tipOwner = owner;
+  tip.textContent = owner.dataset.tip;
+  tip.hidden = false;
+  owner.setAttribute("aria-describedby", "tip");
+  placeTip();
+}
 function hideTip() {
   tip.hidden = true;
-  for (const owner of document.querySelectorAll("[aria-describedby=tip]")) owner.removeAttribute("aria-describedby");
+  tipOwner?.removeAttribute("aria-describedby");
+  tipOwner = null;
 }
 for (const [show, hide] of [["mouseover", "mouseout"], ["focusin", "focusout"]]) {
   document.addEventListener(show, (event) => {
@@ -38,4 +46,4 @@ for (const [show, hide] of [["mouseover", "mouseout"], ["focusin", "focusout"]])
   document.addEventListener(hide, hideTip);
 }
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
-addEventListener("scroll", hideTip, { passive: true });
+addEventListener("scroll", placeTip, { passive: true });
