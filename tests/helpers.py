@@ -24,7 +24,7 @@ from bench.utils.files.sealed import read_sealed
 
 __all__ = ["KINDS_OF_CONTENT", "random_batch"]  # built here for years, and now in the suite
 ROOT = Path(__file__).parent.parent
-REGISTRY = Registry(map(Path, filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep))))
+REGISTRY = Registry()
 METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
 SIZES = DataSizes(size=32, train=64, probe=64, test=32)
 
