@@ -8,22 +8,23 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from bench.cell.training import build
-from bench.contracts.method import Batch
+from bench.conformance.method_case import KINDS as KINDS_OF_CONTENT
+from bench.conformance.method_case import MethodCase, random_batch
 from bench.contracts.protocol import PROTOCOL
 from bench.contracts.registry import Registry
-from bench.contracts.task import DataSizes, Options, Spec
-from bench.plan.configure import fixed_config
+from bench.contracts.task import DataSizes, Options
 from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.tasks.user_folders import Folder
 from bench.utils.files.sealed import read_sealed
 
+__all__ = ["KINDS_OF_CONTENT", "random_batch"]  # built here for years, and now in the suite
 ROOT = Path(__file__).parent.parent
-REGISTRY = Registry(map(Path, filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep))))
+REGISTRY = Registry()
 METHODS = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("method")]
 SIZES = DataSizes(size=32, train=64, probe=64, test=32)
 
@@ -299,19 +300,12 @@ def write_plugin(folder, text=OWN_METHOD, name="mine.py"):
 PLAIN_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 """The name of a folder in Latin-1: é is a single byte."""
-KINDS_OF_CONTENT = 3
 
 
 def make_method(plugin, size=32, seed=0, spec=None, **changes):
-    config = fixed_config(plugin) | {"batch_size": 6} | changes
-    method = plugin.load()
-    spec = spec or Spec(size, kinds=KINDS_OF_CONTENT)
-    return build(method, spec, method.Config(**config), seed)
+    return MethodCase(plugin, faces=None).build(size, seed, spec, **changes)
 
 
-def random_batch(size=32, n=6, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    images = [torch.rand(n, 3, size, size, generator=generator) * 2 - 1 for _ in range(2)]
-    return Batch(
-        images, [torch.zeros(n, dtype=torch.int64), 1 + torch.arange(n) % KINDS_OF_CONTENT]
-    )
+def gaussian(n, dimensions, seed, shift=0.0, scale=1.0):
+    random = np.random.default_rng(seed)
+    return torch.from_numpy(random.normal(shift, scale, (n, dimensions)))

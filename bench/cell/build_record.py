@@ -117,7 +117,7 @@ def _write_gap(job: Job, status: str, reason: str) -> None:
     gap = Result(status="unavailable" if status == UNAVAILABLE else "failed", reason=reason)
     gaps: dict[str, MetricEntry] = {
         name: entry_of(plugin.load(), name, gap)
-        for plugin in Registry(map(Path, job.cell.plugins)).all("metric")
+        for plugin in Registry(map(Path, job.cell.plugins)).giving(job.metrics)
         for name in plugin.load().ids()
         if name in job.metrics
     }

@@ -80,7 +80,7 @@ def curve_scorer(job: Job, data: TaskData, folder: RunFolder) -> CurveScorer | N
     if job.cell.numbers.get("part") == "val":
         return None
     families: list[type[Metric]] = [
-        plugin.load() for plugin in Registry(map(Path, job.cell.plugins)).all("metric")
+        plugin.load() for plugin in Registry(map(Path, job.cell.plugins)).giving(job.metrics)
     ]
     wanted = {
         family: names

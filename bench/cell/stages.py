@@ -172,7 +172,7 @@ def score(
     show("scoring", None)
     scores = Scores()
     settings = Settings(tuple(job.cell.numbers["probes"]), job.inception, job.cache)
-    for plugin in registry.all("metric"):
+    for plugin in registry.giving(job.metrics):
         family: Metric = plugin.load()()
         wanted = [
             name

@@ -38,7 +38,10 @@ def data_list(plugins: PluginOption = None, data_root: DataRootOption = None) ->
 
     options = image_options(data_root=data_root)
     found = Registry(plugins or ()).all("task")
-    rows = [(plugin.name, _place_of_images(plugin.load(), options)) for plugin in found]
+    rows = [
+        (plugin.name, plugin.why_broken() or _place_of_images(plugin.load(), options))
+        for plugin in found
+    ]
     print_table(console(), ("task", "its images"), rows)
 
 

@@ -23,6 +23,7 @@ MODULES = {
     "claims": ("claims",),
     "probe_curve": ("probe-curve",),
     "data": ("data",),
+    "plugins": ("new", "verify"),
 }
 """The verbs of each module of this package."""
 
@@ -57,8 +58,8 @@ def app_of(verb: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         help="The benchmark for content transfer and feature disentanglement.",
-        epilog="Exit codes: 0 fine, 1 regression found, 2 wrong use, 3 a cell failed, "
-        "4 cannot compare, 70 an error of the suite itself, 130 interrupted.",
+        epilog="Exit codes: 0 fine, 1 regression found or check failed, 2 wrong use, 3 a cell "
+        "failed, 4 cannot compare, 70 an error of the suite itself, 130 interrupted.",
     )
     made.callback()(_common)
     own = [module for module, verbs in MODULES.items() if verb in verbs]

@@ -68,9 +68,9 @@ def list_(
         ]
     else:
         registry = Registry(plugins or ())
+        found = registry.all(kind.value.removesuffix("s"))  # type: ignore[arg-type]
         for line in registry.skipped:
             say(console(), f"left out: {line}")
-        found = registry.all(kind.value.removesuffix("s"))  # type: ignore[arg-type]
         if kind is Kind.methods:
             heads = ("method", "paper", "what it is")
             rows = [(p.name, p.facts.get("paper", ""), p.facts.get("summary", "")) for p in found]

@@ -84,7 +84,8 @@ class Method(nn.Module, ABC):
     * ``published_steps``: the number of training steps in the paper, for the profile `paper`;
     * ``note``: a remark that readers of its leaderboard row need, or '';
     * ``supervision``: "domain", or "kind" for a method that also sees the kind of separate content
-      of every training image. A method with "kind" is not ranked, and `all` does not include it.
+      of every training image. A method with "kind" is not ranked, and `all` does not include it;
+    * ``expected_failures``: the checks of ``bench verify`` that it cannot pass, and why.
 
     ``Config`` is a frozen dataclass whose defaults are the values of the paper. The ``state_dict``
     and the ``optimizers`` hold all state that training needs. A method never writes files and never
@@ -99,6 +100,7 @@ class Method(nn.Module, ABC):
     published_steps: ClassVar[int]
     note: ClassVar[str] = ""
     supervision: ClassVar[Literal["domain", "kind"]] = "domain"
+    expected_failures: ClassVar[Mapping[str, str]] = {}
     Config: ClassVar[type[BaseConfig]]
 
     def __init__(self, spec: Spec, config: BaseConfig) -> None:

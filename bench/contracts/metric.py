@@ -265,6 +265,7 @@ class Metric(ABC):
     ``numbers`` holds the facts of each number. Like ``name``, ``summary`` and ``position`` it is a
     literal, because ``bench list`` reads it from source. Raise ``version`` when a value changes:
     records with an older version are scored again. ``position`` orders the families in tables.
+    ``expected_failures`` names the checks of ``bench verify`` that it cannot pass, with the reason.
 
     A metric does not use the global random state. The order of the pairs does not change its value,
     unless it fits a model to the pairs.
@@ -275,6 +276,7 @@ class Metric(ABC):
     version: ClassVar[int]
     numbers: ClassVar[tuple[MetricInfo, ...]]
     position: ClassVar[int] = 100
+    expected_failures: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def ids(cls) -> tuple[str, ...]:

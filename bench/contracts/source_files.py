@@ -16,6 +16,7 @@ import hashlib
 import io
 import tokenize
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.utils.errors import UserError
@@ -31,15 +32,51 @@ Position = tuple[int, int]
 """A line, counted from 1, and a column in characters."""
 
 
-def files_of(path: Path) -> list[Path]:
+@dataclass(frozen=True)
+class _Home:
+    """Where a plug-in finds the modules that belong to it.
+
+    folder: the folder of its file, or of the package that it is installed with; None for an
+    installed module that is in no package. package: the name of that package, '' for a file.
+    """
+
+    folder: Path | None
+    package: str = ""
+
+    @classmethod
+    def of(cls, path: Path, module: str) -> _Home:
+        """Return the home of a file with this import name ('' for none)."""
+        if not module:
+            return cls(path.parent)
+        package, *rest = module.split(".")
+        up = len(rest) - (path.name != "__init__.py")
+        return cls(path.parents[up] if up >= 0 else None, package)
+
+    def holds(self, path: Path) -> bool:
+        """Return whether a file lies in it."""
+        return self.folder is not None and self.folder in path.parents
+
+
+def files_of(path: Path, module: str = "") -> list[Path]:
     """Return the files of a plug-in, its own first.
+
+    Args:
+        path: its own file.
+        module: the import name of that file if it belongs to an installed package.
 
     Raises:
         UserError: a module that it imports cannot be read.
     """
+    home = _Home.of(path, module)
     found = [path]
+    if module and home.folder is not None:  # their code runs at the import
+        above = [path.parent, *path.parent.parents]
+        inits = [at / "__init__.py" for at in above[: above.index(home.folder) + 1]]
+        found += [file for file in inits if file.is_file() and file != path]
     for file in found:  # the list grows during the loop, as modules import others
-        found += dict.fromkeys(m for m in _imported(file, path.parent) if m not in found)
+        found += dict.fromkeys(m for m in _imported(file, home) if m not in found)
+    if home.folder is None:
+        return found
     weights = sorted(file for file in (path.parent / WEIGHTS).rglob("*") if file.is_file())
     return found + weights
 
@@ -53,16 +90,22 @@ def files_beside(path: Path) -> list[Path]:
     return [file for file in files_of(path) if path.parent in file.parents]
 
 
-def source_hash(path: Path) -> str:
+def source_hash(path: Path, module: str = "") -> str:
     """Return the hash of the code and the weights of a plug-in, as 16 hex digits.
+
+    Args:
+        path: its own file.
+        module: the import name of that file if it belongs to an installed package.
 
     Raises:
         UserError: one of its files cannot be read.
     """
+    home = _Home.of(path, module)
     content = hashlib.blake2b(digest_size=8)
-    for file in files_of(path):
-        beside = path.parent in file.parents
-        name = file.relative_to(path.parent).as_posix() if beside else file.name
+    for file in files_of(path, module):
+        name = file.name
+        if home.folder is not None and home.holds(file):
+            name = file.relative_to(home.folder).as_posix()
         content.update(f"{name}\n".encode())
         try:
             content.update(code_of(file) if file.suffix == ".py" else file.read_bytes())
@@ -131,28 +174,37 @@ def parsed(path: Path) -> ast.Module:
         raise UserError(f"cannot read plug-in {path}: {error}") from error
 
 
-def _imported(file: Path, root: Path) -> Iterator[Path]:
+def _imported(file: Path, home: _Home) -> Iterator[Path]:
     """Yield the modules of a plug-in that one of its files imports, anywhere in its text."""
     for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _modules(root, alias.name.split("."))
+                yield from _absolute(home, alias.name.split("."))
         elif isinstance(node, ast.ImportFrom):
-            base = file.parents[node.level - 1] if node.level else root
-            if not node.level or base == root or root in base.parents:
-                parts = node.module.split(".") if node.module else []
-                for alias in node.names:  # a name may be a submodule or an object
+            parts = node.module.split(".") if node.module else []
+            base = file.parents[node.level - 1] if node.level else None
+            for alias in node.names:  # a name may be a submodule or an object
+                if base is None:
+                    yield from _absolute(home, [*parts, alias.name])
+                elif base == home.folder or home.holds(base):
                     yield from _modules(base, [*parts, alias.name])
 
 
-def _modules(base: Path, parts: list[str]) -> Iterator[Path]:
+def _absolute(home: _Home, parts: list[str]) -> Iterator[Path]:
     """Yield the files that the import of a dotted name runs, if they belong to the plug-in."""
     if parts[0] == "bench" and len(parts) > 2 and parts[1] in SHARED:
         ends = range(3, len(parts) + 1)
         files = (SHARED[parts[1]].joinpath(*parts[2:end]).with_suffix(".py") for end in ends)
         yield from (file for file in files if file.is_file())
-        return
-    if base / parts[0] in SUITE:  # also for a plug-in within a checkout of the suite
+    elif home.folder is not None and not home.package:
+        yield from _modules(home.folder, parts)
+    elif home.folder is not None and parts[0] == home.package:
+        yield from _modules(home.folder, parts[1:])
+
+
+def _modules(base: Path, parts: list[str]) -> Iterator[Path]:
+    """Yield the files that the import of a dotted name below a folder runs."""
+    if parts and base / parts[0] in SUITE:  # for a plug-in within a checkout of the suite
         return
     for count in range(1, len(parts) + 1):
         place = base.joinpath(*parts[:count])

@@ -253,7 +253,8 @@ class Task(ABC):
     ``takes`` lists the `Options` that the task uses, ``needs`` those that the user must give, and
     ``splits`` the values of ``split``, the default first. A task that reads the user's folders may
     have a longer name, such as ``folder:faces+glasses``. The word before the colon is then the
-    ``name`` of its class.
+    ``name`` of its class. ``expected_failures`` names the checks of ``bench verify`` that the task
+    cannot pass, each with the reason.
     """
 
     name: str
@@ -266,6 +267,7 @@ class Task(ABC):
     takes: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
     splits: ClassVar[tuple[str, ...]] = ()
+    expected_failures: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, options: Options = Options()) -> None:
         self.options = options

@@ -42,5 +42,6 @@ def chosen_methods(registry: Registry, names: Sequence[str]) -> list[str]:
         elif name in sets:
             chosen += [*sets[name], *ANCHORS]
         else:
+            registry.require_usable("method", name)
             raise unknown("method", name, [*sets, *methods, *ANCHORS])
     return list(dict.fromkeys(chosen))

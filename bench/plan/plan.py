@@ -148,6 +148,9 @@ def _make_plan(request: Request) -> Plan:
                 cells.append(cell)  # one cell stands for all seeds
                 continue
             plugin = registry.find("method", configured_as(name))
+            if plugin.installed and name not in request.methods and (why := plugin.why_broken()):
+                left_out.append(f"{name} of an installed package: {why}")
+                continue
             try:
                 made = _configured(
                     plugin, cell, profile, task, kinds, settings, request.options.cache

@@ -88,9 +88,9 @@ def test_a_reason_of_several_lines_is_one(inside, tmp_path):
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        ("no_such_package.method", "cannot find module no_such_package.method"),
+        ("no_such_package.method", "there is no module no_such_package.method"),
         ("no_such_module", "there is no module no_such_module"),
-        ("raising_package.method", "cannot find module raising_package.method: out of order"),
+        ("raising_package.method", "there is no module raising_package.method"),
         ("syntax_error_of_ours", "cannot read plug-in"),
         ("of_a_bad_name", "/"),
     ],
@@ -103,8 +103,10 @@ def test_an_entry_point_that_cannot_be_used_is_named_and_skipped(
     write_plugin(tmp_path, "class Broken(", "syntax_error_of_ours.py")
     write_plugin(tmp_path, OWN_METHOD.replace('"mine"', '"a|b"'), "of_a_bad_name.py")
     monkeypatch.syspath_prepend(tmp_path)
-    dead = EntryPoint("dead", module, "contentbench")
-    monkeypatch.setattr("bench.contracts.registry.entry_points", lambda group: [dead])
+    monkeypatch.setattr(
+        "bench.contracts.plugins.installed.entry_points",
+        lambda group: [EntryPoint("dead", module, group)] if group == "contentbench" else [],
+    )
     listed = inside("list", "methods")
     assert listed.returncode == 0
     assert f"left out: entry point dead: {reason}" in listed.stdout
@@ -207,6 +209,10 @@ PLUGINS = {
         "the name 'copy-source' is the suite's own",
     ),
     "import": ("import nothing_of_this_name\n" + BROKEN_METRIC, "cannot import plug-in"),
+    "two of one name": (
+        BROKEN_METRIC.replace("Broken", "First") + BROKEN_METRIC.partition("MetricInfo\n")[2],
+        "two plug-ins are named 'broken': First in ",
+    ),
     "syntax": ("class Broken(:", "cannot read plug-in"),
     "empty": ("x = 1", "holds no plug-in"),
 }

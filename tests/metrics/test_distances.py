@@ -8,8 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from bench.utils import compat
-from tests.helpers import REGISTRY, module
-from tests.metrics.made_up import gaussian
+from tests.helpers import REGISTRY, gaussian, module
 
 d = module("_distances")
 FD = REGISTRY.infos()["fd_add"]

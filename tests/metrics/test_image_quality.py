@@ -11,8 +11,7 @@ import torch
 from bench.cell.untrained.anchors import UNTRAINED
 from bench.contracts.metric import Artefacts, Settings
 from bench.utils import compat
-from tests.helpers import REGISTRY, family, module
-from tests.metrics.made_up import gaussian
+from tests.helpers import REGISTRY, family, gaussian, module
 
 d = module("_distances")
 FD = REGISTRY.infos()["fd_add"]

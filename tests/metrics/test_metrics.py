@@ -1,4 +1,4 @@
-"""One battery for every metric, on results whose worth is known."""
+"""Every metric passes every check, on results whose worth is known."""
 
 from __future__ import annotations
 
@@ -10,212 +10,67 @@ import pytest
 import torch
 
 from bench.cell.untrained.anchors import copy_guide, copy_source, ground_truth
-from bench.contracts.images import of_neighbours
-from bench.contracts.metric import CODES, Artefacts, Settings
-from bench.contracts.task import Companion
+from bench.conformance.check import Outcome, judge
+from bench.conformance.made_up import any_results, codes, useless, with_more_to_say, without
+from bench.conformance.metric_case import MetricCase
+from bench.conformance.shipped import short_probes
+from bench.conformance.verify import checks_of
+from bench.contracts.metric import Artefacts, Settings
 from bench.tasks.cache import prepare
 from tests.helpers import REGISTRY, SIZES, family, module
-from tests.metrics.made_up import codes, degenerate, measured, perfect, useless
-
-
-def ids(plugin):
-    """Return the ids of a family's numbers."""
-    return [info.id for info in plugin.facts["numbers"]]
-
 
 FAMILIES = [pytest.param(plugin, id=plugin.name) for plugin in REGISTRY.all("metric")]
-NUMBERS = [
-    pytest.param(plugin, name, id=name)
-    for plugin in REGISTRY.all("metric")
-    for name in ids(plugin)
-    if plugin.name != "inception"  # its own test below: the weights are not at hand
-]
+CHECKS = [pytest.param(check, id=check.name) for check in checks_of("metric")]
+NETWORKS = module("probes.kinds")._Networks
+STEPS = NETWORKS.steps
 
 
 @pytest.fixture(scope="module")
 def data(data):
     """The faces, with a label and a companion so that every family has something to say."""
-    glasses = next(factor for factor in data.factors if factor.name == "glasses")
-    beard = next(factor for factor in data.factors if factor.name == "beard")
-    companion = Companion("glasses", glasses.values[:4], "beard", beard.values[1:])
-    return dataclasses.replace(data, label="skin", companion=companion)
-
-
-NETWORKS = module("probes.kinds")._Networks
-STEPS = NETWORKS.steps
+    return with_more_to_say(data)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def short_networks():
     """What a family promises, networks of a fifth of the steps keep as well."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NETWORKS, "steps", STEPS // 5)
+    with short_probes():
         yield
 
 
 @pytest.fixture(scope="module")
-def scored(data, settings, short_networks):
-    """Every number of every made-up method."""
-    makers = {"perfect": perfect, "useless": useless, "degenerate": degenerate}
-    return {
-        case: {
-            name: result
-            for plugin in REGISTRY.all("metric")
-            for name, result in plugin.load()()
-            .score(ids(plugin), make(data), data, settings)
-            .items()
-        }
-        for case, make in makers.items()
-    }
+def cases(data, settings, short_networks):
+    """Every family, with the made-up methods that were scored so far."""
+    return {p.name: MetricCase(p, data, settings) for p in REGISTRY.all("metric")}
 
 
-@pytest.mark.parametrize(("plugin", "name"), NUMBERS)
-class TestNumbers:
-    def test_perfect_is_better_than_useless(self, plugin, name, scored):
-        if name == "tr_companion":
-            pytest.skip("noise shows no companion: see test_bringing_the_companion_is_worse")
-        best, worst = scored["perfect"][name], scored["useless"][name]
-        assert best.status == worst.status == "ok"
-        match REGISTRY.infos()[name].better:
-            case "higher":
-                assert best.value > worst.value
-            case "lower":
-                assert best.value < worst.value
-            case _:
-                assert abs(best.value - 1) < abs(worst.value - 1)
+@pytest.fixture(scope="module")
+def scored(cases):
+    """Return the number of a made-up method by its id."""
 
-    def test_degenerate_is_a_number_or_a_reason(self, plugin, name, scored):
-        result = scored["degenerate"][name]
-        if result.status == "ok":
-            assert math.isfinite(result.value)
-        else:
-            assert result.reason
+    def of(case, name):
+        (found,) = [one for one in cases.values() if name in one.infos]
+        return found.scored(case)[name]
 
-    def test_interval_holds_the_value_and_stays_inside_the_bounds(self, plugin, name, scored):
-        info = REGISTRY.infos()[name]
-        for case in ("perfect", "useless", "degenerate"):
-            result = scored[case][name]
-            if case != "degenerate":
-                assert result.n > 0
-            if result.lo is not None:
-                low, high = info.bounds
-                assert result.lo <= result.value <= result.hi
-                assert low is None or low <= result.lo
-                assert high is None or result.hi <= high
-                assert info.scale != "logit" or result.lo < result.hi
-                assert bool(result.items) == info.keeps_items
-                if result.items:
-                    assert np.mean(result.items) == pytest.approx(result.value, abs=1e-9)
-
-    def test_what_is_missing_is_said(self, plugin, name, data, settings):
-        result = plugin.load()().score([name], Artefacts({}), data, settings)[name]
-        assert result.status == "not_applicable"
-        assert result.value is None
-        assert "gives no" in result.reason
-
-    def test_listed_as_it_is(self, plugin, name):
-        info = REGISTRY.infos()[name]
-        assert info.better in ("higher", "lower", "near 1")
-        assert info.meaning
+    return of
 
 
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("plugin", FAMILIES)
-def test_same_artefacts_same_numbers_and_no_global_randomness(plugin, data, scored, settings):
-    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    names = ids(plugin)
-    again = plugin.load()().score(names, perfect(data), data, settings)
-    assert again == {name: scored["perfect"][name] for name in names}
-    assert torch.equal(torch_state, torch.get_rng_state())
-    assert (np.random.get_state()[1] == numpy_state).all()
-
-
-@pytest.mark.parametrize("plugin", FAMILIES)
-def test_order_of_pairs_does_not_matter(plugin, data, scored, settings):
-    """Neighbours move together, since they lend each other their guides."""
-    if plugin.name == "inception":
-        pytest.skip("no value without weights")
-    n = len(data.domains["test"][0].images)
-    couples = torch.randperm(n // 2, generator=torch.Generator().manual_seed(0))
-    order = torch.stack([2 * couples, 2 * couples + 1], 1).flatten()
-
-    def moved(items):
-        return items[order] if len(items) == n else items
-
-    test = [type(d)(moved(d.images), moved(d.factors)) for d in data.domains["test"]]
-    shuffled = dataclasses.replace(
-        data,
-        domains={**data.domains, "test": test},
-        truth=type(data.truth)(*(moved(images) for images in vars(data.truth).values())),
-    )
-    plain = useless(data)
-    tensors = {
-        name: value if "probe" in name else moved(value) for name, value in plain.tensors.items()
-    }
-    names = ids(plugin)
-    results = plugin.load()().score(names, Artefacts(tensors, plain.measured), shuffled, settings)
-    for name in names:
-        assert results[name].value == pytest.approx(scored["useless"][name].value, rel=1e-6)
-
-
-def without(data, *lacking):
-    """Return a task without some of: truth, separate factors, factors, most images."""
-    kept = [
-        at
-        for at, factor in enumerate(data.factors)
-        if not ("factors" in lacking or ("separate" in lacking and factor.separate))
-    ]
-    counts = {"probe": (40, 40), "test": (32, 32)}
-    if "images" in lacking:
-        counts |= {"probe": (12, 9), "test": (6, 6)}
-    domains = {
-        part: [
-            type(of)(of.images[:count], of.factors[:count, kept])
-            for of, count in zip(both, counts.get(part, (len(both[0].images),) * 2), strict=True)
-        ]
-        for part, both in data.domains.items()
-    }
-    return dataclasses.replace(
-        data,
-        domains=domains,
-        factors=tuple(data.factors[at] for at in kept),
-        truth=None if "truth" in lacking else data.truth,
-        label="" if "factors" in lacking else data.label,
-    )
-
-
-def any_codes(data):
-    """Return random codes for every part of a task."""
-    made = {}
-    for name in CODES:
-        _, part, *letter = name.split("_")
-        domain = data.domains["test" if part == "add" else part]["ab".index((letter or ["a"])[0])]
-        generator = torch.Generator().manual_seed(len(made))
-        made[name] = torch.randn(len(domain.images), 12, generator=generator)
-    return made
+def test_metrics_keep_the_contract(plugin, check, cases):
+    found = judge(check, cases[plugin.name], plugin.path, {})
+    if found.outcome is Outcome.SKIPPED and plugin.name == "inception":
+        pytest.skip(found.reason)  # its own test: the weights are not at hand
+    assert found.outcome is Outcome.PASSED, f"{found.reason} (hint: {found.hint})"
 
 
 @pytest.mark.parametrize(
     "lacking", [("truth", "separate"), ("truth", "factors", "images"), ("truth", "images")]
 )
-def test_a_task_that_knows_less_gives_numbers_or_reasons(lacking, data):
+def test_a_task_that_knows_less_has_its_reasons(lacking, data, cases):
     poor = without(data, *lacking)
-    a, b = poor.test_pairs
-    images = {"add": b, "other": of_neighbours(b), "remove": a, "rec_a": a, "rec_b": b,
-              "cycle_a": a, "cycle_b": b}  # fmt: skip
-    made = Artefacts(images | any_codes(poor), measured(1))
-    results = {
-        name: result
-        for plugin in REGISTRY.all("metric")
-        for name, result in plugin.load()()
-        .score(ids(plugin), made, poor, Settings(("logistic", "mlp")))
-        .items()
-    }
-    for name, result in results.items():
-        if result.status == "ok":
-            assert math.isfinite(result.value), name
-        else:
-            assert result.status in ("not_applicable", "unavailable"), name
-            assert result.reason, name
+    made = any_results(poor)
+    results = {n: r for case in cases.values() for n, r in case.poorer(made, poor).items()}
     assert results["z1_domain_acc"].status == results["rec_l1_a"].status == "ok"
     assert results["cf_rank_add"].status == "not_applicable"
     if "separate" in lacking:
@@ -256,8 +111,8 @@ def test_a_classifier_carries_over_where_classes_are_where_they_were(
     assert 0 < results["da_acc"].detail["pixels"] <= 1
 
 
-def test_floor_and_ceiling_are_exact(data, settings):
-    names = ids(REGISTRY.find("metric", "counterfactual"))
+def test_floor_and_ceiling_are_exact(data, settings, cases):
+    names = list(cases["counterfactual"].infos)
     truth = family("counterfactual").score(names, ground_truth(data), data, settings)
     copied = family("counterfactual").score(names, copy_source(data), data, settings)
     for what in ("add", "remove"):
@@ -307,10 +162,10 @@ def test_battery_finds_what_a_linear_probe_does_not(kind, linear, battery, monke
 
 def test_constant_code_is_chance(scored):
     for name in ("z1_domain_acc", "z1_domain_acc_linear"):
-        assert scored["degenerate"][name].value == 0.5
-        assert scored["useless"][name].value > 0.8
-        lo, hi = scored["perfect"][name].detail["chance"]
-        assert lo - 0.05 <= scored["perfect"][name].value <= hi + 0.05
+        assert scored("degenerate", name).value == 0.5
+        assert scored("useless", name).value > 0.8
+        lo, hi = scored("perfect", name).detail["chance"]
+        assert lo - 0.05 <= scored("perfect", name).value <= hi + 0.05
 
 
 def test_constant_codes_hold_nothing_and_leak_nothing(data, scored):
@@ -325,16 +180,19 @@ def test_constant_codes_hold_nothing_and_leak_nothing(data, scored):
         for factor, probe, test in zip(data.factors, *of_b, strict=True)
     }
     assert sum(shown.values()) >= 8
-    found = scored["degenerate"]
+
+    def found(name):
+        return scored("degenerate", name)
+
     for name in ("info_z1_common", "leak_z1_specific", "info_z2_specific", "leak_z2_common"):
-        for factor, detail in found[name].detail.items():
+        for factor, detail in found(name).detail.items():
             nothing = -detail["chance"] / (1 - detail["chance"])
             right = detail["value"] == pytest.approx(0, abs=1e-9)
             wrong = detail["value"] == pytest.approx(nothing) and not shown[factor]
             assert right or wrong, (name, factor)
-        values = [detail["value"] for detail in found[name].detail.values()]
-        assert found[name].value == pytest.approx(np.mean(values), abs=1e-9)
-    assert found["separation"].value == pytest.approx(0, abs=0.02)
+        values = [detail["value"] for detail in found(name).detail.values()]
+        assert found(name).value == pytest.approx(np.mean(values), abs=1e-9)
+    assert found("separation").value == pytest.approx(0, abs=0.02)
 
 
 def test_bringing_the_companion_is_worse(data, settings):

@@ -27,11 +27,12 @@ def frozen_metrics(
     found: dict[str, dict[str, Any]] = {}
     with computing_with(1):
         for plugin in registry.all("metric"):
-            family = plugin.load()()
             settings = Settings(PROBES)
-            wanted = [] if family.unavailable(settings) else list(family.ids())
+            if plugin.unavailable(settings):
+                continue
+            family = plugin.load()()
             with noting(plugin.name, raised):
-                for name, result in family.score(wanted, artefacts, data, settings).items():
+                for name, result in family.score(family.ids(), artefacts, data, settings).items():
                     numbers = {key: getattr(result, key) for key in ("value", "lo", "hi", "n")}
                     found[name] = {"version": family.version, "status": result.status, **numbers}
     return found
