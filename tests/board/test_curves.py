@@ -58,7 +58,7 @@ def test_a_point_of_an_older_version_of_a_metric_is_left_out():
 def test_a_record_without_a_curve_has_no_rows_and_no_table():
     record = board_record("m", transfer=0.5)
     assert len(curve_rows([record])) == 0
-    assert "over the training" not in markdown(boards([record]))
+    assert "transfer at 1/" not in markdown(boards([record]))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_one_method_with_a_curve_has_no_order():
 
 def test_the_leaderboard_has_a_table_of_the_ordering_number():
     text = markdown(boards([with_curve("one", 0.2, 0.3, 0.5), with_curve("two", 0.1, None, 0.4)]))
-    lines = [line for line in text.partition("Further numbers")[2].splitlines() if "|" in line][:4]
-    assert [table_cells(line)[-4:] for line in (lines[0], *lines[2:])] == [
-        ["**transfer over the training**", "1/4", "1/2", "1"],
+    lines = [line for line in text.partition("Scores and codes")[2].splitlines() if "|" in line][:4]
+    assert [table_cells(line)[:4] for line in (lines[0], *lines[2:])] == [
+        ["method", "transfer at 1/4", "transfer at 1/2", "transfer at 1"],
         ["one", "0.200", "0.300", "0.500"],
         ["two", "0.100", "-", "0.400"],
     ]

@@ -216,7 +216,7 @@ def test_a_part_without_which_the_order_changes_is_named():
     assert "Without <A>, the order is <n>, <m>, <o>." in said
     assert "Without <K>" not in said
     shown = markdown([parts_board()])
-    assert re.search(r"\*\*Parts of the scores\*\* +\| score: A +\| score: K", shown)
+    assert re.search(r"\| method +\| score: A +\| score: K", shown)
     assert re.search(r"\| m +\| 0.70 +\| 0.50", shown)
 
 

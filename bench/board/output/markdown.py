@@ -22,7 +22,7 @@ from bench.board.evidence import (
 )
 from bench.board.frame import PYTHON_STRINGS
 from bench.board.headline import headline
-from bench.board.output.further import further_table
+from bench.board.output.further import further_tables
 from bench.board.output.make_table import seeds_of
 from bench.board.output.notes import notes_of_rows, unranked
 from bench.board.pairs import matrix_of_pairs, place
@@ -58,7 +58,16 @@ def markdown(made: Sequence[Board], notes: Sequence[str] = ()) -> str:
             headline(board, markdown_code),
             _main_table(board),
             " ".join(unranked(board, markdown_code, markdown_prose)),
-            "\n".join([*_folded("Further numbers", further_table(board)), *_checks(board)]),
+            "\n".join(
+                [
+                    *(
+                        line
+                        for title, of in further_tables(board).items()
+                        for line in _folded(title, of)
+                    ),
+                    *_checks(board),
+                ]
+            ),
         ]
     parts.append("\n".join(_folded("How to read this page", _legend(made))))
     return "\n\n".join(filter(None, parts)) + "\n"
