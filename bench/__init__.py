@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench.utils.version import __version__
 
 if TYPE_CHECKING:
-    from bench.board.leaderboard import leaderboard
+    from bench.board.output.leaderboard import leaderboard
     from bench.contracts.method import BaseConfig, Codes, Method
     from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result
     from bench.contracts.record import Record
@@ -50,7 +50,7 @@ _HOMES = {
     "Spec": "bench.contracts.task",
     "Task": "bench.contracts.task",
     "TaskData": "bench.contracts.task",
-    "leaderboard": "bench.board.leaderboard",
+    "leaderboard": "bench.board.output.leaderboard",
     "load_records": "bench.records.load",
     "report": "bench.html.page",
 }

@@ -206,7 +206,7 @@ def test_tables_say_unguided_and_the_highest_is_that_of_a_method(monkeypatch):
 def test_the_committed_board_follows_from_the_committed_records():
     from bench.board.curves import with_curves
     from bench.board.frame import frame
-    from bench.board.markdown import markdown
+    from bench.board.output.markdown import markdown
     from bench.records.store import Store
 
     records, _ = Store(ROOT / "results").records()

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from bench.board.board import boards
-from bench.board.markdown import markdown
+from bench.board.output.markdown import markdown
 from bench.cell.training import build
 from bench.check.gate import SLOWER
 from bench.check.golden.frozen import PROBES, frozen

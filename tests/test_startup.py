@@ -73,6 +73,10 @@ def test_a_leaderboard_is_computed_once(tmp_path, cache):
     for name in files:
         (tmp_path / name).unlink()
     assert imported_by(*arguments, cache=cache) == (first, [])
+    for choice in (("--wide",), ("--sort", "fd_add"), ("--metrics", "image_quality")):
+        shown, names = imported_by(*arguments, *choice, cache=cache)
+        assert names == []
+        assert shown != first
     assert {path.name: path.read_text() for path in tmp_path.glob("*.*")} == files
     records[0].unlink()  # other records: another leaderboard
     assert imported_by(*arguments, cache=cache)[0] != first

@@ -28,6 +28,9 @@ from bench.contracts.protocol import BoardKey, board_key_of
 from bench.contracts.record import Record
 from bench.records.environment import machine_of
 
+MOST_MAIN = 9
+"""How many columns the main table has at most if none of its own applies."""
+
 
 @dataclass(frozen=True)
 class Board:
@@ -79,8 +82,12 @@ class Board:
 
     @property
     def main_columns(self) -> list[str]:
-        """The columns of the main table: the number that orders the board, then the others."""
+        """The columns of the main table: the number that orders the board, then the others.
+
+        If only other metrics were scored, it has the first ones of these.
+        """
         columns = self.columns(main_metrics(self.infos, has_truth(self.rows, self.infos)))
+        columns = columns or self.columns(list(self.infos))[:MOST_MAIN]
         first = [self.ordering.metric] if self.ordering.metric else []
         return list(dict.fromkeys([*first, *columns]))
 

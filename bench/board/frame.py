@@ -38,6 +38,15 @@ COLUMNS = (
 )
 
 
+PYTHON_STRINGS = ("mode.string_storage", "python")
+"""The option of pandas with which a name can hold any character.
+
+If pyarrow is installed, texts of a frame are its own by default, and it refuses half characters
+(surrogates), which stand for the bytes of file names that are not UTF-8.
+"""
+
+
+@pd.option_context(*PYTHON_STRINGS)
 def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = None) -> pd.DataFrame:
     """Return one row per (profile, task, protocol, method, metric, extractor), over all seeds.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from bench.board.board import Board
 from bench.board.columns import base_id
 from bench.board.comparison import Difference
+from bench.board.frame import PYTHON_STRINGS
 from bench.board.headline import Named
 from bench.board.values import bracketed, number
 from bench.utils.output.escape import csv_text
@@ -64,6 +65,7 @@ def comparisons(made: Sequence[Board]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+@pd.option_context(*PYTHON_STRINGS)
 def csv_of_comparisons(made: Sequence[Board]) -> str:
     """Return `comparisons` as CSV. A spreadsheet will not run any text of it as a formula."""
     table = comparisons(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -12,8 +13,8 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.board.page import Page, print_pages
-from bench.board.view import View
+from bench.board.output.page import Page, print_pages
+from bench.board.output.view import View
 from bench.contracts.metric import MetricInfo
 from bench.contracts.protocol import BoardKey
 from bench.contracts.record import Record
@@ -56,7 +57,7 @@ def write_leaderboard(
         cache: The cache folder. It keeps the leaderboard of the same records, made by the same
             code, so that it is not computed again. None to compute it.
         view: What to print. The CSV and Markdown files are complete.
-        formats: The further files to write, from `bench.board.formats.FORMATS`. They hold what the
+        formats: The further files to write, of `bench.board.output.formats`. They hold what the
             view chooses.
 
     Returns:
@@ -92,9 +93,11 @@ def write_leaderboard(
             f"cannot write the leaderboard in {store.root} ({error.strerror}): make room, "
             "then `python -m bench leaderboard`"
         ) from error
-    more = "" if view.wide else "; `python -m bench leaderboard --wide` shows more"
     names = ", ".join(["leaderboard.csv and .md", "comparisons.csv", *further])
-    say(console, f"wrote {store.root}/{names}{more}")
+    say(console, f"wrote {store.root}/{names}")
+    if not view.wide:
+        folder = shlex.quote(str(store.root))
+        say(console, f"more: `python -m bench leaderboard --results {folder} --wide`")
     return True
 
 
@@ -108,7 +111,7 @@ def _further(
     """Return the content of further files by name."""
     if not formats:
         return {}
-    from bench.board.formats import content_of
+    from bench.board.output.formats import content_of
 
     return content_of(formats, records, [page.table for page in pages], view, known)
 
@@ -152,8 +155,8 @@ def _make(
     from bench.board.board import boards
     from bench.board.curves import with_curves
     from bench.board.frame import frame
-    from bench.board.markdown import csv, markdown
-    from bench.board.page import page_of
+    from bench.board.output.markdown import csv, markdown
+    from bench.board.output.page import page_of
     from bench.board.pairs import csv_of_comparisons
 
     table = frame(records, known)

@@ -142,9 +142,9 @@ def leaderboard(
     The options that choose concern what is printed and what --format writes. The other files are
     complete.
     """
-    from bench.board.formats import FORMATS
+    from bench.board.output.formats import FORMATS
+    from bench.board.output.view import View
     from bench.board.publish import write_leaderboard
-    from bench.board.view import View
     from bench.contracts.registry import Registry
     from bench.records.store import Store
     from bench.utils.errors import unknown

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.board.latex import latex_table
+from bench.board.output.latex import latex_table
 from bench.html.plots.board import plots_of
 from bench.html.plots.ink import PAPER
 from bench.html.sources import Source

@@ -1,4 +1,4 @@
-"""The tables of a board for the page: those of `bench.board.make_table`, with words on hover."""
+"""The tables of a board for the page: those of `bench.board.output.make_table`, with words on hover."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from bench.board.columns import TRAINING_FACTS, base_id, groups_of
 from bench.board.evidence import parts_of_scores
-from bench.board.make_table import table_of
+from bench.board.output.make_table import table_of
+from bench.board.output.table import Cell, Kind
+from bench.board.output.table import Row as BoardRow
+from bench.board.output.table import Table as BoardTable
 from bench.board.pairs import rows_of_pairs
-from bench.board.table import Cell, Kind
-from bench.board.table import Row as BoardRow
-from bench.board.table import Table as BoardTable
 from bench.board.values import number
 from bench.contracts.metric import MetricInfo
 from bench.html.prose import plain

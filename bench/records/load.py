@@ -70,7 +70,8 @@ def load_records(results: str | PathLike[str] = LOCAL, *, curve: bool = False) -
     rows = [row for record in records_of(folder) for row in _rows(record, curve)]
     if not rows:
         raise UserError(f"no usable record in {folder / 'records'}")
-    return pd.DataFrame(rows).assign(folder=pd.Categorical([str(folder)] * len(rows)))
+    with pd.option_context("mode.string_storage", "python"):  # as in `bench.board.frame`
+        return pd.DataFrame(rows).assign(folder=pd.Categorical([str(folder)] * len(rows)))
 
 
 def _rows(record: Record, curve: bool) -> Iterator[dict[str, Any]]:

@@ -42,7 +42,7 @@ def progress_line(stage: str, report: Report | None) -> str:
 
 
 class Bars:
-    """Shows a bar for the whole run, one for each running cell, and a line for each finished one."""
+    """Shows a bar for the run, one for each running cell, and a line for each finished one."""
 
     def __init__(self, console: Console, run: TimeLeft) -> None:
         self._console = console
@@ -81,6 +81,7 @@ class Bars:
         self._bars.update(at, line=one_line(progress_line(stage, report)))
         if report:
             self._bars.update(at, total=report.steps, completed=report.step)
+            self._run.train(job.cell.id, report.seconds_left)
         self._show_whole()
 
     def ended(self, job: Job, status: str, reason: str, seconds: float) -> None:
@@ -116,6 +117,8 @@ class Lines:
 
     def progressed(self, job: Job, stage: str, report: Report | None) -> None:
         """Print the progress of a cell, at most once in `SECONDS_BETWEEN_LINES`."""
+        if report:
+            self._run.train(job.cell.id, report.seconds_left)
         now = time.monotonic()
         if now - self._last[job.cell.id] >= SECONDS_BETWEEN_LINES:
             self._last[job.cell.id] = now

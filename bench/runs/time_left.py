@@ -9,10 +9,15 @@ from dataclasses import dataclass
 
 @dataclass
 class _CellTime:
-    """The forecast of a cell in seconds, None if unknown; and when it started, None if it waits."""
+    """What is known of the time of a cell that has not ended, in seconds.
+
+    forecast: The whole, None if unknown. started: When it started, None if it waits. trained: When
+    its training will end, None if it does not train.
+    """
 
     forecast: float | None
     started: float | None = None
+    trained: float | None = None
 
 
 class TimeLeft:
@@ -20,6 +25,8 @@ class TimeLeft:
 
     Forecasts come from earlier records, perhaps of another machine. So they are scaled by what the
     cells that ended really took. A cell without a forecast counts as the mean of those that ended.
+    A cell that trains takes at least until the end of its training. If a cell takes longer than
+    estimated, nothing is known of the time left.
     """
 
     def __init__(
@@ -45,6 +52,11 @@ class TimeLeft:
         self._cells.setdefault(cell, _CellTime(None)).started = self._now()
         running = sum(one.started is not None for one in self._cells.values())
         self._most_at_once = max(self._most_at_once, running)
+
+    def train(self, cell: str, seconds_left: float) -> None:
+        """Note how long the training of a cell still takes."""
+        if cell in self._cells:
+            self._cells[cell].trained = self._now() + seconds_left
 
     def end(self, cell: str, is_ok: bool, seconds: float) -> None:
         """Note that a cell has ended, and how long it took."""
@@ -78,9 +90,12 @@ class TimeLeft:
     def _rest(self, cell: _CellTime) -> float | None:
         """Return the seconds that a cell still takes; None if nothing is known."""
         whole = self._whole(cell.forecast)
-        if whole is None or cell.started is None:
+        if cell.started is None:
             return whole
-        return max(0.0, whole - (self._now() - cell.started))
+        ends = [cell.started + whole] if whole is not None else []
+        ends += [cell.trained] if cell.trained is not None else []
+        rest = max(ends, default=0.0) - self._now()
+        return rest if rest > 0 else None
 
     def _whole(self, forecast: float | None) -> float | None:
         if forecast is None:

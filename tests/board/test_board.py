@@ -11,7 +11,7 @@ from scipy import stats
 
 from bench.board.board import boards
 from bench.board.frame import COLUMNS, frame, over_seeds
-from bench.board.markdown import markdown
+from bench.board.output.markdown import markdown
 from tests.helpers import board_record
 
 
@@ -139,4 +139,4 @@ def test_the_machine_of_times_is_named():
     one = markdown(boards([on("EPYC", "m"), on("EPYC", "n")]))
     assert "one kind of machine only (processor, instructions, torch): EPYC, 2.13." in one
     two = markdown(boards([on("EPYC", "m"), on("Xeon", "n"), on("EPYC", "o")]))
-    assert "- EPYC, 2.13: m, o\n- Xeon, 2.13: n" in two
+    assert "torch): EPYC, 2.13 (m, o); Xeon, 2.13 (n)." in two

@@ -13,10 +13,11 @@ from rich.console import Console
 
 from bench.board.board import boards
 from bench.board.headline import headline
-from bench.board.markdown import markdown
 from bench.board.order import Order, rank_intervals
+from bench.board.output.markdown import markdown
+from bench.board.output.page import Page, page_of, print_pages
+from bench.board.output.view import View
 from bench.board.pairs import COLUMNS, csv_of_comparisons, place
-from bench.board.publish import _page, _print
 from bench.contracts.metric import MetricInfo
 from tests.helpers import board_record
 
@@ -46,11 +47,11 @@ def board_of(made):
     return board
 
 
-def shown_in_terminal(board, color="standard"):
+def shown_in_terminal(board, color="standard", **view):
     file = io.StringIO()
-    _print(
-        Console(file=file, width=160, force_terminal=True, color_system=color), _page(board).parts
-    )
+    console = Console(file=file, width=160, force_terminal=True, color_system=color)
+    page = Page.from_json(json.loads(json.dumps(page_of(board).as_json())))  # as from the cache
+    print_pages(console, [page], View(**view))
     return file.getvalue()
 
 
@@ -59,15 +60,24 @@ def test_the_best_and_its_ties_are_bold():
     assert board.best["score"] == {"best", "close"}
     text = markdown([board])
     for label, bold in (("best", True), ("close", True), ("worse", False), ("paste", False)):
-        (line,) = re.findall(rf"^\| {label} .*", text.split("### Compared")[0], re.MULTILINE)[:1]
+        (line,) = re.findall(rf"^\| \*?{label}\*? .*", text.split("<details>")[0], re.MULTILINE)
         assert ("| **0." in line) == bold, line
     assert "\x1b[1m0.8" in shown_in_terminal(board)
-    assert text.count("### Compared in pairs") == 1
-    assert "correction for 3 pairs:" in text
-    rows = re.findall(r"^\| (best|close) +\| (close|worse) .*", text, re.MULTILINE)
-    assert rows == [("best", "close"), ("best", "worse"), ("close", "worse")]
-    assert re.search(r"\| best +\| close +\| .*\| tie +\|", text)
-    assert re.search(r"\| best +\| worse +\| .*\| < 0.001 \| best is better +\|", text)
+    assert re.search(r"\*: the best and all", shown_in_terminal(board, None))  # without styles
+    assert re.search(r"best +1-2 +0\.\d\d\*", shown_in_terminal(board, None))
+
+
+def test_pairs_are_a_matrix_and_in_the_terminal_a_list():
+    board = board_of(records())
+    text = markdown([board])
+    assert text.count("Pairs of methods (row minus column in <code>score</code>)") == 1
+    assert re.search(r"^\| 1\. best +\| +\| = 0\.0\d +\| \*\*0\.4\d\*\* \|$", text, re.MULTILINE)
+    assert re.search(r"^\| 3\. worse +\| -0\.4\d +\| -0\.\d\d +\| +\|$", text, re.MULTILINE)
+    shown = shown_in_terminal(board, None, wide=True)
+    assert re.search(r"^  best - close: 0\.0\d \[.*\], p = 0\.\d+: tie$", shown, re.MULTILINE)
+    assert re.search(r"^  best - worse: 0\.\d+ \[.*\], p < 0.001: best is", shown, re.MULTILINE)
+    assert len(re.findall("^  [a-z]+ - [a-z]+: ", shown, re.MULTILINE)) == 3
+    assert "p < 0.001:" not in shown_in_terminal(board, None)
 
 
 def test_the_first_line_says_whether_the_lead_is_a_tie():
@@ -90,7 +100,7 @@ def test_one_method_and_old_records_without_items_have_no_bold():
         del record["metrics"]["score"]["items"]
     board = board_of(old)
     assert board.best["score"] == set()
-    assert "Compared in pairs" not in markdown([board])
+    assert "Pairs of methods" not in markdown([board])
     assert "not tested" in csv_of_comparisons([board])
     assert board.places == {}
 
@@ -98,9 +108,11 @@ def test_one_method_and_old_records_without_items_have_no_bold():
 def test_one_seed_is_marked():
     board = board_of(records(n_seeds=1))
     text = markdown([board])
-    assert re.search(r"\| best .*0\.\d\d \[0\.00, 1\.00; 1 seed\]", text)  # clipped to its bounds
+    seeds = r"\| best +\| 1-2 +\| 1 +\|"
+    assert re.search(rf"{seeds} 0\.\d\d \[0\.00, 1\.00\]", text)  # clipped to its bounds
     assert board.places["worse"] == (3, 3)
-    assert "; 1 seed]" not in markdown([board_of(records())]).split("Floors")[0]
+    assert "1 seed: nothing is tested" in shown_in_terminal(board)
+    assert "; 1 seed]: not tested: 1 seed" in shown_in_terminal(board, wide=True)
     assert board.differences["score"][0].n_seeds == 1
 
 
@@ -109,9 +121,10 @@ def test_one_seed_has_no_winner_and_no_bold():
     board = board_of([r for r in records(n_seeds=1, n_items=1000) if r["label"] != "paste"])
     assert board.best["score"] == set()
     text = markdown([board])
-    assert "**" not in text
-    rows = re.findall(r"^\| \w+ +\| \w+ +\| .*; 1 seed\] \| - +\| not tested: 1 seed", text, re.M)
+    assert "**" not in text.split("<details>")[0]
+    rows = re.findall(r"^\| \d\. \w+ .*", text, re.MULTILINE)
     assert len(rows) == 3
+    assert not any("*" in row or "=" in row for row in rows)
     assert headline(board, str).endswith("(1 seed: not tested).")
     table = pd.read_csv(io.StringIO(csv_of_comparisons([board])))
     assert table["p"].isna().all()
@@ -181,10 +194,10 @@ def test_published_configurations_stand_apart():
     assert not board.ordering.ranks.keys() & set(board.published)
     assert len(board.differences["score"]) == 3
     text = markdown([board])
-    assert text.index("| worse ") < text.index("### Published configurations")
-    assert text.index("### Published configurations") < text.index("| best (published)")
-    in_terminal = " ".join(shown_in_terminal(board, None).split())
-    assert "published configurations" in in_terminal
+    assert text.index("| worse ") < text.index("| *best (published)*") < text.index("| *paste*")
+    shown = shown_in_terminal(board, None)
+    assert re.search(r"worse +3 +0.*\n\W+\nbest +publ\. +0", shown)  # below a rule
+    assert re.search(r"worse +publ\. +0.*\n\W+\npaste +floor +0", shown)
     anchor = board_record("oracle-decoder", score=0.9) | {"configuration": "published"}
     board = board_of([*both_configurations(), anchor])
     assert "oracle-decoder (published)" in board.anchors
@@ -230,11 +243,13 @@ def test_configurations_set_by_hand_count_as_tuned():
 
 def test_a_configuration_of_another_study_is_named():
     made = records(configuration="tuned", study="avatars-small")
-    said = "`best` uses the configuration of the study `avatars-small`."
+    said = (
+        "`best`, `close`, `paste` and `worse` use the configuration of the study `avatars-small`."
+    )
     assert said in markdown([board_of(made)])
     assert said in shown_in_terminal(board_of(made), None)
     made = records(configuration="tuned", study="faces-small/best")
-    said = "`worse` uses the configuration of `best` in the study `faces-small`."
+    said = "use the configuration of `best` in the study `faces-small`."
     assert said in markdown([board_of(made)]), "also if the study is that of the board"
     own = records(configuration="tuned", study="faces-small")
     assert "of the study" not in markdown([board_of(own)])

@@ -79,12 +79,12 @@ def test_it_stands_in_csv_and_markdown(results):
     row = rows(folder)["copy-source", "brightness_add"]
     assert (row["unit"], row["better"], row["status"]) == ("of 255", "higher", "ok")
     text = (folder / "leaderboard.md").read_text()
-    main = text.partition("###")[0]
+    main = text.partition("<details>")[0]
     assert re.search(r"brightness\\?_add \(up\)", main)
     assert re.search(r"\| [0-9]{2,3}\.[0-9] +\|", main)  # its digits
-    transfer = text.partition("### Transfer")[2].partition("###")[0]
-    assert re.search(r"brightness\\?_count \(up\)", transfer)
-    assert "2.5M" in transfer  # counted
+    further = text.partition("Further numbers")[2].partition("</details>")[0]
+    assert re.search(r"\*\*Transfer\*\* +\| brightness\\?_count \(up\)", further)
+    assert "2.5M" in further  # counted
     assert "mean of all pixels of the results of add" in text
 
 
@@ -92,9 +92,9 @@ def test_leaderboard_takes_the_plugin_and_goes_without(results, inside, plugin):
     folder, _ = results
     assert inside("leaderboard", "--results", folder).returncode == 0
     text = (folder / "leaderboard.md").read_text()
-    assert re.search(r"brightness\\?_add", text.partition("### Other")[2])
+    assert "- **Other**: `brightness_add`" in text
     assert inside("leaderboard", "--results", folder, "--plugin", plugin).returncode == 0
-    assert "### Other" not in (folder / "leaderboard.md").read_text()
+    assert "**Other**" not in (folder / "leaderboard.md").read_text()
 
 
 def test_it_is_listed(inside, plugin):

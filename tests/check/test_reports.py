@@ -9,7 +9,7 @@ import pytest
 
 from bench.board.board import boards
 from bench.board.frame import frame
-from bench.board.markdown import csv, markdown
+from bench.board.output.markdown import csv, markdown
 from bench.check.findings import Finding, Layer, Verdict, worst_first
 from bench.check.reports import as_json, as_junit, as_markdown, github_lines, tell_github
 from bench.utils.errors import Exit, UserError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import math
 
@@ -13,7 +14,10 @@ from rich.console import Console
 
 from bench.board.board import boards
 from bench.board.frame import frame
-from bench.board.markdown import csv, markdown
+from bench.board.output.latex import latex_table
+from bench.board.output.markdown import csv, markdown
+from bench.board.output.page import page_of, print_pages
+from bench.board.output.view import View
 from bench.check import baseline as baselines
 from bench.check.check import LAYERS
 from bench.check.compare import compare_records
@@ -369,10 +373,10 @@ def test_any_name_on_a_board_and_on_the_console(name, reason):
     odd = check_record(name or "m")
     odd["identity"]["task"] = odd["metrics"]["fd_add"]["meaning"] = name
     odd["metrics"]["params"] |= {"value": None, "status": "failed", "reason": reason}
-    from bench.board.publish import _page, _print
-
     (board,) = boards([odd])
     heads = {line.count("|") - line.count("\\|") for line in markdown([board]).splitlines()
              if line.startswith("|")}  # fmt: skip
     assert heads
-    _print(Console(quiet=True), _page(board).parts)
+    for view in (View(), View(wide=True)):
+        print_pages(Console(file=io.StringIO(), width=80), [page_of(board)], view)
+    assert latex_table(board).count(r"\\") == 2

@@ -57,7 +57,8 @@ def test_the_truth_as_images_is_perfect_and_sources_are_nothing(
     for name, images in (("true", truth), ("nothing", sources)):
         done = inside("score-images", "--name", name, *images, *where)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert f"{name}: trained elsewhere; scored from its images" in done.stdout
+        names = {"true": "`true`", "nothing": "`nothing` and `true`"}[name]
+        assert f"{names}: trained elsewhere; scored from its images" in done.stdout
     table = rows(results)
     assert float(table["true", "cf_skill_in_add"]["value"]) == 1
     assert float(table["true", "cf_skill_in_remove"]["value"]) == 1

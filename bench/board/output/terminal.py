@@ -12,13 +12,15 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from bench.board.output.table import ORDER_OF_KINDS, Cell, Column, Row, Table
 from bench.board.row_labels import PUBLISHED_SUFFIX
-from bench.board.table import ORDER_OF_KINDS, Cell, Column, Row, Table
 from bench.utils.output.console import say
 from bench.utils.output.escape import one_line
 
 ARROWS = {"higher": "\u2191", "lower": "\u2193", "near 1": "\u21921"}
 ASCII_ARROWS = {"higher": "^", "lower": "v", "near 1": ">1"}
+RULES = box.HORIZONTALS
+ASCII_RULES = box.Box(" -- \n    \n -- \n    \n -- \n -- \n    \n -- \n", ascii=True)
 NARROWEST_LABEL = 14
 """The width of the first column, in characters, that long labels keep at least."""
 NARROWEST_BAR, WIDEST_BAR = 3, 16
@@ -91,7 +93,7 @@ class _Layout:
         grid = Grid(
             title=Text(one_line(title), style="table.title") if title else None,
             title_justify="left",
-            box=box.HORIZONTALS,
+            box=ASCII_RULES if self._is_plain else RULES,
             show_edge=False,
             padding=0,
         )

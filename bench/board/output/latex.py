@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bench.board.table import ORDER_OF_KINDS, Column, Row, Table
+from bench.board.output.table import ORDER_OF_KINDS, Column, Row, Table
 from bench.utils.output.escape import latex_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def latex_table(board: Board) -> str:
     The best value of a column and all that tie with it are bold. Rules separate the methods from
     published configurations, ceilings and floors.
     """
-    from bench.board.make_table import table_of
+    from bench.board.output.make_table import table_of
 
     table = table_of(board)
     return latex_of(table.of_columns([one.name for one in table.columns if one.is_main]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bench.board.table import Table
+from bench.board.output.table import Table
 from bench.utils.errors import UserError, unknown
 
 
@@ -42,7 +42,7 @@ class View:
         """
         self._check(tables)
         found = [self._of(table) for table in tables if not self.tasks or table.task in self.tasks]
-        found = [table for table in found if table.rows and table.columns]
+        found = [table for table in found if table.rows and (table.columns or not self.metrics)]
         if tables and not found:
             raise UserError(
                 "no row of the leaderboard fits: give fewer of --tasks, --methods and --metrics"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from bench.board.table import Table, as_json, from_json
+from bench.board.output.table import Table, as_json, from_json
 from bench.utils.output.console import say
 
 if TYPE_CHECKING:
     from bench.board.board import Board
-    from bench.board.view import View
+    from bench.board.output.view import View
 
 MOST_NOTES = 4
 """The largest number of notes below a table, unless all are asked for."""
@@ -53,8 +53,8 @@ def page_of(board: Board) -> Page:
     """Return the page of a board."""
     from bench.board.evidence import sentences
     from bench.board.headline import headline
-    from bench.board.make_table import table_of
-    from bench.board.notes import notes_of_rows, unranked
+    from bench.board.output.make_table import table_of
+    from bench.board.output.notes import notes_of_rows, unranked
     from bench.board.pairs import rows_of_pairs
 
     return Page(
@@ -78,7 +78,7 @@ def print_pages(console: Console, pages: Sequence[Page], view: View) -> None:
 
 
 def _print(console: Console, page: Page, is_wide: bool) -> None:
-    from bench.board.terminal import legend, print_notes, print_table_of
+    from bench.board.output.terminal import legend, print_notes, print_table_of
 
     table = page.table
     say(console, page.headline)
@@ -94,7 +94,7 @@ def _print(console: Console, page: Page, is_wide: bool) -> None:
 
 def _print_more(console: Console, page: Page, there: set[str]) -> None:
     """Print the further metrics by group, the pairs, and what they say."""
-    from bench.board.terminal import print_table_of
+    from bench.board.output.terminal import print_table_of
 
     table = page.table
     further = [column for column in table.columns if column.name not in there]

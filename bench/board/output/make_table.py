@@ -1,4 +1,4 @@
-"""Makes the table of a board with short texts (see `bench.board.table`)."""
+"""Makes the table of a board with short texts (see `bench.board.output.table`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 from bench.board.board import Board
 from bench.board.columns import base_id
 from bench.board.evidence import parts_of_scores
+from bench.board.output.table import Cell, Column, Kind, Row, Table
 from bench.board.pairs import place
-from bench.board.table import Cell, Column, Kind, Row, Table
 from bench.board.values import UNGUIDED, marked_unguided, number, text
 from bench.contracts.metric import MetricInfo
 

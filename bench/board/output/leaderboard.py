@@ -10,11 +10,11 @@ import pandas as pd
 
 from bench.board.board import boards
 from bench.board.curves import with_curves
-from bench.board.frame import frame
-from bench.board.make_table import table_of
-from bench.board.notebook import styled
-from bench.board.table import Row, Table
-from bench.board.view import View
+from bench.board.frame import PYTHON_STRINGS, frame
+from bench.board.output.make_table import table_of
+from bench.board.output.notebook import styled
+from bench.board.output.table import Row, Table
+from bench.board.output.view import View
 from bench.contracts.record import Record
 from bench.records.load import LOCAL, records_of
 from bench.utils.errors import UserError
@@ -26,6 +26,7 @@ FACTS = ("task", "profile", "protocol", "method", "kind", "rank", "rank_lo", "ra
 """The columns before those of the metrics."""
 
 
+@pd.option_context(*PYTHON_STRINGS)
 def leaderboard(
     results: str | PathLike[str] | pd.DataFrame | Sequence[Record] = LOCAL,
     *,

@@ -9,11 +9,12 @@ from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
 
-from bench.board.table import Table
-from bench.board.view import View
+from bench.board.output.table import Table
+from bench.board.output.view import View
 from bench.contracts.metric import MetricInfo
 from bench.contracts.record import Record
 from bench.utils.errors import UserError
+from bench.utils.output.escape import printable
 
 FORMATS = {
     "json": "leaderboard.json",
@@ -50,7 +51,7 @@ def content_of(
     chosen = view.of(tables)
     found: dict[str, bytes] = {}
     if "latex" in formats:
-        from bench.board.latex import latex_of
+        from bench.board.output.latex import latex_of
 
         found[FORMATS["latex"]] = "\n".join(map(latex_of, chosen)).encode()
     if {"json", "parquet"} & {*formats}:
@@ -59,7 +60,10 @@ def content_of(
             found[FORMATS["json"]] = _json(rows)
         if "parquet" in formats:
             into = BytesIO()
-            rows.to_parquet(into, index=False)
+            texts = rows.select_dtypes(["object", "str"]).columns
+            rows.assign(**{name: rows[name].map(printable) for name in texts}).to_parquet(
+                into, index=False
+            )
             found[FORMATS["parquet"]] = into.getvalue()
     return found
 

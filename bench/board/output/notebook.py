@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.board.table import Row, Table
+from bench.board.output.table import Row, Table
 from bench.board.values import number
 from bench.utils.output.escape import one_line
 
@@ -27,6 +27,7 @@ def styled(found: pd.DataFrame, tables: Sequence[Table]) -> Styler:
     bars show the number that orders the board. Rows that the frame has no more, or that are not of
     the tables, keep the plain format. Text from records is escaped.
     """
+    found = found.reset_index(drop=True)  # a view needs unique names of rows
     view = found.style.hide(axis="index")
     hidden: list[Hashable] = [name for name in ("rank_lo", "rank_hi") if name in found]
     view.hide(hidden, axis="columns").format(_plain, escape="html")
@@ -55,7 +56,7 @@ def styled(found: pd.DataFrame, tables: Sequence[Table]) -> Styler:
 def _rows(found: pd.DataFrame, tables: Sequence[Table]) -> list[tuple[Any, Row]]:
     """Return the index and the row of the tables for each row of a frame."""
     key = ["task", "profile", "protocol", "method"]
-    if not {*key} <= {*found.columns} or not found.index.is_unique:
+    if not {*key} <= {*found.columns}:
         return []
     rows = {(t.task, t.profile, t.protocol, row.label): row for t in tables for row in t.rows}
     keys = found[key].itertuples(index=False, name=None)

@@ -5,6 +5,7 @@ The main table of each task comes first, and everything else is in folded sectio
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,10 +20,11 @@ from bench.board.evidence import (
     changes_of_order,
     meanings_of_parts,
 )
-from bench.board.further import further_table
+from bench.board.frame import PYTHON_STRINGS
 from bench.board.headline import headline
-from bench.board.make_table import seeds_of
-from bench.board.notes import notes_of_rows, unranked
+from bench.board.output.further import further_table
+from bench.board.output.make_table import seeds_of
+from bench.board.output.notes import notes_of_rows, unranked
 from bench.board.pairs import matrix_of_pairs, place
 from bench.board.values import detail_of, is_number, number, text
 from bench.utils.output.escape import (
@@ -31,12 +33,14 @@ from bench.utils.output.escape import (
     markdown_name,
     markdown_prose,
     markdown_table,
+    one_line,
 )
 
 NUMBERS = ("protocol", "budget", "value", "lo", "hi", "n_seeds", "n_items")
 """The columns of the tidy frame that hold numbers."""
 
 
+@pd.option_context(*PYTHON_STRINGS)
 def csv(table: pd.DataFrame) -> str:
     """Return the tidy frame as CSV. A spreadsheet will not run any text of it as a formula."""
     texts = {name for name in table.columns if name not in NUMBERS}
@@ -114,7 +118,8 @@ def _checks(board: Board) -> list[str]:
     table = [markdown_table(heads, rows), ""] if rows else []
     title = "Rows, gaps and checks"
     if table:
-        title = f"Pairs of methods (row minus column in <code>{metric}</code>), gaps and checks"
+        by = html.escape(one_line(metric))
+        title = f"Pairs of methods (row minus column in <code>{by}</code>), gaps and checks"
     return _folded(title, "\n".join([*table, *lines]))
 
 

@@ -1,0 +1,1 @@
+"""What readers see of a board: the terminal, Markdown, LaTeX, pandas and further formats."""
