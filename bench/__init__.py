@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bench.contracts.record import Record
     from bench.contracts.task import Spec, Task, TaskData
     from bench.html.page import report
+    from bench.models.load import load_model
     from bench.records.load import load_records
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "TaskData",
     "__version__",
     "leaderboard",
+    "load_model",
     "load_records",
     "report",
 ]
@@ -51,6 +53,7 @@ _HOMES = {
     "Task": "bench.contracts.task",
     "TaskData": "bench.contracts.task",
     "leaderboard": "bench.board.output.leaderboard",
+    "load_model": "bench.models.load",
     "load_records": "bench.records.load",
     "report": "bench.html.page",
 }

@@ -1,0 +1,1 @@
+"""Trained methods outside a run: loads them for pictures of a user."""
