@@ -57,10 +57,10 @@ def convert(pictures: Pictures, size: int, resize: Resize = "crop") -> Converted
         )
     if isinstance(pictures, Tensor):
         _require(pictures.dtype == torch.uint8, tuple(pictures.shape), -3, pictures)
-        batch = (pictures if pictures.ndim == 4 else pictures[None]).permute(0, 2, 3, 1)
         one, device = pictures.ndim == 3, pictures.device
+        channels_last = (pictures[None] if one else pictures).permute(0, 2, 3, 1)
         return Converted(
-            _from_arrays(batch.cpu().numpy(), size, resize),
+            _from_arrays(channels_last.cpu().numpy(), size, resize),
             lambda made: (to_uint8(made)[0] if one else to_uint8(made)).to(device),
         )
     raise _wrong(type(pictures).__name__)
