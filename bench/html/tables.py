@@ -1,4 +1,4 @@
-"""The tables of a board for the page: those of `bench.board.output.make_table`, with words on hover."""
+"""The tables of a board for the page: those of the leaderboard, with words on hover."""
 
 from __future__ import annotations
 
