@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from bench.board.board import Board, boards
+from bench.board.columns import base_id
 from bench.board.curves import with_curves
 from bench.board.frame import frame
 from bench.board.row_labels import PUBLISHED_SUFFIX, row_labels
@@ -26,8 +27,8 @@ class Source:
     """One board and the records behind it.
 
     records: the records of each row, by its label. points: its rows of the tidy frame, also those
-    at fractions of the training. hues: the number of the colour of each row; -1 for anchors. A
-    published configuration has the colour of its tuned one.
+    of the main metrics at fractions of the training. hues: the number of the colour of each row; -1
+    for anchors. A published configuration has the colour of its tuned one.
     """
 
     board: Board
@@ -81,7 +82,8 @@ def sources_of(
     """
     table = frame(records, known)
     made = boards(records, table, known)
-    points = with_curves(table, records, known)
+    main = {base_id(name) for board in made for name in board.main_columns}
+    points = with_curves(table, [_only_curves_of(main, record) for record in records], known)
     by_key: dict[tuple[str, str, int], dict[str, list[Record]]] = {}
     for record, label in zip(records, row_labels(records), strict=True):
         of_board = by_key.setdefault(board_key_of(record["identity"]), {})
@@ -94,6 +96,12 @@ def sources_of(
         rows = points[here & (points["protocol"] == key[2])]
         found.append(Source(board, by_key[key], rows, hues))
     return Sources(found, records, damaged)
+
+
+def _only_curves_of(metrics: Collection[str], record: Record) -> Record:
+    """Return a record with some metrics only, so that its curve is quickly read."""
+    kept = {name: entry for name, entry in record["metrics"].items() if name in metrics}
+    return {**record, "metrics": kept}
 
 
 def _hues(made: Sequence[Board]) -> dict[str, int]:
