@@ -140,7 +140,7 @@ def _verify(
     from bench.conformance.verify import verdicts
     from bench.utils.output.console import say
 
-    start, counts = time.perf_counter(), Counter[str]()
+    start, counts = time.process_time(), Counter[str]()
     with tempfile.TemporaryDirectory() if cache is None else nullcontext(cache) as place:
         for verdict in verdicts(plugin, Path(place), only):
             counts[verdict.outcome.value] += 1
@@ -150,8 +150,8 @@ def _verify(
                 say(out, (line if whole else f"{plugin.name}: {line.strip()}").rstrip())
                 if verdict.hint:
                     say(out, f"  {'':<16} {'':<14} hint: {verdict.hint}")
-    seconds = time.perf_counter() - start
-    _say_counts(out, f"{plugin.kind} {plugin.name}", counts, f" in {seconds:.0f} s")
+    seconds = time.process_time() - start
+    _say_counts(out, f"{plugin.kind} {plugin.name}", counts, f" in {seconds:.0f} s of CPU time")
     return counts
 
 

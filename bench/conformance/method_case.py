@@ -34,8 +34,8 @@ def random_batch(size: int = SIZE, n: int = IMAGES, seed: int = 0) -> Batch:
 class MethodCase:
     """A method that is checked.
 
-    faces: returns the small task that the check `learns` trains on. seconds: how long that may
-    take.
+    faces: returns the small task that the check `learns` trains on. seconds: the CPU time that this
+    may take.
     """
 
     plugin: Plugin

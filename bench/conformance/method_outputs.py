@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from bench.conformance.attributes import require_text
 from bench.conformance.check import ExpectedFailure, FailedCheck, check
+from bench.conformance.generators import random_states
 from bench.conformance.method_case import (
     MethodCase,
     Outputs,
@@ -114,21 +113,13 @@ def eval_random(case: MethodCase) -> None:
     """In eval mode nothing draws random numbers, and two calls give the same."""
     a, b = case.batch()
     for stage, method in case.stages():
-        before = _random_states()
+        before = random_states()
         first = outputs(method, a, b)
-        for generator, state in _random_states().items():
+        for generator, state in random_states().items():
             if state != before[generator]:
                 raise FailedCheck(f"the random generator of {generator} was used ({stage})")
         second = outputs(method, a, b)
         _require_equal(first, second, f"gives something else at its second call ({stage})")
-
-
-def _random_states() -> dict[str, object]:
-    return {
-        "torch": torch.get_rng_state().numpy().tobytes(),
-        "numpy": repr(np.random.get_state()),
-        "python": random.getstate(),
-    }
 
 
 def _require_equal(first: Outputs, second: Outputs, said: str) -> None:

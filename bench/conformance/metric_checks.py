@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 
 from bench.conformance import made_up
 from bench.conformance.attributes import require_text
 from bench.conformance.check import FailedCheck, SkippedCheck, check
+from bench.conformance.generators import random_states
 from bench.conformance.metric_case import CASES, MetricCase
 from bench.conformance.shipped import NOT_TOLD_APART
 from bench.contracts.metric import Artefacts, Result
@@ -145,17 +145,21 @@ def needs(case: MetricCase) -> None:
 
 @check("repeatable", "draw with a generator of its own: `np.random.default_rng(derive(...))`")
 def repeatable(case: MetricCase) -> None:
-    """The same results have the same numbers, and the global random state is not used."""
-    first = case.scored("perfect")
-    torch_state, numpy_state = torch.get_rng_state(), repr(np.random.get_state())
+    """The same results have the same numbers."""
     again = case.score(CASES["perfect"](case.data))
-    if not torch.equal(torch_state, torch.get_rng_state()):
-        raise FailedCheck("it uses the global random generator of torch")
-    if repr(np.random.get_state()) != numpy_state:
-        raise FailedCheck("it uses the global random generator of numpy")
-    for name, result in first.items():
+    for name, result in case.scored("perfect").items():
         if again[name] != result:
             raise FailedCheck(f"{name} is {result.value} and then {again[name].value}")
+
+
+@check("global-random", "draw with a generator of its own: `np.random.default_rng(derive(...))`")
+def global_random(case: MetricCase) -> None:
+    """The random generators of torch, numpy and Python are as they were before."""
+    before = random_states()
+    case.score(CASES["perfect"](case.data))
+    for generator, state in random_states().items():
+        if state != before[generator]:
+            raise FailedCheck(f"the random generator of {generator} was used")
 
 
 @check("order", "use no pairs of items by their place, except the neighbours 2i and 2i + 1")
@@ -179,5 +183,18 @@ def poor_task(case: MetricCase) -> None:
         _require_numbers_or_reasons(results, f"a task without {', '.join(lacking)}")
 
 
-CHECKS = (*(facts, told_apart, degenerate, interval, missing, needs, repeatable, order, poor_task),)
+CHECKS = (
+    *(
+        facts,
+        told_apart,
+        degenerate,
+        interval,
+        missing,
+        needs,
+        repeatable,
+        global_random,
+        order,
+        poor_task,
+    ),
+)
 """The checks of this module, in the order in which they are run."""

@@ -21,7 +21,7 @@ FACES = "avatars-glasses"
 """The task whose images the checks use."""
 KINDS: tuple[Kind, ...] = ("method", "metric", "task")
 SECONDS = 40.0
-"""How long the check `learns` may take."""
+"""The CPU time that the check `learns` may take, so that a method takes less than a minute."""
 LOADS_HINT = "correct the file: `python FILE` shows the whole error"
 
 
