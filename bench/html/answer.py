@@ -178,7 +178,7 @@ def scale_of(source: Source) -> Scale | None:
                 max(map(place, ends)) if known else None,
                 number(order.values[name], info.digits),
                 bracketed(ends[0], ends[1], info.digits, int(cell.get("n_seeds", 0))).strip(),
-                order.ranks[name] == 1,
+                name in board.best.get(order.metric, ()),
             )
         )
     lines = [
