@@ -22,7 +22,7 @@ from bench.html.answer import scale_of, sentences
 from bench.html.claims import Verdict, verdicts_in
 from bench.html.figures import write_figures
 from bench.html.origin import dates, environments, gaps_of, record_files
-from bench.html.pictures import FOLDER, Gallery, Pictures
+from bench.html.pictures import Gallery, Pictures
 from bench.html.plots.board import plots_of
 from bench.html.plots.ink import PAGE
 from bench.html.plots.runtime import plot_runtime
@@ -121,7 +121,7 @@ def write_report(
         ) from error
     lines = [*map(str, sources.damaged)]
     if gallery.made:
-        lines.append(f"made {gallery.made} sheets of pictures in {store.root / FOLDER}")
+        lines.append(f"made {gallery.made} sheets of pictures in {store.root / 'pictures'}")
     if figures is not None:
         count = write_figures(figures, sources.boards)
         lines.append(f"wrote {count} figures and tables in {figures}")

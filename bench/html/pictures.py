@@ -21,7 +21,6 @@ from bench.records.store import Store
 from bench.tasks.cache import is_cached, read
 from bench.utils.files.sealed import read_sealed
 
-FOLDER = "pictures"
 ANCHORS_SHOWN = ("oracle-decoder", "paste")
 """The anchors with pictures of their own. The others copy what stands beside them, or nothing."""
 MOST = 24
@@ -140,7 +139,7 @@ class Gallery:
 
     def _sheet(self, record: Record) -> Sheet | str:
         """Return the sheet of a run, or why there is none."""
-        path, mark = self.store.root / FOLDER / f"{record['id']}.png", mark_of(record)
+        path, mark = self.store.picture_path(cell_of(record)), mark_of(record)
         if (kept := read_sheet(path, mark)) is not None:
             return kept
         images = self._images(record)

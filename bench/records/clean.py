@@ -23,7 +23,7 @@ from bench.utils.files.disk import files_in, size_of
 from bench.utils.output.console import print_table, say
 
 SECONDS_OF_GRACE = 60.0
-PLACES = ("*", "records/*", "grids/*", "runs/*", "runs/*/*", "locks/*")
+PLACES = ("*", "records/*", "grids/*", "pictures/*", "runs/*", "runs/*/*", "locks/*")
 """The places in a results folder that may hold left-over files; no other place is searched."""
 CACHED = re.compile(r".+-[0-9a-f]{16}(-\d+)?\.(safetensors|json|txt)")
 LEFT_OVER = (".tmp", ".lock")

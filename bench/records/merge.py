@@ -271,7 +271,7 @@ def _files(step: Step, target: Store) -> list[tuple[Path, Path]]:
         return []
     pairs = [
         (step.source.root / kind / f"{step.stem}{end}", target.root / kind / f"{step.name}{end}")
-        for kind, end in (("runs", ""), ("grids", ".png"))
+        for kind, end in (("runs", ""), ("grids", ".png"), ("pictures", ".png"))
     ]
     copies_all = step.verdict.action in (Action.ADD, Action.REPLACE)
     return [

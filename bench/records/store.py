@@ -3,6 +3,7 @@
 records/NAME.json      the record of a cell that finished or failed, with all its numbers
 runs/NAME/             output of the stages of a cell: weights, training, artefacts, log
 grids/NAME.png         source, guide, result and truth side by side
+pictures/NAME.png      some pairs with truth and results, for the report (see `bench.html.sprites`)
 locks/NAME.lock        locked while a run works on the cell
 leaderboard.csv, .md   tables with the numbers of all records
 comparisons.csv        every pair of methods, compared in each main metric
@@ -74,6 +75,10 @@ class Store:
     def grid_path(self, cell: Cell) -> Path:
         """Return the path of the image grid of a cell, whether it exists or not."""
         return self.root / "grids" / f"{cell.name}.png"
+
+    def picture_path(self, cell: Cell) -> Path:
+        """Return the path of the pictures of a cell for the report, whether it exists or not."""
+        return self.root / "pictures" / f"{cell.name}.png"
 
     def record(self, path: Path) -> Record | Damaged:
         """Return a record, or why it cannot be used. Read the file again only if it has changed."""
@@ -191,7 +196,8 @@ class Store:
             return record is not None
 
     def forget(self, cell: Cell) -> None:
-        """Remove the record, the grid and the run folder of a cell."""
+        """Remove the record, the pictures and the run folder of a cell."""
         self.record_path(cell).unlink(missing_ok=True)
         self.grid_path(cell).unlink(missing_ok=True)
+        self.picture_path(cell).unlink(missing_ok=True)
         shutil.rmtree(self.run_path(cell), ignore_errors=True)

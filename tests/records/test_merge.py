@@ -33,10 +33,11 @@ def put(folder, *records, stem=STEM):
     """Write records as a results folder would hold them, each with a run folder and a grid."""
     for record in records:
         name = stem if record["id"] == record_of(stem)["id"] else f"other-{record['id'][:8]}"
-        for kind in ("records", "grids", f"runs/{name}"):
+        for kind in ("records", "grids", "pictures", f"runs/{name}"):
             (folder / kind).mkdir(parents=True, exist_ok=True)
         (folder / "records" / f"{name}.json").write_text(json.dumps(record))
         (folder / "grids" / f"{name}.png").write_text(f"grid of {folder.name}")
+        (folder / "pictures" / f"{name}.png").write_text(f"pictures of {folder.name}")
         (folder / "runs" / name / "artefacts.json").write_text(f"artefacts of {folder.name}")
     return folder
 
