@@ -147,7 +147,7 @@ def _logistic(strength: float, iterations: int, tolerance: float) -> Any:
 def _rbf_svm(strength: float) -> Any:
     from sklearn.svm import SVC
 
-    return SVC(C=strength)
+    return SVC(C=strength, random_state=0)  # it draws a seed, from the global generator if None
 
 
 def _boosting() -> Any:

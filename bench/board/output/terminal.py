@@ -89,10 +89,10 @@ class _Layout:
         yield part
 
     def show(self, columns: Sequence[Column], title: str) -> None:
-        """Print some columns of all rows."""
+        """Print some columns of all rows, below a title that may be wider than they are."""
+        if title:
+            self._console.print(Text(one_line(title), style="table.title"))
         grid = Grid(
-            title=Text(one_line(title), style="table.title") if title else None,
-            title_justify="left",
             box=ASCII_RULES if self._is_plain else RULES,
             show_edge=False,
             padding=0,
