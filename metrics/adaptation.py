@@ -17,7 +17,8 @@ from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
-from bench.metrics._probes import SHORT_BATTERY, Labels, Told, refit, tell, validating
+from bench.metrics._probes import SHORT_BATTERY, Labels
+from bench.metrics._probing import Probing, Told, validating
 from bench.metrics._statistics import mean_result
 
 LOGISTIC = {"logistic": SHORT_BATTERY["logistic"]}
@@ -30,7 +31,7 @@ class Adaptation(Metric):
 
     name = "adaptation"
     summary = "does a classifier of one domain's z1 carry over to the other? (tasks with a label)"
-    version = 2
+    version = 3
     position = 20
     numbers = (
         MetricInfo(
@@ -90,7 +91,7 @@ def _accuracies(
 ) -> dict[str, Result]:
     """Return the wanted accuracies of the classifier fitted on a source domain, 'a' or 'b'.
 
-    The intervals include the fitting of the classifier (see `metrics._probes.refit`).
+    The intervals include the fitting of the classifier (see `metrics._probing.Probing.refit`).
     """
     fit = data.domains["probe"]["ab".index(source)]
     told = fit.factors[:, column] != HIDDEN
@@ -104,11 +105,13 @@ def _accuracies(
     codes = [artefacts.tensors[f"z1_test_{target}"] for target in targets]
     classes = len(data.factors[column].values)
     known = artefacts.tensors[f"z1_probe_{source}"][told]
-    best, said = _classified(known, labels, codes, classes)
-    by_group = refit((known, labels[:, None]), torch.cat(codes), [best], (classes,))
-    again = [_by_target(told, codes) for (told,) in by_group]
+    of_codes = Probing((known, labels[:, None]), torch.cat(codes), (classes,))
+    best = _best(of_codes)
+    said, *again = (_by_target(told, codes) for told in (best, *of_codes.refit_one(best)))
     pixels = [test.images.float() for test in tests]
-    _, of_pixels = _classified(fit.images[told].float(), labels, pixels, classes)
+    known = fit.images[told].float()
+    best_of_pixels = _best(Probing((known, labels[:, None]), torch.cat(pixels), (classes,)))
+    of_pixels = _by_target(best_of_pixels, pixels)
     results = {}
     for at, (info, test) in enumerate(zip(asked, tests, strict=True)):
         truth = test.factors[:, column].numpy()
@@ -132,12 +135,9 @@ def _accuracies(
     return results
 
 
-def _classified(
-    known: Tensor, labels: Labels, asked: Sequence[Tensor], classes: int
-) -> tuple[Told, list[Labels]]:
-    """Return the logistic regression with the best validation accuracy, and its predictions."""
-    best = tell((known, labels[:, None]), torch.cat(list(asked)), LOGISTIC, (classes,))[0][0]
-    return best, _by_target(best, asked)
+def _best(probing: Probing) -> Told:
+    """Return the predictions of the logistic regression with the best validation accuracy."""
+    return probing.tell(LOGISTIC)[0][0]
 
 
 def _by_target(told: Told, asked: Sequence[Tensor]) -> list[Labels]:

@@ -20,18 +20,8 @@ import numpy as np
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import HIDDEN, TaskData
-from bench.metrics._probes import (
-    GROUPS,
-    SHORT_BATTERY,
-    Labels,
-    Told,
-    bits,
-    entropy,
-    refit,
-    tell,
-    validating,
-    weighted_accuracy,
-)
+from bench.metrics._probes import SHORT_BATTERY, Labels
+from bench.metrics._probing import Probing, Told, bits, entropy, validating, weighted_accuracy
 from bench.metrics._statistics import Array, estimate
 
 CODES = ("z1", "z2")
@@ -94,7 +84,7 @@ class Disentanglement(Metric):
 
     name = "disentanglement"
     summary = "which factors are in which code? information, leaks, separation"
-    version = 3
+    version = 4
     position = 30
     numbers = (
         MetricInfo(
@@ -219,7 +209,7 @@ class Disentanglement(Metric):
         """Return the wanted numbers. All of them use the same bootstrap of the test images.
 
         The intervals include the fitting of the probes: the chosen probe of each factor is fitted
-        again without each of `GROUPS` groups of the probe images, the same for both codes.
+        again without each of a few groups of the probe images, the same for both codes.
         """
         usable, left_out = _usable(data)
         groups = {
@@ -238,10 +228,13 @@ class Disentanglement(Metric):
             return gaps
         codes = [code for code in CODES if any(code in " ".join(info.needs) for info in wanted)]
         only_linear = all(info.id in LINEAR for info in wanted)
-        by_code = {code: _findings(artefacts, data, code, usable, only_linear) for code in codes}
+        found_in = [
+            _findings(artefacts, data, code, usable, only_linear, settings.intervals)
+            for code in codes
+        ]
         best, linear = (
-            [{code: by_code[code][which][at] for code in codes} for at in range(GROUPS + 1)]
-            for which in range(2)
+            [dict(zip(codes, of_codes, strict=True)) for of_codes in zip(*chosen, strict=True)]
+            for chosen in zip(*found_in, strict=True)
         )
         n = len(data.domains["test"][1].images)
         results = gaps
@@ -295,12 +288,17 @@ def _usable(data: TaskData) -> tuple[list[int], list[str]]:
 
 
 def _findings(
-    artefacts: Artefacts, data: TaskData, code: str, columns: Sequence[int], only_linear: bool
+    artefacts: Artefacts,
+    data: TaskData,
+    code: str,
+    columns: Sequence[int],
+    only_linear: bool,
+    intervals: bool,
 ) -> tuple[list[dict[int, _Finding]], list[dict[int, _Finding]]]:
     """Return the findings of the best and of the linear probes in a code.
 
-    Each list begins with the findings of the fitted probes. Those of the probes without each group
-    of images follow.
+    Each list begins with the findings of the fitted probes. For an interval, those of the probes
+    without each group of images follow.
 
     only_linear: whether to fit linear probes only, so that both lists are equal.
     """
@@ -311,13 +309,14 @@ def _findings(
         battery = {"logistic": SHORT_BATTERY["logistic"]}
     labels, truth = (data.domains[part][1].factors.numpy() for part in ("probe", "test"))
     classes = [len(data.factors[at].values) for at in columns]
-    known = fit, labels[:, columns]
-    told = tell(known, test, battery, classes)
+    probing = Probing((fit, labels[:, columns]), test, classes)
+    told = probing.tell(battery)
 
     def with_refits(chosen: list[Told]) -> list[dict[int, _Finding]]:
+        again = probing.refit(chosen) if intervals else []
         return [
             {at: _finding(one, truth[:, at]) for one, at in zip(of_labels, columns, strict=True)}
-            for of_labels in (chosen, *refit(known, test, chosen, classes))
+            for of_labels in (chosen, *again)
         ]
 
     linear = with_refits([next(filter(_is_linear, of_label)) for of_label in told])

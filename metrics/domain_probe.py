@@ -1,6 +1,6 @@
 """Can a probe predict the domain from the common code z1? It should hold no separate content.
 
-Probes are fitted on the *probe* part and scored on *test* (see `metrics._probes`). In a code
+Probes are fitted on the *probe* part and scored on *test* (see `metrics._probing`). In a code
 with more dimensions, a leak of the same size is harder to detect, so a large code seems clean.
 Therefore the same probes are also tested on codes with a planted leak of known size. Their accuracy
 there shows their power.
@@ -22,14 +22,12 @@ from torch import Tensor
 
 from bench.contracts.metric import Artefacts, Metric, MetricInfo, Result, Settings
 from bench.contracts.task import TaskData
-from bench.metrics._probes import (
-    BATTERY,
-    Labels,
+from bench.metrics._probes import BATTERY, Labels
+from bench.metrics._probing import (
+    Probing,
     Told,
     balanced_accuracy,
     bits,
-    refit,
-    tell,
     validating,
     weighted_accuracy,
 )
@@ -61,7 +59,7 @@ class DomainProbe(Metric):
 
     name = "domain_probe"
     summary = "can the domain be told from the common code z1?"
-    version = 4
+    version = 5
     position = 10
     numbers = (
         MetricInfo(
@@ -119,7 +117,7 @@ class DomainProbe(Metric):
     ) -> dict[str, Result]:
         """Return the test accuracy of the probe with the best validation accuracy.
 
-        The intervals include the fitting of the probe (see `metrics._probes.refit`).
+        The intervals include the fitting of the probe (see `metrics._probing.Probing.refit`).
         """
         results, of_codes = {}, []
         for info in wanted:
@@ -136,10 +134,9 @@ class DomainProbe(Metric):
         ]
         codes = [torch.cat(of_part) for of_part in by_domain]
         labels, truth = map(_domains, by_domain)
-        known = codes[0], labels[:, None]
+        probing = Probing((codes[0], labels[:, None]), codes[1], (count,))
         kinds = dict.fromkeys(("logistic", *settings.probes))
-        fitted = tell(known, codes[1], {k: BATTERY[k] for k in kinds}, (count,))[0]
-        again: dict[Told, list[Told]] = {}
+        fitted = probing.tell({k: BATTERY[k] for k in kinds})[0]
         guess = 1 / count
         reach = 1.96 * (guess * (1 - guess) / len(truth)) ** 0.5
         for info in of_codes:
@@ -148,8 +145,7 @@ class DomainProbe(Metric):
             best = next(
                 t for t in fitted if t.kind in allowed and (t.view == "flatten" or not linear)
             )
-            if best not in again:
-                again[best] = [told for (told,) in refit(known, codes[1], [best], (count,))]
+            again = probing.refit_one(best) if settings.intervals else []
             detail = {
                 "probe": f"{best.kind} on {best.view}",
                 "validation": best.validation,
@@ -158,7 +154,7 @@ class DomainProbe(Metric):
                 "n_fit": int((~validating(labels[:, None])).sum()),
             }
             make = _leak if info.id == "z1_leak_bits" else _accuracy
-            results[info.id] = replace(make(info, best, again[best], truth), detail=detail)
+            results[info.id] = replace(make(info, best, again, truth), detail=detail)
         return results
 
 
@@ -190,9 +186,8 @@ def _power(info: MetricInfo, artefacts: Artefacts) -> Result:
     dimensions = int(fit[0].numel())
     codes = [planted(len(code), dimensions, part) for code, part in ((fit, "fit"), (test, "test"))]
     labels, truth = (_domains([code, code]) for code in (fit, test))
-    known = codes[0], labels[:, None]
-    best = tell(known, codes[1], {"logistic": BATTERY["logistic"]}, (2,))[0][0]
-    again = [told for (told,) in refit(known, codes[1], [best], (2,))]
-    result = _accuracy(info, best, again, truth)
+    probing = Probing((codes[0], labels[:, None]), codes[1], (2,))
+    best = probing.tell({"logistic": BATTERY["logistic"]})[0][0]
+    result = _accuracy(info, best, probing.refit_one(best), truth)
     result.detail["planted"] = f"means {PLANTED:g} standard deviations apart"
     return result

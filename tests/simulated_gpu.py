@@ -25,5 +25,5 @@ def timer_waits_for_gpu() -> bool:
             time.sleep(GPU_SECONDS)
 
     with mock.patch.object(torch.cuda, "synchronize", wait):
-        taken = measure.repeat(lambda: queued.append(None), torch.device("cuda"), 3, warm_up=1)
+        taken = measure.repeat(lambda: queued.append(None), torch.device("cuda"), 3)
     return min(wall for wall, _ in taken) > GPU_SECONDS / 2

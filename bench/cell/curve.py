@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bench.cell.artefacts import results_of
+from bench.cell.artefacts import SECOND_PASS, results_of
 from bench.cell.job import Job
 from bench.cell.measure import Stopwatch
 from bench.cell.run_folder import RunFolder
@@ -34,7 +34,9 @@ class CurveScorer:
         self, job: Job, data: TaskData, folder: RunFolder, wanted: Mapping[type[Metric], list[str]]
     ) -> None:
         self._cell, self._data, self._folder, self._wanted = job.cell, data, folder, wanted
-        self._settings = Settings(_QUICK_PROBES, job.inception, job.cache)
+        self._settings = Settings(_QUICK_PROBES, job.inception, job.cache, intervals=False)
+        infos = [i for family, names in wanted.items() for i in family.numbers if i.id in names]
+        self._second_pass = any(need in SECOND_PASS for info in infos for need in info.needs)
         self.seconds = 0.0
 
     def __call__(self, method: Method) -> dict[str, CurveValue]:
@@ -51,7 +53,9 @@ class CurveScorer:
         cell = self._cell
         device, size = torch.device(cell.device), cell.numbers["eval_batch"]
         try:
-            tensors, absent = results_of(method, self._data, device, cell.precision, size)
+            tensors, absent = results_of(
+                method, self._data, device, cell.precision, size, self._second_pass
+            )
         except Exception as error:  # the training goes on, and its end may have artefacts
             self._folder.log_error(error)
             tensors, absent = {}, {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -138,19 +139,27 @@ def clock_of(device: torch.device) -> Literal["cpu", "wall"]:
     return "wall" if device.type == "cuda" else "cpu"
 
 
+FEWEST_CALLS, WARM_UP_CALLS = 10, 5
+"""How many calls are measured at least, and how many precede them unmeasured."""
+
+
 def repeat(
-    call: Callable[[], object], device: torch.device, times: int, warm_up: int = 5
+    call: Callable[[], object], device: torch.device, times: int, seconds: float = math.inf
 ) -> list[tuple[float, float]]:
     """Return the (wall, CPU) seconds of each call, after warm-up calls that are not measured.
 
-    times: the number of measured calls. warm_up: the number of warm-up calls.
+    times: the largest number of measured calls. seconds: after so much time, no call follows if
+    `FEWEST_CALLS` have been measured.
     """
-    for _ in range(warm_up):
+    for _ in range(WARM_UP_CALLS):
         call()
     synchronize(device)
-    taken = []
-    for _ in range(times):
+    start = time.perf_counter()
+    taken: list[tuple[float, float]] = []
+    while len(taken) < times:
         wall, cpu = time.perf_counter(), time.process_time()
+        if len(taken) >= FEWEST_CALLS and wall - start > seconds:
+            break
         call()
         synchronize(device)
         taken.append((time.perf_counter() - wall, time.process_time() - cpu))

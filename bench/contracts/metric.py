@@ -246,12 +246,14 @@ class Settings:
 
     probes: the classifiers that measure the domain accuracy. inception: the file with the weights
     of Inception, or None. cache: the folder that keeps statistics between runs, or None to compute
-    them each time.
+    them each time. intervals: whether lo and hi are wanted. A curve keeps only values, so a metric
+    may then leave out the work that only its intervals need.
     """
 
     probes: tuple[str, ...] = ("logistic", "rbf_svm", "boosting", "mlp")
     inception: Path | None = None
     cache: Path | None = None
+    intervals: bool = True
 
 
 class Metric(ABC):

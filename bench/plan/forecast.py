@@ -43,12 +43,14 @@ class Forecast:
 def forecast(job: Job, records: Sequence[Record]) -> Forecast:
     """Return the forecast of a job from the newest record of the same method, task and profile.
 
-    If there is none, a record that differs only in its training budget is used, and the time of
-    training is scaled with the budget.
+    A record of the same configuration is preferred. If there is none of any configuration, a record
+    that differs only in its training budget is used, and the time of training is scaled with it.
     """
     if job.todo == "nothing":
         return Forecast(0.0, 0.0)
-    last = latest_alike(job.cell, records, ("method", "task", "numbers", "device"))
+    last = latest_alike(job.cell, records, (*_SAME, "config")) or latest_alike(
+        job.cell, records, _SAME
+    )
     factor = 1.0
     if scaled := last is None:
         last = _latest_of_another_budget(job.cell, records)
@@ -77,8 +79,11 @@ def _latest_of_another_budget(cell: Cell, records: Sequence[Record]) -> Record |
     return latest_alike(cell, others, ("method", "task", "device"))
 
 
-Part = Literal["method", "task", "numbers", "device"]
+Part = Literal["method", "task", "numbers", "device", "config"]
 """A key of an identity."""
+
+
+_SAME: tuple[Part, ...] = ("method", "task", "numbers", "device")
 
 
 def latest_alike(cell: Cell, records: Sequence[Record], same: Sequence[Part]) -> Record | None:

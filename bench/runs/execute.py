@@ -24,6 +24,7 @@ from bench.records.read import Damaged
 from bench.records.store import UNAVAILABLE, Existing, Store
 from bench.runs.display import display, preparing
 from bench.runs.engines.choose import ENGINES
+from bench.runs.forecast_table import say_duration
 from bench.tasks.cache import fingerprint, prepare, require_cached
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import say
@@ -67,6 +68,10 @@ def execute(
         publish: whether to write and print the leaderboard, and to draw the overviews.
     """
     to_do = [job for job in jobs if job.todo != "nothing"]
+    device = jobs[0].cell.device if any(job.may_train for job in to_do) else "cpu"
+    workers = workers or default_workers(device)
+    if to_do:
+        say_duration(console, to_do, workers)
     if len(to_do) < len(jobs):
         console.print(f"{len(jobs) - len(to_do)} of {len(jobs)} cells have a record already")
     for cell in (job.cell for job in jobs if job.todo == "nothing"):
@@ -93,8 +98,6 @@ def execute(
     unscored: dict[str, str] = {}
     if to_do:
         to_do = longest_first(to_do)
-        trained = any(job.may_train for job in to_do)
-        workers = workers or default_workers(to_do[0].cell.device if trained else "cpu")
         with display(console, len(to_do)) as shown:
             for wave in waves(to_do):
                 statuses = ENGINES[engine](wave, workers, shown)

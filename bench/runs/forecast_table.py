@@ -1,4 +1,4 @@
-"""Prints the forecast of `--dry-run`."""
+"""Prints how long a run will take: the table of `--dry-run`, and the first line of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from rich.console import Console
 
 from bench.cell.job import Job
 from bench.contracts.anchors import ANCHORS
-from bench.plan.forecast import forecast, known_records
+from bench.plan.forecast import Forecast, forecast, known_records
+from bench.plan.method_sets import SETS
 from bench.plan.plan import default_workers
 from bench.utils.output.console import print_table, say
 
@@ -35,16 +36,49 @@ def show_forecast(console: Console, jobs: Sequence[Job], workers: int | None) ->
         for job, guess in zip(jobs, guesses, strict=True)
     ]
     print_table(console, ("method", "task", "seed", "to do", "time", "disk"), rows)
-    num_workers = workers or default_workers(jobs[0].cell.device)
-    seconds = [guess.seconds or 0 for guess in guesses]
-    minutes = max(sum(seconds) / num_workers, *seconds) / 60
+    say(console, _total(guesses, workers or default_workers(jobs[0].cell.device)))
+
+
+def say_duration(console: Console, jobs: Sequence[Job], workers: int) -> None:
+    """Print how long jobs will take, and what is quicker if that is long."""
+    records = known_records(jobs[0].results)
+    guesses = [forecast(job, records) for job in jobs]
+    line = _total(guesses, workers)
+    if _minutes(guesses, workers) > LONG and any(job.todo == "run" for job in jobs):
+        core = [
+            guess
+            for job, guess in zip(jobs, guesses, strict=True)
+            if job.cell.method in (*SETS["core"], *ANCHORS)
+        ]
+        quicker = []
+        if 0 < len(core) < len(jobs):
+            quicker.append(f"`--methods core` (about {_minutes(core, workers):.0f} minutes)")
+        if jobs[0].cell.profile != "smoke":
+            quicker.append("`--profile smoke`, which only shows that everything works")
+        if quicker:
+            line += f". Quicker: {' or '.join(quicker)}"
+    say(console, line)
+
+
+LONG = 5
+"""Minutes above which a run says what is quicker."""
+
+
+def _minutes(guesses: Sequence[Forecast], workers: int) -> float:
+    """Return the time of all jobs with a forecast, if so many run at a time."""
+    seconds = [guess.seconds or 0.0 for guess in guesses]
+    return max(sum(seconds) / workers, *seconds) / 60
+
+
+def _total(guesses: Sequence[Forecast], workers: int) -> str:
+    """Return the totals of a run, and how many of its jobs have no forecast of their own."""
     megabytes = sum(guess.megabytes or 0 for guess in guesses)
-    line = f"{len(jobs)} cells, {num_workers} at a time"
+    line = f"{len(guesses)} cells, {workers} at a time"
     unknown = sum(guess.seconds is None for guess in guesses)
-    if unknown < len(jobs):
-        line += f": about {minutes:.1f} minutes and {megabytes:.0f} MB"
+    if unknown < len(guesses):
+        line += f": about {_minutes(guesses, workers):.1f} minutes and {megabytes:.0f} MB"
     if unknown:
         line += f"; {unknown} without a forecast: no earlier record is like them"
     if scaled := sum(guess.scaled for guess in guesses):
         line += f"; {scaled} scaled from a record of another training budget"
-    say(console, line)
+    return line

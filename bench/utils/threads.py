@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,7 +30,7 @@ def computing_with(count: int) -> Iterator[None]:
 
     Training, the check that a method fits a task, and the golden numbers all use it, because the
     number of threads changes the last bits of a result. Blocks may be nested; denormals are flushed
-    until the outermost ends.
+    until the outermost ends. A library that is loaded in the block keeps the limit.
     """
     import torch
     from threadpoolctl import threadpool_limits
@@ -41,9 +42,27 @@ def computing_with(count: int) -> Iterator[None]:
     torch.set_num_threads(count)
     torch.set_flush_denormal(True)
     try:
-        with threadpool_limits(count):
+        with threadpool_limits(count), _limits_for_later(count):
             yield
     finally:
         torch.set_num_threads(before)
         _depth -= 1
         torch.set_flush_denormal(_depth > 0)
+
+
+_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextmanager
+def _limits_for_later(count: int) -> Iterator[None]:
+    """Limit the libraries that are loaded in a block: they read these variables then."""
+    before = {name: os.environ.get(name) for name in _LIMITS}
+    os.environ.update(dict.fromkeys(_LIMITS, str(count)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

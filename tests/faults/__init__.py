@@ -160,13 +160,13 @@ def truncation_instead_of_rounding_to_uint8():
 @fault
 def probe_trained_on_test():
     def cheating(was):
-        def tell(fit, test, battery, classes):
+        def probing(fit, test, classes):
             labels = fit[1][:: len(fit[1]) // 2][:2].repeat(len(test) // 2, 0)
-            return was((test, labels), test, battery, classes)
+            return was((test, labels), test, classes)
 
-        return tell
+        return probing
 
-    return [changed(metric_module("domain_probe"), "tell", cheating)]
+    return [changed(metric_module("domain_probe"), "Probing", cheating)]
 
 
 @fault

@@ -13,18 +13,19 @@ from bench.contracts.metric import Artefacts
 from bench.contracts.task import HIDDEN, Domain, TaskData
 from tests.helpers import REGISTRY, family, module
 
+probes, probing = module("_probes"), module("_probing")
+
 # --- probes --------------------------------------------------------------------------------------
 
 
 def test_networks_side_by_side_learn_what_each_learns_alone():
     """Two labels at once, one of them hidden in half of the items."""
-    probes = module("_probes")
     random = np.random.default_rng(0)
     x = random.normal(size=(600, 8)).astype(np.float32)
     y = np.stack([(x[:, 0] > 0).astype(np.int64), np.digitize(x[:, 1], [-0.5, 0.5])], 1)
     shown = y.copy()
     shown[::2, 1] = HIDDEN
-    first, second = probes._Networks().fit(x[:400], shown[:400], (2, 3)).scores(x[400:])
+    ((first, second),) = probes._Networks().fit(x[:400], [shown[:400]], (2, 3)).scores(x[400:])
     assert np.mean(first.argmax(1) == y[400:, 0]) > 0.85
     assert np.mean(second.argmax(1) == y[400:, 1]) > 0.75
     assert first.shape[1], second.shape[1] == (2, 3)
@@ -32,43 +33,41 @@ def test_networks_side_by_side_learn_what_each_learns_alone():
 
 def test_shuffled_labels_are_chance_and_no_information():
     """Labels that have nothing to do with the code: right as often as by guessing, and not sure."""
-    probes = module("_probes")
     random = np.random.default_rng(1)
     x = torch.from_numpy(random.normal(size=(900, 12))).float()
     y = random.integers(0, 4, (900, 3))
-    told = probes.tell((x[:400], y[:400]), x[400:], probes.SHORT_BATTERY, (4, 4, 4))
+    told = probing.Probing((x[:400], y[:400]), x[400:], (4, 4, 4)).tell(probes.SHORT_BATTERY)
     for best, truth in zip(told, y[400:].T, strict=True):
-        assert abs(probes.balanced_accuracy(best[0].said, truth) - 0.25) < 0.06
-        assert probes.bits(best[0], truth).mean() > 1.97  # of two
+        assert abs(probing.balanced_accuracy(best[0].said, truth) - 0.25) < 0.06
+        assert probing.bits(best[0], truth).mean() > 1.97  # of two
 
 
 def test_other_labels_change_nothing_of_a_label():
     """What is found of a label with two classes does not depend on a neighbour with thirteen."""
-    probes = module("_probes")
     random = np.random.default_rng(3)
     x = torch.from_numpy(random.normal(size=(500, 6))).float()
     two = (x[:, 0] + torch.from_numpy(random.normal(size=500)) > 0).long().numpy()
     many = random.integers(0, 13, 500)
     battery = {"logistic": probes.SHORT_BATTERY["logistic"]}
     labels = np.stack([two, many], 1)[:300]
-    both = probes.tell((x[:300], labels), x[300:], battery, (2, 13))[0][0]
+    both = probing.Probing((x[:300], labels), x[300:], (2, 13)).tell(battery)[0][0]
     assert both.scores.shape == (200, 2)
     beside = np.stack([two, many % 2], 1)[:300]
-    other = probes.tell((x[:300], beside), x[300:], battery, (2, 2))[0][0]
+    other = probing.Probing((x[:300], beside), x[300:], (2, 2)).tell(battery)[0][0]
     assert np.array_equal(both.log_probabilities(), other.log_probabilities())
 
 
 def test_surprise_of_a_calibrated_probe_is_the_entropy_that_is_left():
     """Labels that follow a known probability: the surprise is that of this probability."""
-    probes = module("_probes")
     random = np.random.default_rng(2)
     x = random.normal(size=(3000, 1)).astype(np.float32)
     p = 1 / (1 + np.exp(-2 * x[:, 0]))
     y = (random.random(3000) < p).astype(np.int64)
     code = torch.from_numpy(x)
-    told = probes.tell((code[:2000], y[:2000, None]), code[2000:], probes.SHORT_BATTERY, (2,))[0][0]
+    fitting = probing.Probing((code[:2000], y[:2000, None]), code[2000:], (2,))
+    told = fitting.tell(probes.SHORT_BATTERY)[0][0]
     left = -(p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean()
-    assert probes.bits(told, y[2000:]).mean() == pytest.approx(left, abs=0.05)
+    assert probing.bits(told, y[2000:]).mean() == pytest.approx(left, abs=0.05)
 
 
 def test_a_leak_of_one_size_is_harder_to_see_in_more_dimensions(data, settings):
@@ -146,16 +145,57 @@ def test_separation_by_linear_probes_alone_fits_no_other_probe(data, settings, m
     }
     score = family("disentanglement").score
     both = score(["separation", "separation_linear"], Artefacts(tensors), data, settings)
-    tell, batteries = module("disentanglement").tell, []
+    tell, batteries = probing.Probing.tell, []
 
-    def watched(fit, test, battery, classes):
-        batteries.append((list(battery), fit[0].dim()))
-        return tell(fit, test, battery, classes)
+    def watched(self, battery):
+        batteries.append(list(battery))
+        return tell(self, battery)
 
-    monkeypatch.setattr(module("disentanglement"), "tell", watched)
+    monkeypatch.setattr(probing.Probing, "tell", watched)
     alone = score(["separation_linear"], Artefacts(tensors), data, settings)
-    assert batteries == [(["logistic"], 2)] * 2
+    assert batteries == [["logistic"]] * 2
     assert alone["separation_linear"].value == both["separation_linear"].value
+
+
+def random_codes(data):
+    """Codes of every part, of which z1 of B lies apart from that of A."""
+    random = torch.Generator().manual_seed(0)
+    return {
+        f"{code}_{part}_{of}": torch.randn(160, 6, generator=random) + (of == "b")
+        for code in ("z1", "z2")
+        for part in ("probe", "test")
+        for of in "ab"
+    }
+
+
+@pytest.mark.parametrize(
+    ("of_family", "name"),
+    [("domain_probe", "z1_domain_acc_linear"), ("disentanglement", "separation_linear")],
+)
+def test_without_intervals_values_stay_and_no_probe_is_refitted(
+    of_family, name, data, settings, monkeypatch
+):
+    score, artefacts = family(of_family).score, Artefacts(random_codes(data))
+    whole = score([name], artefacts, data, settings)[name]
+    monkeypatch.setattr(probing.Probing, "refit", None)
+    plain = score([name], artefacts, data, dataclasses.replace(settings, intervals=False))[name]
+    assert plain.value == whole.value
+    assert whole.lo < plain.lo
+    assert plain.hi < whole.hi
+
+
+def test_a_chosen_probe_is_refitted_once():
+    """Also if two numbers choose the same probe, and another call chooses others beside it."""
+    random = np.random.default_rng(4)
+    x = torch.from_numpy(random.normal(size=(300, 5))).float()
+    fitting = probing.Probing((x[:200], random.integers(0, 2, (200, 2))), x[200:], (2, 2))
+    of_labels = fitting.tell(probes.SHORT_BATTERY)
+    linear = [next(t for t in told if t.kind == "logistic") for told in of_labels]
+    network = next(t for t in of_labels[1] if t.kind == "mlp")
+    first, second = fitting.refit(linear), fitting.refit([linear[0], network])
+    for one, other in zip(first, second, strict=True):
+        assert one[0] is other[0]
+        assert (one[1].kind, other[1].kind) == ("logistic", "mlp")
 
 
 def test_factors_that_cannot_be_probed_are_left_out_with_a_reason(data, settings):

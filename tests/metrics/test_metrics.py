@@ -154,12 +154,12 @@ def leak(kind, n, d=16, seed=0):
 )
 def test_battery_finds_what_a_linear_probe_does_not(kind, linear, battery, monkeypatch):
     monkeypatch.setattr(NETWORKS, "steps", STEPS)
-    probes = module("_probes")
+    probes, probing = module("_probes"), module("_probing")
     (x, y), (x_test, y_test) = leak(kind, 300), leak(kind, 200, seed=1)
-    fitted = probes.tell((x, y[:, None]), x_test, probes.BATTERY, (2,))[0]
-    strongest = probes.balanced_accuracy(fitted[0].said, y_test)
+    fitted = probing.Probing((x, y[:, None]), x_test, (2,)).tell(probes.BATTERY)[0]
+    strongest = probing.balanced_accuracy(fitted[0].said, y_test)
     logistic = next(f for f in fitted if f.kind == "logistic")
-    assert linear[0] <= probes.balanced_accuracy(logistic.said, y_test) <= linear[1]
+    assert linear[0] <= probing.balanced_accuracy(logistic.said, y_test) <= linear[1]
     assert battery[0] <= strongest <= battery[1]
 
 
@@ -210,7 +210,7 @@ def test_bringing_the_companion_is_worse(data, settings):
 
 def test_balanced_accuracy_weighs_classes_alike():
     labels = np.array([0] * 90 + [1] * 10)
-    assert module("_probes").balanced_accuracy(np.zeros(100, dtype=int), labels) == 0.5
+    assert module("_probing").balanced_accuracy(np.zeros(100, dtype=int), labels) == 0.5
 
 
 def test_probe_never_sees_the_test_part(data, settings):

@@ -13,7 +13,7 @@ from bench.contracts.metric import MetricInfo
 from tests.helpers import REGISTRY, module
 
 st = module("_statistics")
-probes = module("_probes")
+probes, probing = module("_probes"), module("_probing")
 INFOS = REGISTRY.infos()
 RANDOM = np.random.default_rng(0)
 N = 300
@@ -39,7 +39,7 @@ STATISTICS = {
     "mean": mean,
     "ratio": lambda weights: st.ratio_of_sums(weights, Y, X + 5),
     "clipped": clipped,
-    "balanced": lambda weights: probes.weighted_accuracy(RIGHT, LABELS, weights),
+    "balanced": lambda weights: probing.weighted_accuracy(RIGHT, LABELS, weights),
 }
 
 
@@ -159,9 +159,9 @@ def test_intervals_include_the_fitting_of_a_probe():
     for _ in range(120):
         y = random.integers(0, 2, 4080)
         x = torch.from_numpy(random.normal(size=(4080, 10)) + 0.5 * y[:, None]).float()
-        known = x[:80], y[:80, None]
-        best = probes.tell(known, x[80:], logistic, (2,))[0][0]
-        again = [told for (told,) in probes.refit(known, x[80:], [best], (2,))]
+        fitting = probing.Probing((x[:80], y[:80, None]), x[80:], (2,))
+        best = fitting.tell(logistic)[0][0]
+        again = fitting.refit_one(best)
         right = (best.said == y[80:]).astype(float)
         without = [float((told.said == y[80:]).mean()) for told in again]
         values.append(right.mean())
@@ -183,12 +183,12 @@ def test_refitting_changes_the_fit_only_a_little_and_keeps_rare_values():
     x = torch.from_numpy(random.normal(size=(200, 5))).float()
     y = np.zeros((100, 2), dtype=np.int64)
     y[:, 0] = x[:100, 0].numpy() > 0
-    fitted = np.flatnonzero(~probes.validating(y))
+    fitted = np.flatnonzero(~probing.validating(y))
     y[fitted[0], 1] = 1
-    known, classes = (x[:100], y), (2, 2)
-    told = [best[0] for best in probes.tell(known, x[100:], probes.SHORT_BATTERY, classes)]
-    again = probes.refit(known, x[100:], told, classes)
-    assert len(again) == probes.GROUPS
+    fitting = probing.Probing((x[:100], y), x[100:], (2, 2))
+    told = [best[0] for best in fitting.tell(probes.SHORT_BATTERY)]
+    again = fitting.refit(told)
+    assert len(again) == probing.GROUPS
     for of_group in again:
         assert [t.kind for t in of_group] == [t.kind for t in told]
         assert np.mean(of_group[0].said == told[0].said) > 0.85
