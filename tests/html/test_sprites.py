@@ -17,7 +17,7 @@ from bench.html.sprites import errors_of, make_sheet, mark_of, read_sheet, write
 from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.utils.files.sealed import write_sealed
-from tests.helpers import SIZES
+from tests.helpers import ROOT, SIZES
 from tests.html.made import PAIRS, SIZE, columns, images, records, relabelled
 
 
@@ -142,3 +142,16 @@ def test_the_size_of_an_image_on_the_page_is_a_whole_multiple(ran, cache):
     found, _ = pictures_in(ran[0], cache)
     assert found.size == SIZE
     assert found.side == 3 * SIZE
+
+
+def test_the_committed_sheets_are_those_of_the_committed_records():
+    """So the report of the committed board has its pictures without the artefacts of the runs."""
+    records, _ = Store(ROOT / "results").records()
+    names = {path.name for path in (ROOT / "results" / "pictures").iterdir()}
+    shown = 0
+    for record in records:
+        path = ROOT / "results" / "pictures" / f"{cell_of(record).name}.png"
+        if path.name in names:
+            assert read_sheet(path, mark_of(record)) is not None, path.name
+            shown += 1
+    assert shown == len(names) > 10
