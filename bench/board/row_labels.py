@@ -121,7 +121,13 @@ def _sources(records: Sequence[Record]) -> list[str]:
 def _differing(identities: Sequence[Mapping[str, Any]]) -> set[str]:
     """Return the keys whose values are not all equal."""
     keys = {key for identity in identities for key in identity}
-    return {key for key in keys if len({hash_of(one.get(key)) for one in identities}) > 1}
+    return {key for key in keys if len({_comparable(one.get(key)) for one in identities}) > 1}
+
+
+def _comparable(value: Any) -> object:
+    """Return what is equal for equal values; 1, 1.0 and True are not equal."""
+    simple = value is None or isinstance(value, str | int | float)
+    return (type(value), value) if simple else hash_of(value)
 
 
 def _known(identity: Mapping[str, Any]) -> dict[str, Any]:
