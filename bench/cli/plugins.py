@@ -141,15 +141,24 @@ def _verify(
     from bench.utils.output.console import say
 
     start, counts = time.process_time(), Counter[str]()
+    skipped: dict[str, list[str]] = {}  # by reason, which is often the same
+
+    def show(outcome: str, check: str, said: str) -> None:
+        line = f"{outcome:<16} {check:<14} {said}"
+        say(out, f"  {line}" if whole else f"{plugin.name}: {' '.join(line.split())}")
+
     with tempfile.TemporaryDirectory() if cache is None else nullcontext(cache) as place:
         for verdict in verdicts(plugin, Path(place), only):
-            counts[verdict.outcome.value] += 1
-            if whole or verdict.outcome.value != "passed":
-                said = verdict.reason or verdict.asks
-                line = f"  {verdict.outcome.value:<16} {verdict.check:<14} {said}"
-                say(out, (line if whole else f"{plugin.name}: {line.strip()}").rstrip())
+            outcome = verdict.outcome.value
+            counts[outcome] += 1
+            if outcome == "skipped":
+                skipped.setdefault(verdict.reason, []).append(verdict.check)
+            elif whole or outcome != "passed":
+                show(outcome, verdict.check, verdict.reason or verdict.asks)
                 if verdict.hint:
                     say(out, f"  {'':<16} {'':<14} hint: {verdict.hint}")
+    for reason, names in skipped.items():
+        show("skipped", f"{', '.join(names)}:", reason)
     seconds = time.process_time() - start
     _say_counts(out, f"{plugin.kind} {plugin.name}", counts, f" in {seconds:.0f} s of CPU time")
     return counts
