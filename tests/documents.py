@@ -31,7 +31,9 @@ from bench.records.store import Store
 from tests.helpers import ROOT
 
 DOCUMENTS = (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
-NUMBER = re.compile(r"<!--= (\S+) (\S+) (\S+) (\S+) (\S+) -->.*?<!--/-->", re.DOTALL)
+NUMBER = re.compile(
+    r"<!--= (\S+) (\S+) (\S+(?: \(published\))?) (\S+) (\S+) -->.*?<!--/-->", re.DOTALL
+)
 TABLE = re.compile(
     r"<!--board (\S+) ([\w-]+)(?: \[([^\]]*)\])?: (.*?) -->\n.*?<!--/board-->", re.DOTALL
 )

@@ -28,7 +28,7 @@ from bench.html.plots.ink import PAGE
 from bench.html.plots.runtime import plot_runtime
 from bench.html.prose import plain, prose
 from bench.html.row_facts import row_facts
-from bench.html.sources import Source, Sources, sources_of
+from bench.html.sources import MOST_HUES, Source, Sources, sources_of
 from bench.html.tables import DIRECTIONS, metric_tables, plain_tables
 from bench.records.store import Store
 from bench.utils.errors import UserError
@@ -221,7 +221,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"prose": prose, "plain": plain, "as_json": as_json, "row_id": row_id}
+    made.filters |= {"prose": prose, "plain": plain, "as_json": as_json}
+    made.filters |= {"row_id": row_id, "hue_class": hue_class}
     return made
 
 
@@ -239,6 +240,11 @@ def as_json(value: Any) -> Markup:
 def row_id(label: str) -> str:
     """Return a short name of a row that an attribute can hold."""
     return hash_of(label)[:8]
+
+
+def hue_class(hue: int) -> str:
+    """Return the CSS class of the colour of a row; -1 is that of an anchor."""
+    return "huenone" if hue < 0 else f"hue{hue % MOST_HUES}"
 
 
 def _template_text(name: str) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from os import PathLike
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from bench.cell.checkpoint import random_states, set_random_states
 from bench.cell.run_folder import WEIGHTS, RunFolder
 from bench.cell.training import autocast, build
 from bench.contracts.cell import Cell
@@ -144,23 +143,16 @@ def load_model(
     method_class: type[Method] = plugin.load()
     spec = _spec(cell, registry)
     config = make_config(method_class.Config, cell.config)
-    with _generators_kept():
+    states = random_states()  # those of the user: `build` seeds all generators
+    try:
         method = build(method_class, spec, config, cell.seed)
+    finally:
+        set_random_states(states)
     try:
         method.load_state_dict(kept[0])
     except RuntimeError as error:
         raise UserError(f"the weights in {folder} do not fit {plugin.path}: {error}") from error
     return Model(method.to(device), record, resize)
-
-
-@contextmanager
-def _generators_kept() -> Iterator[None]:
-    """Give the user's random generators their state back: `build` seeds all of them."""
-    python, of_numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        yield
-    random.setstate(python)
-    np.random.set_state(of_numpy)
 
 
 def _places(run: Path) -> tuple[Path, Path]:

@@ -76,7 +76,7 @@ def _minutes(guesses: Sequence[Forecast], workers: int) -> float:
 def _total(guesses: Sequence[Forecast], workers: int) -> str:
     """Return the totals of a run, and how many of its jobs have no forecast of their own."""
     megabytes = sum(guess.megabytes or 0 for guess in guesses)
-    line = f"{len(guesses)} cells, {workers} at a time"
+    line = f"{len(guesses)} cell{'s' * (len(guesses) != 1)}, {workers} at a time"
     unknown = sum(guess.seconds is None for guess in guesses)
     if unknown < len(guesses):
         line += f": about {_minutes(guesses, workers):.1f} minutes and {megabytes:.0f} MB"

@@ -91,4 +91,4 @@ def test_an_empty_shard_is_no_failure(inside, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "shard 2/2: 0 of 1 cells" in done.stdout
     assert not (tmp_path / "r").exists()
-    assert "1 cells" in inside(*arguments, "--shard", "1/2", "--dry-run").stdout
+    assert "1 cell, " in inside(*arguments, "--shard", "1/2", "--dry-run").stdout

@@ -35,7 +35,7 @@ def test_a_dry_run_makes_neither_results_nor_cache(task, inside, images, tmp_pat
     folders = ("--results", tmp_path / "results", "--cache-dir", tmp_path / "cache")
     done = inside("run", "--methods", "autoencoder", *TINY, *options, *folders, "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "1 cells" in done.stdout
+    assert "1 cell, " in done.stdout
     assert not (tmp_path / "results").exists()
     assert not (tmp_path / "cache").exists()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -20,6 +19,8 @@ from sklearn.svm import SVC
 from bench.contracts.metric import Artefacts, Settings
 from bench.contracts.registry import Registry
 from bench.contracts.task import Domain, Factor, TaskData
+
+from .measure import cpu_seconds
 
 HEAD = """\
 | what is scored | dimensions of z1 | plain, s | ours, s | times as fast |
@@ -86,7 +87,7 @@ def chosen(
     return balanced_accuracy_score(test[1], models[best].predict(test[0]))
 
 
-def plain_domain(data: TaskData, codes: dict[str, np.ndarray]) -> None:
+def plain_domain(_: TaskData, codes: dict[str, np.ndarray]) -> None:
     """Fit all probes of the domain on z1, and the chosen one again for its interval."""
     sides = []
     for part in ("probe", "test"):
@@ -115,27 +116,25 @@ PARTS = {
 
 
 def rows(dimensions: int, rounds: int, sizes: tuple[int, int] = (1024, 512)) -> list[str]:
-    """Return the rows of the table. Both take turns; times are medians of CPU seconds."""
+    """Return the rows of the table. Both take turns; times are medians of CPU seconds.
+
+    The probes may stop before they have converged, as planned, and scikit-learn warns of it.
+    """
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        return [_row(what, dimensions, rounds, sizes) for what in PARTS]
+
+
+def _row(what: str, dimensions: int, rounds: int, sizes: tuple[int, int]) -> str:
     data, artefacts = made_up(dimensions, *sizes)
     codes = {name: code.numpy() for name, code in artefacts.tensors.items()}
-    found = []
-    for what, (family, plain, names) in PARTS.items():
-        ours = Registry().find("metric", family).load()()
-        seconds: tuple[list[float], list[float]] = ([], [])
-        for _ in range(rounds):
-            for taken, call in zip(
-                seconds,
-                (
-                    lambda plain=plain: plain(data, codes),
-                    lambda ours=ours, names=names: ours.score(names, artefacts, data, Settings()),
-                ),
-                strict=True,
-            ):
-                start = time.process_time()
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # not converged, as planned
-                    call()
-                taken.append(time.process_time() - start)
-        a, b = map(statistics.median, seconds)
-        found.append(f"| {what} | {dimensions} | {a:.1f} | {b:.1f} | {a / b:.1f} |")
-    return found
+    family, plain, names = PARTS[what]
+    ours = Registry().find("metric", family).load()()
+    pairs = [
+        (
+            cpu_seconds(lambda: plain(data, codes)),
+            cpu_seconds(lambda: ours.score(names, artefacts, data, Settings())),
+        )
+        for _ in range(rounds)
+    ]
+    a, b = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
+    return f"| {what} | {dimensions} | {a:.1f} | {b:.1f} | {a / b:.1f} |"
