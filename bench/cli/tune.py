@@ -26,6 +26,7 @@ from bench.cli.options import (
     JobsOption,
     MethodsOption,
     PluginOption,
+    PrecisionOption,
     ProfileOption,
     ProfileSettingsOption,
     TaskOption,
@@ -91,6 +92,7 @@ def tune(
     ] = RESULTS,
     cache_dir: CacheOption = None,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = None,
     jobs: JobsOption = None,
     write: Annotated[
         bool,
@@ -130,6 +132,7 @@ def tune(
         tasks=(task,),
         profile=profile,
         device=device,
+        precision=precision or "",
         settings=tuple(settings or ()),
         plugins=tuple(plugins or ()),
         options=replace(options, cache=cache),

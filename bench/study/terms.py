@@ -14,15 +14,16 @@ from bench.plan.tuned import terms_in, winners
 from bench.utils.errors import UserError
 
 Terms = dict[str, Any]
-"""``profile``, ``trials`` (of each method), ``objective``, ``budget_tflops`` (of the profile, which
-confirmations have), ``protocol``, ``images`` (the fingerprint of the task) and ``metrics`` (the
-version of each number)."""
+"""``profile``, ``trials`` (of each method), ``objective``, ``precision``, ``budget_tflops`` (of
+the profile, which confirmations have), ``protocol``, ``images`` (the fingerprint of the task) and
+``metrics`` (the version of each number)."""
 
 
 def terms_of(
     profile: str,
     trials: int,
     objective: str,
+    precision: str,
     budget_tflops: float,
     fingerprint: str,
     versions: Mapping[str, int],
@@ -36,6 +37,7 @@ def terms_of(
         profile: the name of the profile.
         trials: the number of trials of each method.
         objective: what is maximised; "auto" before it is known.
+        precision: fp32 or bf16, that of all trials; "" if no method takes any trial.
         budget_tflops: the training FLOPs of a cell of the profile, in units of 1e12.
         fingerprint: that of the images of the task.
         versions: the version of each number of a trial, by id.
@@ -44,6 +46,7 @@ def terms_of(
         "profile": profile,
         "trials": trials,
         "objective": objective,
+        "precision": precision,
         "budget_tflops": budget_tflops,
         "protocol": PROTOCOL,
         "images": fingerprint,

@@ -122,6 +122,7 @@ def plan_study(request: Request, number: int, objective: Objective) -> Study:
         profile=request.profile,
         trials=number,
         objective=objective,
+        precision=next((cell.precision for cell in cells.values()), ""),
         budget_tflops=float(profile.budget_tflops),
         fingerprint=fingerprint(task, profile.sizes),
         versions=families(small.registry, metrics_for("auto")),

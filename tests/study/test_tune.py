@@ -119,9 +119,11 @@ def test_write_makes_the_winners_those_of_the_suite(tmp_path, monkeypatch):
         tune.with_terms(study, store, True)
 
 
-@pytest.mark.parametrize("key", ["trials", "objective", "budget_tflops", "protocol", "images"])
+@pytest.mark.parametrize(
+    "key", ["trials", "objective", "precision", "budget_tflops", "protocol", "images"]
+)
 def test_a_method_is_added_under_the_terms_of_the_others_only(tmp_path, key):
-    terms = terms_of("small", 6, "transfer", 10.0, "abc", {"transfer": 2, "add_score": 2})
+    terms = terms_of("small", 6, "transfer", "fp32", 10.0, "abc", {"transfer": 2, "add_score": 2})
     path, trial = tmp_path / "study.toml", trials_of(REGISTRY.find("method", "ufdn"), "s", 1, str)
     write_winners([Outcome(trial[0], "ok", "", 0.5)], path, "task", terms)
     assert agreed(terms, ["drit"], path, None) == terms
@@ -158,6 +160,14 @@ def test_every_method_gets_equal_trials_and_flops():
     assert set(counts) == {4}
     assert len({cell.numbers["budget_tflops"] for cell in study.plan.cells}) == 1
     assert len({cell.id for cell in study.plan.cells}) == len(study.plan.cells)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_study_has_one_precision_which_is_one_of_its_terms(precision):
+    request = Request(methods=("ufdn", "drit"), device="cpu", precision=precision)
+    study = tune.plan_study(request, 2, "auto")
+    assert {cell.precision for cell in study.plan.cells} == {precision}
+    assert study.terms["precision"] == precision
 
 
 def test_a_failed_trial_loses_and_does_not_stop_the_study(inside, tmp_path, monkeypatch):
