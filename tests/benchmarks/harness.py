@@ -32,6 +32,8 @@ from bench.utils.files.sealed import write_sealed
 
 TRIVIAL = ("profile.budget_tflops=0.001", "profile.train_images=64", "profile.probe_images=64",
            "profile.test_images=32", "autoencoder.width=4", "autoencoder.batch_size=4")  # fmt: skip
+TRIVIAL_RUN = ("run", "--methods", "autoencoder", "--profile", "smoke",
+               *(word for setting in TRIVIAL for word in ("--set", setting)))  # fmt: skip
 SECONDS_BETWEEN_CHECKPOINTS = 30
 
 
@@ -54,35 +56,34 @@ def bench(*words: object) -> tuple[float, float, float]:
 
 def grid(counts: Sequence[int]) -> None:
     """Print what planning and skipping so many finished cells takes."""
-    settings = [word for setting in TRIVIAL for word in ("--set", setting)]
-    run = ("run", "--methods", "autoencoder", "--profile", "smoke", *settings)
     print("| finished cells | plan and skip, CPU s | the command, CPU s | peak memory, MB |")
     print("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         first = Path(folder) / "one"
-        bench(*run, "--results", first)
+        bench(*TRIVIAL_RUN, "--results", first)
         for count in counts:
             results = Path(folder) / str(count)
-            plan = _plan(count)
-            _fill(Store(results), plan, read_record(Store(first).record_path(plan.cells[0])))
+            plan = plan_of(count)
+            fill(Store(results), plan, read_record(Store(first).record_path(plan.cells[0])))
             start = time.process_time()
-            plan, store = _plan(count), Store(results)
+            plan, store = plan_of(count), Store(results)
             jobs = jobs_for(plan, store, Path(folder), "resume")
             outdated = stale(plan, store)
             seconds = time.process_time() - start
             assert not outdated
             assert all(job.todo == "nothing" for job in jobs)
-            _, cpu, memory = bench(*run, "--seeds", f"0-{count - 1}", "--results", results)
+            _, cpu, memory = bench(*TRIVIAL_RUN, "--seeds", f"0-{count - 1}", "--results", results)
             print(f"| {count} | {seconds:.2f} | {cpu:.1f} | {memory:.0f} |")
 
 
-def _plan(count: int) -> Plan:
+def plan_of(count: int) -> Plan:
+    """Return a plan of so many cells of a trivial method, one for each seed."""
     return make_plan(
         Request(("autoencoder",), profile="smoke", settings=TRIVIAL, seeds=f"0-{count - 1}")
     )
 
 
-def _fill(store: Store, plan: Plan, record: Any) -> None:
+def fill(store: Store, plan: Plan, record: Any) -> None:
     """Write the record of each cell of a plan, with the numbers of the one that was run."""
     for cell in plan.cells:
         write_sealed(store.record_path(cell), record | {"id": cell.id, "identity": cell.identity})

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.cell.training import build, flops_of_step
+from bench.cell.training import autocast, build, flops_of_step
 from bench.contracts.method import Batch, Method
 from bench.contracts.registry import Registry
 from bench.contracts.task import Spec
@@ -67,8 +67,10 @@ def pair_of(
     return plain, ours, Batch(torch.rand(shape, dtype=dtype) * 2 - 1 for _ in range(spec.domains))
 
 
-def timed(name: str, size: int, rounds: int) -> Timed:
+def timed(name: str, size: int, rounds: int, precision: str = "fp32") -> Timed:
     """Time both steps in turn, one step of each in each round, after one that does not count.
+
+    The plain step is in fp32. Ours is in `precision`, fp32 or bf16.
 
     Each has a process of its own, because what ours does to the process would help the plain step
     too (see `bench.utils.allocator`).
@@ -77,7 +79,9 @@ def timed(name: str, size: int, rounds: int) -> Timed:
     sides = []
     for side in ("plain", "ours"):
         here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(side, name, size, there), daemon=True)
+        process = context.Process(
+            target=_serve, args=(side, name, size, precision, there), daemon=True
+        )
         process.start()
         there.close()
         sides.append(here)
@@ -93,17 +97,24 @@ def timed(name: str, size: int, rounds: int) -> Timed:
     return found
 
 
-def _serve(side: str, name: str, size: int, pipe: Connection) -> None:
+def _serve(side: str, name: str, size: int, precision: str, pipe: Connection) -> None:
     """Answer with the FLOPs of a step, then for every message with the CPU seconds of a step."""
     torch.set_num_threads(1)
     with computing_with(1) if side == "ours" else nullcontext():
         plain, ours, batch = pair_of(name, size)
-        step = ours.training_step if side == "ours" else plain.step
-        step(batch)
+
+        def step() -> None:
+            if side == "plain":
+                plain.step(batch)
+                return
+            with autocast("cpu", precision):
+                ours.training_step(batch)
+
+        step()
         pipe.send(flops_of_step(ours) if side == "ours" else flops_of_plain(plain, batch))
         with suppress(EOFError):
             while pipe.recv():
-                pipe.send(cpu_seconds(lambda: step(batch)))
+                pipe.send(cpu_seconds(step))
 
 
 def flops_of_plain(plain: PlainStep, batch: Batch) -> int:
