@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from bench.html.page import report
     from bench.models.load import load_model
     from bench.records.load import load_records
+    from bench.runs.evaluate import evaluate
+    from bench.runs.run import run
+    from bench.utils.errors import UserError
 
 __all__ = [
     "Artefacts",
@@ -34,11 +37,14 @@ __all__ = [
     "Spec",
     "Task",
     "TaskData",
+    "UserError",
     "__version__",
+    "evaluate",
     "leaderboard",
     "load_model",
     "load_records",
     "report",
+    "run",
 ]
 _HOMES = {
     "Artefacts": "bench.contracts.metric",
@@ -52,10 +58,13 @@ _HOMES = {
     "Spec": "bench.contracts.task",
     "Task": "bench.contracts.task",
     "TaskData": "bench.contracts.task",
+    "UserError": "bench.utils.errors",
+    "evaluate": "bench.runs.evaluate",
     "leaderboard": "bench.board.output.leaderboard",
     "load_model": "bench.models.load",
     "load_records": "bench.records.load",
     "report": "bench.html.page",
+    "run": "bench.runs.run",
 }
 """The module that each public name comes from."""
 

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from string import ascii_lowercase
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.cell.measure import clock_of, repeat
@@ -38,6 +38,20 @@ SECOND_PASS = ("cycle_a", "cycle_b", "z1_add", "z2_add")
 """The results for which the method processes its own results."""
 
 
+class Transfer(Protocol):
+    """What is judged: two functions of images (N, 3, S, S), float32 in [-1, 1].
+
+    It may also have ``reconstruct(x, domain)`` and ``encode(x, domain)`` (see
+    `bench.contracts.method.Method`). Without them, the metrics that need them are gaps.
+    """
+
+    def add(self, a: Tensor, guide: Tensor, /) -> Tensor:
+        """Return images of A with the separate content of guides of B."""
+
+    def remove(self, b: Tensor, /) -> Tensor:
+        """Return images of B without their separate content."""
+
+
 @torch.inference_mode()
 def artefacts_of(method: Method, data: TaskData, training: Training, cell: Cell) -> Artefacts:
     """Return all artefacts of a trained method."""
@@ -46,14 +60,14 @@ def artefacts_of(method: Method, data: TaskData, training: Training, cell: Cell)
     measured = {
         "version": VERSION,
         "training": dataclasses.asdict(training),
-        "inference": _measure_inference(method, data, cell),
+        "inference": measure_inference(method, data, device, cell.precision),
     }
     return Artefacts(tensors, measured, absent)
 
 
 @torch.inference_mode()
 def results_of(
-    method: Method,
+    method: Transfer,
     data: TaskData,
     device: torch.device,
     precision: str,
@@ -65,7 +79,7 @@ def results_of(
     `bench.contracts.metric.Artefacts` describes both.
 
     Args:
-        method: a trained method, which is set to eval mode.
+        method: a trained method. A module is set to eval mode.
         data: the task.
         device: the device of the method.
         precision: "fp32" or "bf16".
@@ -75,7 +89,8 @@ def results_of(
     Raises:
         OutputError: a function of the method breaks its contract.
     """
-    method.eval()
+    if isinstance(method, nn.Module):
+        method.eval()
     passes = _Passes(device, precision, size)
     images = passes.images
     a, b = data.test_pairs
@@ -83,21 +98,27 @@ def results_of(
         "add": images("add", method.add, a, b),
         "other": images("add", method.add, a, of_neighbours(b)),
         "remove": images("remove", method.remove, b),
-        "rec_a": passes.reconstructed(method, a, 0),
-        "rec_b": passes.reconstructed(method, b, 1),
     }
+    absent: dict[str, str] = {}
+    if hasattr(method, "reconstruct"):
+        tensors["rec_a"] = passes.reconstructed(method, a, 0)
+        tensors["rec_b"] = passes.reconstructed(method, b, 1)
+    else:
+        absent = dict.fromkeys(("rec_a", "rec_b"), "the model has no function 'reconstruct'")
+    if second_pass:
+        tensors["cycle_a"] = images("remove", method.remove, tensors["add"])
+        tensors["cycle_b"] = images("add", method.add, tensors["remove"], b)
+    if not hasattr(method, "encode"):
+        return tensors, absent | dict.fromkeys(CODES, "the model has no function 'encode'")
     encoded = {
         f"{part}_{letter}": (data.domains[part][domain].images, domain)
         for part in ("probe", "test")
         for domain, letter in enumerate(ascii_lowercase[: data.spec.domains])
     }
     if second_pass:
-        tensors["cycle_a"] = images("remove", method.remove, tensors["add"])
-        tensors["cycle_b"] = images("add", method.add, tensors["remove"], b)
         encoded["add"] = tensors["add"], 1
     common: dict[str, Tensor] = {}
     separate: dict[str, Tensor] = {}
-    absent: dict[str, str] = {}
     for of, (pictures, domain) in encoded.items():
         made = passes.batches(lambda x, domain=domain: method.encode(x, domain), pictures)
         codes = [checked_codes(*of_batch) for of_batch in made]
@@ -162,21 +183,23 @@ class _Passes:
         made = self.batches(call, *inputs)
         return torch.cat([to_uint8(checked_images(function, *of_batch)) for of_batch in made])
 
-    def reconstructed(self, method: Method, images: Tensor, domain: int) -> Tensor:
+    def reconstructed(self, method: Any, images: Tensor, domain: int) -> Tensor:
         """Return the reconstructions of images of a domain, uint8."""
         return self.images("reconstruct", lambda x: method.reconstruct(x, domain), images)
 
 
-def _measure_inference(method: Method, data: TaskData, cell: Cell) -> dict[str, Any]:
+@torch.inference_mode()
+def measure_inference(
+    method: Method, data: TaskData, device: torch.device, precision: str
+) -> dict[str, Any]:
     """Return the times, FLOPs and parameters of ``add``, the function that a user runs."""
-    device = torch.device(cell.device)
     a, b = data.test_pairs
 
     def call(n: int) -> Callable[[], Tensor]:
         source, guide = to_float(a[:n].to(device)), to_float(b[:n].to(device))
 
         def transfer() -> Tensor:
-            with autocast(device.type, cell.precision):
+            with autocast(device.type, precision):
                 return method.add(source, guide)
 
         return transfer

@@ -23,17 +23,16 @@ from bench.cli.options import (
     JobsOption,
     PluginOption,
     ResultsOption,
-    cache_folder,
     check_seeds,
     examples,
     names_in,
     option,
     path_in,
     path_option,
-    results_folder,
 )
 from bench.cli.verbs import finish, warm_up
 from bench.contracts.task import Options
+from bench.utils.files.paths import cache_folder, results_folder
 
 app = typer.Typer()
 DEFAULT_BASELINE = Path("results/baselines/smoke.json")

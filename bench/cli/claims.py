@@ -25,16 +25,15 @@ from bench.cli.options import (
     PluginOption,
     PrecisionOption,
     ProfileSettingsOption,
-    cache_folder,
     check_seeds,
     examples,
     names_in,
     option,
     path_option,
-    results_folder,
 )
-from bench.cli.verbs import finish, open_results, warm_up
+from bench.cli.verbs import finish, warm_up
 from bench.utils.errors import UserError
+from bench.utils.files.paths import cache_folder, results_folder
 
 app = typer.Typer()
 DEFAULT_RESULTS = Path("results/claims")
@@ -116,6 +115,7 @@ def claims(
     from bench.records.store import Store
     from bench.runs.execute import execute
     from bench.runs.forecast_table import show_forecast
+    from bench.runs.prepare import open_results
     from bench.study.claim_cells import plan_claims, records_of
     from bench.study.claim_report import report
     from bench.study.claims import read_claims

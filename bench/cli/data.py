@@ -16,7 +16,6 @@ from bench.cli.options import (
     CacheOption,
     PluginOption,
     ProfileOption,
-    cache_folder,
     examples,
     path_option,
 )
@@ -25,6 +24,8 @@ from bench.utils.errors import UserError
 
 if TYPE_CHECKING:
     from bench.contracts.task import Task, TaskData
+
+from bench.utils.files.paths import cache_folder
 
 app = typer.Typer(no_args_is_help=True, help="List, get or show the images of tasks.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the task.")]

@@ -8,8 +8,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from bench.cli.options import full_path, option, path_option
+from bench.cli.options import option, path_option
 from bench.contracts.task import Options, Resize, Split
+from bench.utils.files.paths import full_path
 
 R = TypeVar("R")
 IMAGES = "Images of your own"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -271,26 +269,6 @@ def check_seeds(seeds: str | None) -> None:
         raise UserError("--seeds '': expected whole numbers such as 0,1,2 or 0-4")
 
 
-def results_folder(given: Path) -> Path:
-    """Return the full path of a results folder.
-
-    Raises:
-        UserError: it is a file, or this user may not read it.
-    """
-    return full_path(given, "--results")
-
-
-def cache_folder(given: Path | None) -> Path:
-    """Return the full path of the cache folder.
-
-    Raises:
-        UserError: it is a file, this user may not read it, or there is no default.
-    """
-    from bench.utils.files.paths import default_cache
-
-    return full_path(given or default_cache(), "--cache-dir or CONTENTBENCH_CACHE")
-
-
 def kept_in() -> Path | None:
     """Return the default cache folder for a verb that also works without one."""
     from bench.utils.files.paths import default_cache
@@ -299,26 +277,3 @@ def kept_in() -> Path | None:
         return default_cache().absolute()
     except (UserError, OSError):
         return None
-
-
-def full_path(folder: Path, flag: str) -> Path:
-    """Return the full path of a folder, which need not exist.
-
-    Args:
-        folder: the path that the user gave.
-        flag: the option that chooses another folder, for the message.
-
-    Raises:
-        UserError: it is a file, or this user may not read it.
-    """
-    try:
-        whole = folder.resolve()
-        if whole.is_file():
-            raise UserError(f"{folder} is a file: name a folder with {flag}")
-        with suppress(FileNotFoundError, NotADirectoryError):  # the folder may be created later
-            os.stat(f"{whole}/.")
-    except OSError as error:
-        raise UserError(
-            f"cannot look into the folder {folder} ({error.strerror}): name another with {flag}"
-        ) from error
-    return whole

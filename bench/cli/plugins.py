@@ -85,8 +85,8 @@ def verify(
     cache_dir: CacheOption = None,
 ) -> None:
     """Check that a method, metric or task keeps its contract: batch mates, state, ranges, ..."""
-    from bench.cli.options import cache_folder
     from bench.contracts.registry import Registry
+    from bench.utils.files.paths import cache_folder
     from bench.utils.output.console import console
 
     given = [Path(name) for name in what if _is_file(name)]

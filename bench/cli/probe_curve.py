@@ -16,12 +16,11 @@ from bench.cli.options import (
     ProfileOption,
     ResultsOption,
     TaskOption,
-    cache_folder,
     examples,
     option,
-    results_folder,
 )
 from bench.cli.verbs import finish
+from bench.utils.files.paths import cache_folder, results_folder
 
 app = typer.Typer()
 IMAGES = "1000,4000,16000"

@@ -13,15 +13,13 @@ from bench.cli.options import (
     CacheOption,
     PluginOption,
     ResultsOption,
-    cache_folder,
     examples,
-    full_path,
     kept_in,
     option,
     path_option,
-    results_folder,
 )
 from bench.utils.errors import UserError
+from bench.utils.files.paths import cache_folder, full_path, results_folder
 
 app = typer.Typer()
 

@@ -20,17 +20,15 @@ from bench.cli.options import (
     DryRunOption,
     PluginOption,
     ResultsOption,
-    cache_folder,
     examples,
-    full_path,
     kept_in,
     names_in,
     option,
     path_in,
     path_option,
-    results_folder,
 )
 from bench.utils.errors import UserError
+from bench.utils.files.paths import cache_folder, full_path, results_folder
 
 app = typer.Typer()
 REMOVED = "What is removed"

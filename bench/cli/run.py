@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,15 +34,14 @@ from bench.cli.options import (
     ResultsOption,
     TasksOption,
     TimeoutOption,
-    cache_folder,
     check_seeds,
     examples,
     names_in,
     option,
-    results_folder,
 )
-from bench.cli.verbs import check_engine, finish, open_results, warm_up
+from bench.cli.verbs import check_engine, finish, warm_up
 from bench.contracts.task import Options
+from bench.utils.files.paths import cache_folder, results_folder
 
 app = typer.Typer()
 
@@ -142,12 +141,12 @@ def run(
     something_is_new = existing is Existing.fresh or not os.path.isdir(results / "records")
     if something_is_new:
         warm_up(engine, dry_run)
-    from bench.plan.plan import Request, default_workers, jobs_for, make_plan
-    from bench.plan.shard import Shard, take
+    from bench.plan.plan import Request
+    from bench.plan.shard import Shard
     from bench.records.store import Store
-    from bench.runs.execute import execute
     from bench.runs.forecast_table import show_forecast
-    from bench.utils.output.console import console, say
+    from bench.runs.prepare import open_results, prepare_run
+    from bench.utils.output.console import console
 
     check_seeds(seeds)
     part = Shard.parse(shard) if shard is not None else None
@@ -167,27 +166,26 @@ def run(
         options=replace(options, cache=cache),
         dry_run=dry_run,
     )
-    store = Store(results_folder(results))
-    plan = make_plan(request)
-    for line in plan.left_out:
-        say(console(), f"not in this run: {line}")
-    if part is not None:
-        whole, plan = plan, take(plan, part)
-        say(console(), f"shard {part}: {len(plan.cells)} of {len(whole.cells)} cells")
-        if not plan.cells:
-            return
-    limits: dict[str, Any] = {
-        "timeout": timeout,
-        "checkpoint_every": checkpoint_every,
-        "keep": keep,
-        "cells_per_gpu": cells_per_gpu,
-    }
-    wanted = jobs_for(plan, store, cache, existing.value, **limits)
-    if any(job.todo != "nothing" for job in wanted):
-        warm_up(engine, dry_run)
-    jobs = jobs or default_workers(wanted[0].cell.device, cells_per_gpu)
-    if dry_run:
-        show_forecast(console(), wanted, jobs)
+    prepared = prepare_run(
+        console(),
+        request,
+        Store(results_folder(results)),
+        cache,
+        existing=existing.value,
+        engine=engine.value,
+        workers=jobs,
+        shard=part,
+        cells_per_gpu=cells_per_gpu,
+        timeout=timeout,
+        checkpoint_every=checkpoint_every,
+        keep=keep,
+    )
+    if not prepared.jobs:
         return
-    open_results(store, plan, wanted, ignore_disk)
-    finish(lambda: execute(console(), plan, wanted, store, engine.value, jobs))
+    if prepared.has_work:
+        warm_up(engine, dry_run)
+    if dry_run:
+        show_forecast(console(), prepared.jobs, prepared.workers)
+        return
+    open_results(prepared.store, prepared.plan, prepared.jobs, ignore_disk)
+    finish(lambda: prepared.execute(console()))

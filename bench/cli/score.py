@@ -30,17 +30,16 @@ from bench.cli.options import (
     ProfileSettingsOption,
     ResultsOption,
     TaskOption,
-    cache_folder,
     check_seeds,
     examples,
     names_in,
     option,
-    results_folder,
 )
 from bench.cli.verbs import finish, warm_up
 from bench.contracts.metric import IMAGES
 from bench.contracts.task import Options
 from bench.utils.errors import UserError
+from bench.utils.files.paths import cache_folder, results_folder
 
 app = typer.Typer()
 MOVED = "This option is now that of another verb."

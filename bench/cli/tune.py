@@ -31,15 +31,14 @@ from bench.cli.options import (
     ProfileSettingsOption,
     TaskOption,
     TimeoutOption,
-    cache_folder,
     examples,
     names_in,
     option,
     path_option,
-    results_folder,
 )
-from bench.cli.verbs import finish, open_results, warm_up
+from bench.cli.verbs import finish, warm_up
 from bench.contracts.task import Options
+from bench.utils.files.paths import cache_folder, results_folder
 
 app = typer.Typer()
 RESULTS = Path("results")
@@ -115,6 +114,7 @@ def tune(
     from bench.records.store import Store
     from bench.runs.execute import execute
     from bench.runs.forecast_table import show_forecast
+    from bench.runs.prepare import open_results
     from bench.study.confirm import expected_plan, run_study
     from bench.study.tune import (
         finish_study,

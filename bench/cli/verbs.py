@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from bench.cli.options import Engine
 from bench.utils.interrupts import came, interrupted, noted
-
-if TYPE_CHECKING:
-    from bench.cell.job import Job
-    from bench.plan.plan import Plan
-    from bench.records.store import Store
 
 IN_PLAIN_WORDS = (
     (r"Invalid value for '?(.*?)'?: ", r"\1: "),
@@ -65,30 +60,6 @@ def warm_up(engine: Engine, dry_run: bool) -> None:
         from bench.runs.engines.process import warm_up
 
         warm_up()
-
-
-def open_results(store: Store, plan: Plan, jobs: Sequence[Job], ignore_disk: bool) -> None:
-    """Prepare a results folder for the cells of a plan.
-
-    Args:
-        store: the folder, which is created if it does not exist.
-        plan: the plan.
-        jobs: what is left to do of it.
-        ignore_disk: whether the run may start even if the disk seems too small.
-
-    Raises:
-        UserError: the disk is too small, or the folder cannot be written.
-    """
-    from bench.plan.forecast import needs_of_run
-    from bench.utils.files.disk import require_space
-
-    if not ignore_disk:
-        require_space(
-            needs_of_run(plan, jobs),
-            "make room (`python -m bench clean`), name other folders with --results and "
-            "--cache-dir, or use --ignore-disk",
-        )
-    store.open_for_writing()
 
 
 def finish(work: Callable[[], int]) -> NoReturn:

@@ -233,6 +233,7 @@ def jobs_for(
     cache: Path,
     existing: Existing,
     may_train: bool = True,
+    command: str = "",
     **limits: Any,
 ) -> list[Job]:
     """Return one job for each cell of a plan, with what is left to do for it.
@@ -243,9 +244,10 @@ def jobs_for(
         cache: the folder of rendered and decoded tasks.
         existing: what to do with a cell that has a record.
         may_train: if False, a cell that would be trained is only scored.
+        command: what the user called, for the record; empty for the command line.
         limits: timeout, checkpoint_every, keep and cells_per_gpu (see `Job`).
     """
-    command = "python -m bench " + shlex.join(sys.argv[1:])
+    command = command or "python -m bench " + shlex.join(sys.argv[1:])
     jobs = []
     for cell in plan.cells:
         seen = store.state(cell)  # before `todo`, so that a change in between is noticed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,30 +9,24 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from bench.cell.run_folder import RunFolder
-from bench.contracts.cell import IMAGES_HASH, Cell, is_imported, stem_of
+from bench.contracts.cell import stem_of
 from bench.contracts.metric import CODES, IMAGES, Artefacts
-from bench.contracts.protocol import board_key_of
-from bench.contracts.registry import RESERVED, Registry
+from bench.contracts.registry import Registry
 from bench.contracts.task import DataSizes, Task
-from bench.plan.plan import Plan, Request, chosen_metrics, full_paths, jobs_for
-from bench.plan.profiles import Profile, Setting, choose_profile
-from bench.plan.settings import profile_settings
-from bench.records.read import cell_of
+from bench.plan.plan import Request, chosen_metrics
+from bench.plan.profiles import Profile
 from bench.records.store import Store
-from bench.runs.execute import Setup, execute, make_ready
-from bench.tasks.cache import fingerprint, prepare
+from bench.runs.execute import Setup, make_ready
+from bench.runs.imported import check_name, score_imported, task_and_profile
+from bench.tasks.cache import prepare
 from bench.tasks.files.decode import SUFFIXES, as_rgb, open_image, path_text, to_array
 from bench.tasks.files.file_names import in_order
 from bench.tasks.files.index import is_image
-from bench.tasks.options import tasks_of
 from bench.tasks.pairs import write_pairs
 from bench.utils.errors import UserError, unknown
-from bench.utils.files.tensor_files import content_hash
 from bench.utils.hashing import safe
 from bench.utils.output.console import say
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 ABSENT = {
     **{name: f"no images were given for '{name}'" for name in IMAGES},
     **dict.fromkeys(CODES, "images only: no codes"),
@@ -50,32 +43,10 @@ def score_images(setup: Setup, request: Request, name: str, folders: Mapping[str
         UserError: the request, the name or the images are wrong.
     """
     registry = Registry(request.plugins)
-    versions = chosen_metrics(registry, request)
     task, profile, images = _read_all(setup, request, registry, name, folders)
-    cell = Cell(
-        label=name,
-        method=name,
-        config={IMAGES_HASH: content_hash(images)},
-        task=task.name,
-        fingerprint=fingerprint(task, profile.sizes),
-        profile=profile.name,
-        numbers=profile.numbers(),
-        seed=0,
-        device="cpu",
-        precision="fp32",
-        plugins=full_paths(request),
-        settings=profile_settings(profile),
-    )
-    store = setup.store
-    replaced = _replaced(cell, store)
-    store.open_for_writing()
-    folder = RunFolder(store.run_path(cell))
-    if folder.artefacts() is None:
-        absent = {key: reason for key, reason in ABSENT.items() if key not in images}
-        folder.save_artefacts(Artefacts(images, absent=absent))
-    plan = Plan((cell,), versions, {task.name: task}, registry, request.inception)
-    jobs = jobs_for(plan, store, setup.cache, setup.existing, may_train=False)
-    return execute(setup.console, plan, jobs, store, setup.engine, setup.workers, replaced)
+    absent = {key: reason for key, reason in ABSENT.items() if key not in images}
+    artefacts = Artefacts(images, absent=absent)
+    return score_imported(setup, request, registry, name, task, profile, artefacts)[0]
 
 
 def check_images(setup: Setup, request: Request, name: str, folders: Mapping[str, Path]) -> None:
@@ -97,7 +68,7 @@ def write_test_pairs(console: Console, request: Request, store: Store, cache: Pa
     Raises:
         UserError: the request is wrong, or the results folder cannot be written.
     """
-    task, profile = _task_and_profile(request, Registry(request.plugins))
+    task, profile = task_and_profile(request, Registry(request.plugins))
     store.open_for_writing()
     data = make_ready(console, task, profile.sizes, cache)
     folder = store.root / f"pairs-{safe(task.name)}-{stem_of(profile.name)}"
@@ -184,8 +155,8 @@ def _read_all(
     setup: Setup, request: Request, registry: Registry, name: str, folders: Mapping[str, Path]
 ) -> tuple[Task, Profile, dict[str, Tensor]]:
     """Check the name and the request; return the task, the profile and the images."""
-    _check_name(name, registry)
-    task, profile = _task_and_profile(request, registry)
+    check_name(name, registry)
+    task, profile = task_and_profile(request, registry)
     pairs = _count_pairs(task, profile.sizes, setup.cache)
     return task, profile, read_images(folders, profile.size, pairs)
 
@@ -195,46 +166,3 @@ def _count_pairs(task: Task, sizes: DataSizes, cache: Path) -> int:
     if task.options.skip_bad:  # decoding finds out which images are left out
         return len(prepare(task, sizes, cache).test_pairs[0])
     return task.available(sizes).test
-
-
-def _check_name(name: str, registry: Registry) -> None:
-    if not NAME.fullmatch(name):
-        raise UserError(
-            f"--name '{name}': expected a simple word of at most 60 letters, digits, '-', '_' or "
-            "'.', for example mine"
-        )
-    if name in RESERVED | {plugin.name for plugin in registry.all("method")}:
-        raise UserError(f"--name {name}: that is a method of the suite; choose another name")
-
-
-def _task_and_profile(request: Request, registry: Registry) -> tuple[Task, Profile]:
-    settings = [Setting.parse(text) for text in request.settings]
-    for setting in settings:
-        if setting.owner != "profile":
-            raise UserError(
-                f"--set {setting.owner}.{setting.field}={setting.text}: expected "
-                "profile.FIELD=VALUE, as images have no other settings"
-            )
-    (task,) = tasks_of(registry, request.tasks, request.options).values()
-    return task, choose_profile(request.profile, settings)
-
-
-def _replaced(cell: Cell, store: Store) -> list[Cell]:
-    """Return the cells of other images of the same name, task and profile.
-
-    Raises:
-        UserError: a method of this name was trained here.
-    """
-    found = []
-    for record in store.records()[0]:
-        identity = record["identity"]
-        if cell.method not in (identity["method"], record["label"]):
-            continue
-        if not is_imported(identity):
-            raise UserError(
-                f"--name {cell.method}: {store.root} has a record of a method of this name that "
-                "was trained here; choose another name"
-            )
-        if board_key_of(identity) == board_key_of(cell.identity) and record["id"] != cell.id:
-            found.append(cell_of(record))
-    return found

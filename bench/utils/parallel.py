@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
+from types import ModuleType
 from typing import Any, TypeVar
 
 from bench.utils.interrupts import held
@@ -41,7 +44,7 @@ def in_order(function: Callable[..., T], chunks: Sequence[Any], *same: Any) -> I
     with ProcessPoolExecutor(workers, mp_context=context(), initializer=end_with_parent) as pool:
         try:
             for chunk in chunks:
-                with held():
+                with starting():
                     waiting.append(pool.submit(function, chunk, *same))
                 if len(waiting) >= AHEAD * workers:
                     yield waiting.popleft().result()
@@ -77,6 +80,22 @@ def context(*preload: str) -> BaseContext:
         except OSError:
             pass
     return multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Hold interrupts while a process starts, and keep it from importing the user's script.
+
+    A new process imports the main module first. A script without ``if __name__ == "__main__"``
+    would so run again in each of them. Ours need nothing of it.
+    """
+    main = sys.modules["__main__"]
+    with held():
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def end_with_parent() -> None:

@@ -55,7 +55,7 @@ def test_wrong_use_is_one_plain_line(case, tmp_path, capfd, monkeypatch):
 
 
 def test_a_cache_folder_of_the_environment_that_is_a_file(tmp_path, monkeypatch):
-    from bench.cli.options import cache_folder
+    from bench.utils.files.paths import cache_folder
     from bench.utils.errors import UserError
 
     (tmp_path / "FILE").touch()

@@ -27,9 +27,8 @@ from bench.runs.engines.base import (
     reason_of,
     seldom,
 )
-from bench.utils.interrupts import held
 from bench.utils.output.terminal import send_output_to
-from bench.utils.parallel import context, end_with_parent
+from bench.utils.parallel import context, end_with_parent, starting
 
 if TYPE_CHECKING:
     from bench.cell.job import Job, Report
@@ -121,7 +120,7 @@ def _start(how: BaseContext, task: Pending, slot: int) -> _Worker:
     process: BaseProcess = how.Process(  # type: ignore[attr-defined]
         target=_work, args=(task.job, slot, theirs), daemon=True
     )
-    with held():
+    with starting():
         process.start()
     theirs.close()
     return _Worker(task, slot, process, pipe)

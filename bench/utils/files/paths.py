@@ -1,8 +1,9 @@
-"""Default folders: the cache, data sets, and the results that are committed with the suite."""
+"""Folders: the cache, data sets, and results, by default and as the user names them."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from bench.utils.errors import UserError
@@ -38,3 +39,44 @@ def default_data_root() -> Path:
     """Return the folder of data sets: `CONTENTBENCH_DATA`, or `data` in the cache folder."""
     given = os.environ.get("CONTENTBENCH_DATA")
     return Path(given) if given else default_cache() / "data"
+
+
+def results_folder(given: Path) -> Path:
+    """Return the full path of a results folder.
+
+    Raises:
+        UserError: it is a file, or this user may not read it.
+    """
+    return full_path(given, "--results")
+
+
+def cache_folder(given: Path | None) -> Path:
+    """Return the full path of the cache folder.
+
+    Raises:
+        UserError: it is a file, this user may not read it, or there is no default.
+    """
+    return full_path(given or default_cache(), "--cache-dir or CONTENTBENCH_CACHE")
+
+
+def full_path(folder: Path, flag: str) -> Path:
+    """Return the full path of a folder, which need not exist.
+
+    Args:
+        folder: the path that the user gave.
+        flag: the option that chooses another folder, for the message.
+
+    Raises:
+        UserError: it is a file, or this user may not read it.
+    """
+    try:
+        whole = folder.resolve()
+        if whole.is_file():
+            raise UserError(f"{folder} is a file: name a folder with {flag}")
+        with suppress(FileNotFoundError, NotADirectoryError):  # the folder may be created later
+            os.stat(f"{whole}/.")
+    except OSError as error:
+        raise UserError(
+            f"cannot look into the folder {folder} ({error.strerror}): name another with {flag}"
+        ) from error
+    return whole
