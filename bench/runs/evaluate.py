@@ -108,7 +108,7 @@ def _require_functions(model: object) -> None:
     lacking = [name for name in ("add", "remove") if not callable(getattr(model, name, None))]
     if lacking:
         raise UserError(
-            f"the model is of type {type(model).__name__} and lacks {' and '.join(lacking)}: expected an "
+            f"a model of type {type(model).__name__} lacks {' and '.join(lacking)}: expected an "
             "object with functions add(a, guide) and remove(b), such as "
             "types.SimpleNamespace(add=f, remove=g)"
         )
