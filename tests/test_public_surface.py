@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import subprocess
@@ -74,3 +75,25 @@ def test_a_record_that_cannot_be_used_is_a_warning(tmp_path):
 def test_a_folder_without_records_is_an_error(tmp_path):
     with pytest.raises(UserError, match="no records in"):
         bench.load_records(tmp_path)
+
+
+def test_the_public_functions_keep_their_signatures():
+    """Who changes one says so in the CHANGELOG, and writes the new one here."""
+    now = {
+        name: str(inspect.signature(getattr(bench, name)))
+        for name in bench.__all__
+        if inspect.isfunction(getattr(bench, name))
+    }
+    assert now == json.loads((ROOT / "tests/golden/public_functions.json").read_text())
+
+
+def test_the_public_names_are_these():
+    """Who adds one writes it here, in the CHANGELOG, and in docs/api.md."""
+    assert bench.__all__ == [
+        "Artefacts", "BaseConfig", "Codes", "Method", "Metric", "MetricInfo", "Record", "Result",
+        "Spec", "Task", "TaskData", "UserError", "__version__", "evaluate", "leaderboard",
+        "load_model", "load_records", "report", "run",
+    ]  # fmt: skip
+    page = (ROOT / "docs" / "api.md").read_text()
+    lacking = [name for name in bench.__all__ if f"`bench.{name}`" not in page]
+    assert not lacking

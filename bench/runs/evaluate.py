@@ -97,7 +97,9 @@ def evaluate(
     with TemporaryDirectory() as folder:
         store = Store(results_folder(Path(folder if results is None else results)))
         setup = Setup(silent, store, cache, existing="retry", engine="inline", workers=1)
-        _, cell = score_imported(setup, request, registry, name, found, used, artefacts)
+        _, cell = score_imported(
+            setup, request, registry, name, found, used, artefacts, "bench.evaluate"
+        )
         record = store.record(store.record_path(cell))
     if isinstance(record, Damaged):
         raise UserError(str(record))

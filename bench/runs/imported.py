@@ -32,10 +32,13 @@ def score_imported(
     task: Task,
     profile: Profile,
     artefacts: Artefacts,
+    command: str = "",
 ) -> tuple[int, Cell]:
     """Score artefacts under the name of a method; return the exit code and their cell.
 
     Artefacts that were scored before under this name, on this task and profile, are replaced.
+
+    command: what the user called, for the record; empty for the command line.
 
     Raises:
         UserError: a metric does not exist, or a method of this name was trained here.
@@ -62,7 +65,7 @@ def score_imported(
     if folder.artefacts() is None:
         folder.save_artefacts(artefacts)
     plan = Plan((cell,), versions, {task.name: task}, registry, request.inception)
-    jobs = jobs_for(plan, store, setup.cache, setup.existing, may_train=False)
+    jobs = jobs_for(plan, store, setup.cache, setup.existing, may_train=False, command=command)
     code = execute(setup.console, plan, jobs, store, setup.engine, setup.workers, replaced)
     return code, cell
 

@@ -55,8 +55,8 @@ def test_wrong_use_is_one_plain_line(case, tmp_path, capfd, monkeypatch):
 
 
 def test_a_cache_folder_of_the_environment_that_is_a_file(tmp_path, monkeypatch):
-    from bench.utils.files.paths import cache_folder
     from bench.utils.errors import UserError
+    from bench.utils.files.paths import cache_folder
 
     (tmp_path / "FILE").touch()
     monkeypatch.setenv("CONTENTBENCH_CACHE", str(tmp_path / "FILE"))
