@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.board.columns import TRAINING_FACTS, base_id, infos_of, main_metrics
+from bench.board.columns import TRAINING_FACTS, base_id, infos_of, main_metrics, ordering_metrics
 from bench.board.comparison import Difference, best_and_ties, every_pair
 from bench.board.curves import Curve, curve_of_order, curve_rows, outdated_curves
 from bench.board.frame import frame
@@ -123,6 +123,8 @@ def boards(
     records: Sequence[Record],
     table: pd.DataFrame | None = None,
     known: Mapping[str, MetricInfo] | None = None,
+    labels: Sequence[str] | None = None,
+    points: pd.DataFrame | None = None,
 ) -> list[Board]:
     """Return a board for each (profile, task, protocol) of the records, newest protocol first.
 
@@ -130,11 +132,16 @@ def boards(
         records: The records.
         table: Their `frame`, if it exists already.
         known: The facts of known metrics, or None for the built-in metrics.
+        labels: Their `row_labels`, if they exist already.
+        points: Their `curve_rows`, if they exist already.
     """
-    table = frame(records, known) if table is None else table
-    infos, points = infos_of(records, known), curve_rows(records, known)
+    infos = infos_of(records, known)
+    labels = row_labels(records) if labels is None else labels
+    table = frame(records, known, labels) if table is None else table
+    if points is None:
+        points = curve_rows(records, known, ordering_metrics(infos), labels)
     by_key: dict[BoardKey, list[tuple[Record, str]]] = {}
-    for record, label in zip(records, row_labels(records), strict=True):
+    for record, label in zip(records, labels, strict=True):
         by_key.setdefault(board_key_of(record["identity"]), []).append((record, label))
     found = sorted(by_key.items(), key=lambda of: -of[0][2])
     return [_board(key, here, table, points, infos) for key, here in found]

@@ -7,24 +7,23 @@ difference can exclude 0 where the intervals of the two methods overlap.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, Literal
 
 import numpy as np
 from scipy.special import stdtr  # importing scipy.stats takes a second
 
 from bench.board.columns import badness
-from bench.board.intervals import interval_of_parts
-from bench.board.samples import LEVEL, Sample, entries_of, holm, sample_of, t_interval
-from bench.contracts.anchors import WITHOUT_SEED
+from bench.board.samples import LEVEL, Sample, errors, holm, t_interval
+from bench.board.side import Scale, Side, on_scale, paired
 from bench.contracts.metric import Better, MetricInfo
 from bench.contracts.record import Record
 
-Scale = Literal["difference", "log ratio", "distance from 1"]
 FEWEST_SEEDS = 2
 """With one common seed nothing is tested: its items do not show how another training would end."""
+_TOGETHER = 64
+"""How many pairs are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -121,43 +120,81 @@ def difference(
     Returns:
         The difference with its 95 % interval; None if they have no seed in common.
     """
-    entries = [
-        entries_of(records, info.id, detail, 1.0 if _has_no_seed(records) else budget)
+    sides = [
+        Side(records, info, detail, budget)
         for records, detail in zip((left, right), details, strict=True)
     ]
-    newest = max((entry["version"] for side in entries for entry in side.values()), default=0)
-    current = [
-        {seed: entry for seed, entry in side.items() if entry["version"] == newest}
-        for side in entries
-    ]
-    paired = _paired(current, [_has_no_seed(records) for records in (left, right)])
-    if not paired:
-        return None
-    one, other = (sample_of(side) for side in zip(*paired, strict=True))
-    one, other, scale, tolerance = _on_scale(one, other, info)
-    both = Sample(one.values - other.values, _deviations(one, other))
-    error, df = both.error
-    if scale == "difference" and len(paired) > 1:
-        error = math.hypot(error, *(_clipped_error(side) for side in zip(*paired, strict=True)))
-    has_seeds = not all(_has_no_seed(records) for records in (left, right))
-    tested = len(paired) >= FEWEST_SEEDS or not has_seeds
     names = labels or (str(left[0]["label"]), str(right[0]["label"]))
-    found = Difference(
-        *names,
-        metric=info.id,
-        value=both.mean,
-        lo=math.nan,
-        hi=math.nan,
-        chance=_chance(both.mean - null, error, df) if tested else math.nan,
-        n_seeds=len(paired),
-        better="lower" if info.better == "near 1" else info.better,
-        tolerance=tolerance,
-        error=error,
-        df=df,
-        scale=scale,
-        null=null,
-    )
-    return _at_level(found, LEVEL)
+    return next(_differences([_Pair(names, *sides)], info, null), None)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two rows to compare. labels: those of both."""
+
+    labels: tuple[str, str]
+    left: Side
+    right: Side
+
+
+def _differences(
+    pairs: Iterable[_Pair], info: MetricInfo, null: float = 0.0
+) -> Iterator[Difference]:
+    """Yield the difference of each pair that has a seed in common, with its 95 % interval."""
+    seeds = {pair: found for pair in pairs if (found := paired(pair.left, pair.right))[0]}
+    chosen = [(pair.left.at(one), pair.right.at(other)) for pair, (one, other) in seeds.items()]
+    scaled = [on_scale(*sides, info) for sides in chosen]
+    measured = _measured([(one, other) for one, other, _, _ in scaled])
+    for pair, sides, (_, _, scale, tolerance), (value, error, df) in zip(
+        seeds, chosen, scaled, measured, strict=True
+    ):
+        n_seeds = len(sides[0].entries)
+        if scale == "difference" and n_seeds > 1:
+            error = math.hypot(error, *(side.clipped_error for side in sides))
+        has_seeds = not (pair.left.has_no_seed and pair.right.has_no_seed)
+        tested = n_seeds >= FEWEST_SEEDS or not has_seeds
+        lo, hi = t_interval(value, error, df)
+        yield Difference(
+            *pair.labels,
+            metric=info.id,
+            value=value,
+            lo=lo,
+            hi=hi,
+            chance=_chance(value - null, error, df) if tested else math.nan,
+            n_seeds=n_seeds,
+            better="lower" if info.better == "near 1" else info.better,
+            tolerance=tolerance,
+            error=error,
+            df=df,
+            scale=scale,
+            null=null,
+        )
+
+
+def _measured(pairs: Sequence[tuple[Sample, Sample]]) -> list[tuple[float, float, float]]:
+    """Return the mean difference of each pair of samples, its standard error, its degrees.
+
+    Pairs of one shape are computed together, some at a time so that they need little memory.
+    """
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for at, (one, other) in enumerate(pairs):
+        same = one.deviations.shape == other.deviations.shape  # otherwise items do not match
+        alike.setdefault((len(one.values), one.deviations.shape[1] if same else 0), []).append(at)
+    found = [(math.nan, math.nan, math.nan)] * len(pairs)
+    for (_, n_items), places in alike.items():
+        for first in range(0, len(places), _TOGETHER):
+            some = places[first : first + _TOGETHER]
+            values, items = (
+                np.stack([one - other for one, other in sides])
+                for sides in (
+                    [(pairs[at][0].values, pairs[at][1].values) for at in some],
+                    [tuple(one.deviations[:, :n_items] for one in pairs[at]) for at in some],
+                )
+            )
+            of_some, df = errors(values, items)
+            for at, mean, error in zip(some, values.mean(1), of_some, strict=True):
+                found[at] = float(mean), float(error), df
+    return found
 
 
 def adjusted(differences: Sequence[Difference], family: int = 0) -> list[Difference]:
@@ -184,7 +221,9 @@ def adjusted(differences: Sequence[Difference], family: int = 0) -> list[Differe
     divisors = divisors.clip(min=max(1, m - rejected))
     found = list(differences)
     for at, chance, divisor in zip(tested, chances, divisors, strict=True):
-        found[at] = replace(_at_level(found[at], 1 - (1 - LEVEL) / divisor), chance=chance)
+        one = found[at]
+        lo, hi = t_interval(one.value, one.error, one.df, 1 - (1 - LEVEL) / divisor)
+        found[at] = replace(one, lo=lo, hi=hi, chance=chance)
     return found
 
 
@@ -194,11 +233,9 @@ def every_pair(rows: Mapping[str, Sequence[Record]], info: MetricInfo) -> list[D
     rows: The records of each row, by its label. Of two rows, the first one is on the left.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # values can be near the largest number
-        found = [
-            difference(rows[left], rows[right], info, labels=(left, right))
-            for left, right in combinations(rows, 2)
-        ]
-        return adjusted([one for one in found if one is not None])
+        sides = {label: Side(records, info) for label, records in rows.items()}
+        pairs = (_Pair(both, *(sides[one] for one in both)) for both in combinations(rows, 2))
+        return adjusted(list(_differences(pairs, info)))
 
 
 def best_and_ties(
@@ -222,58 +259,8 @@ def best_and_ties(
     return {best} | ties if pairs else set()
 
 
-def _has_no_seed(records: Sequence[Record]) -> bool:
-    return len(records) == 1 and records[0]["identity"]["method"] in WITHOUT_SEED
-
-
-def _paired(
-    sides: Sequence[Mapping[int, dict[str, Any]]], without_seed: Sequence[bool]
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the entries of two methods for each seed that both have."""
-    left, right = sides
-    if without_seed[0] != without_seed[1] and left and right:
-        if without_seed[0]:
-            (only,) = left.values()
-            return [(only, right[seed]) for seed in sorted(right)]
-        (only,) = right.values()
-        return [(left[seed], only) for seed in sorted(left)]
-    return [(left[seed], right[seed]) for seed in sorted(left.keys() & right.keys())]
-
-
-def _on_scale(one: Sample, other: Sample, info: MetricInfo) -> tuple[Sample, Sample, Scale, float]:
-    """Return two samples on the scale on which they are compared, and the tolerance there."""
-    if info.better == "near 1":
-        return one.distance_from_1(), other.distance_from_1(), "distance from 1", info.tolerance
-    if info.scale == "log" and (one.values > 0).all() and (other.values > 0).all():
-        one, other = one.log(), other.log()
-        smaller = math.exp(min(one.mean, other.mean))
-        tolerance = info.tolerance if info.tolerance_is_relative else info.tolerance / smaller
-        return one, other, "log ratio", math.log1p(tolerance)
-    return one, other, "difference", info.tolerance_at(one.mean, other.mean)
-
-
-def _clipped_error(entries: Sequence[Mapping[str, Any]]) -> float:
-    """Return the standard error that clipped parts hide in the mean of a score over its seeds."""
-    value = float(np.mean([entry["value"] for entry in entries]))
-    lo, hi = interval_of_parts([entry["detail"] for entry in entries]) or (value, value)
-    reach = t_interval(0, 1, len(entries) - 1)[1]
-    return max(value - lo, hi - value, 0.0) / reach
-
-
-def _deviations(one: Sample, other: Sample) -> np.ndarray:
-    """Return the deviations of the items of a difference; without items if they do not match."""
-    if one.deviations.shape == other.deviations.shape:
-        return one.deviations - other.deviations
-    return np.empty((len(one.values), 0))
-
-
 def _chance(value: float, error: float, df: float) -> float:
     """Return the two-sided p of Student's test."""
     if error == 0:
         return 1.0 if value == 0 else 0.0
     return float(2 * stdtr(df, -abs(value) / error))
-
-
-def _at_level(found: Difference, level: float) -> Difference:
-    lo, hi = t_interval(found.value, found.error, found.df, level)
-    return replace(found, lo=lo, hi=hi)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from itertools import permutations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from bench.board.columns import badness
 from bench.board.frame import COLUMNS, frame
 from bench.board.order import Order
+from bench.board.row_labels import row_labels
 from bench.contracts.metric import MetricInfo
 from bench.contracts.record import CurveValue, MetricEntry, Record
 
@@ -19,7 +20,10 @@ Curve = Mapping[float, Mapping[str, float]]
 
 
 def curve_rows(
-    records: Sequence[Record], known: Mapping[str, MetricInfo] | None = None
+    records: Sequence[Record],
+    known: Mapping[str, MetricInfo] | None = None,
+    only: Collection[str] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return rows like those of `frame` for each fraction of the training below 1.
 
@@ -29,10 +33,13 @@ def curve_rows(
     Args:
         records: The records.
         known: The facts of known metrics, or None for the built-in metrics.
+        only: The ids of the metrics to return, or None for all.
+        labels: The `row_labels` of the records, if they exist already.
     """
+    labels = row_labels(records) if labels is None else labels
     budgets = sorted({point["budget"] for record in records for point in record["curve"]} - {1.0})
     tables = [
-        frame([_at(record, budget) for record in records], known).assign(budget=budget)
+        frame([_at(record, budget, only) for record in records], known, labels).assign(budget=budget)
         for budget in budgets
     ]
     filled = [table for table in tables if len(table)]
@@ -45,7 +52,11 @@ def with_curves(
     known: Mapping[str, MetricInfo] | None = None,
 ) -> pd.DataFrame:
     """Return the `frame` of records, followed by their `curve_rows`."""
-    points = curve_rows(records, known)
+    return followed_by(table, curve_rows(records, known))
+
+
+def followed_by(table: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Return the `frame` of records with their `curve_rows` below it."""
     return pd.concat([table, points], ignore_index=True) if len(points) else table
 
 
@@ -65,8 +76,11 @@ def outdated_curves(of_label: Mapping[str, Sequence[Record]], order: Order) -> l
     ]
 
 
-def _at(record: Record, budget: float) -> Record:
-    """Return a record whose metrics are those of its curve at a fraction of the training."""
+def _at(record: Record, budget: float, only: Collection[str] | None) -> Record:
+    """Return a record whose metrics are those of its curve at a fraction of the training.
+
+    only: The ids of the metrics to return, or None for all.
+    """
     metrics = {
         name: _entry(record["metrics"][name], value)
         for point in record["curve"]
@@ -74,6 +88,7 @@ def _at(record: Record, budget: float) -> Record:
         for name, value in point["metrics"].items()
         if value["value"] is not None
         and name in record["metrics"]
+        and (only is None or name in only)
         and record["metrics"][name]["version"] == value["version"]
     }
     return {**record, "metrics": metrics}

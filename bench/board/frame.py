@@ -47,15 +47,23 @@ If pyarrow is installed, texts of a frame are its own by default, and it refuses
 
 
 @pd.option_context(*PYTHON_STRINGS)
-def frame(records: Sequence[Record], known: Mapping[str, MetricInfo] | None = None) -> pd.DataFrame:
+def frame(
+    records: Sequence[Record],
+    known: Mapping[str, MetricInfo] | None = None,
+    labels: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Return one row per (profile, task, protocol, method, metric, extractor), over all seeds.
 
     The column ``budget``, the fraction of the training, is 1: the rows are of finished methods. See
     `bench.board.curves.curve_rows` for others.
 
-    known: The facts of known metrics, or None for the built-in metrics.
+    Args:
+        records: The records.
+        known: The facts of known metrics, or None for the built-in metrics.
+        labels: The `row_labels` of the records, if they exist already.
     """
-    labels, infos = row_labels(records), infos_of(records, known)
+    labels = row_labels(records) if labels is None else labels
+    infos = infos_of(records, known)
     protocols = [protocol_of(record["identity"]) for record in records]
     newest: dict[tuple[int, str], int] = {}
     for protocol, record in zip(protocols, records, strict=True):

@@ -23,6 +23,7 @@ from bench.records.store import Store
 from bench.utils.errors import UserError
 from bench.utils.files.atomic import written_whole
 from bench.utils.files.sealed import read_sealed, write_atomically, write_sealed
+from bench.utils.garbage import uncollected
 from bench.utils.hashing import hash_of
 from bench.utils.output.console import say
 
@@ -36,6 +37,7 @@ _ROOMS = ("board", "contracts", "records", "utils")
 _LIBRARIES = ("numpy", "pandas", "scipy", "tabulate")
 
 
+@uncollected()
 def write_leaderboard(
     console: Console,
     store: Store,
@@ -153,18 +155,20 @@ def _make(
 ) -> dict[str, Any]:
     """Return a leaderboard: the pages to print, and the texts of its files by name."""
     from bench.board.board import boards
-    from bench.board.curves import with_curves
+    from bench.board.curves import curve_rows, followed_by
     from bench.board.frame import frame
     from bench.board.output.markdown import csv, markdown
     from bench.board.output.page import page_of
     from bench.board.pairs import csv_of_comparisons
+    from bench.board.row_labels import row_labels
 
-    table = frame(records, known)
-    made = boards(records, table, known)
+    labels = row_labels(records)
+    table, points = frame(records, known, labels), curve_rows(records, known, labels=labels)
+    made = boards(records, table, known, labels, points)
     if not made:
         return {"pages": [], "files": {}}
     texts = (
-        csv(with_curves(table, records, known)),
+        csv(followed_by(table, points)),
         csv_of_comparisons(made),
         markdown(made, notes=[str(record) for record in damaged]),
     )

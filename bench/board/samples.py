@@ -52,11 +52,8 @@ class Sample:
         For one seed it comes from the items only, with n_items - 1 degrees of freedom. It is NaN
         for one seed without items.
         """
-        n_seeds, n_items = self.deviations.shape
-        items = self.deviations.mean(0).var(ddof=1) / n_items if n_items else 0.0
-        if n_seeds > 1:
-            return float(np.sqrt(self.values.var(ddof=1) / n_seeds + items)), n_seeds - 1
-        return (float(np.sqrt(items)), n_items - 1) if n_items else (np.nan, np.nan)
+        found, df = errors(self.values[None], self.deviations[None])
+        return float(found[0]), df
 
     def log(self) -> Sample:
         """Return the logarithm of positive values. Items follow by the delta method."""
@@ -69,6 +66,23 @@ class Sample:
         """
         sign = np.sign(self.mean - 1)
         return Sample(sign * (self.values - 1), sign * self.deviations)
+
+
+def errors(values: Array, deviations: Array) -> tuple[Array, float]:
+    """Return the standard errors of the means of several samples, and their degrees of freedom.
+
+    Args:
+        values: The values of each sample, (k, n_seeds).
+        deviations: Those of their items, (k, n_seeds, n_items).
+
+    Returns:
+        The errors, (k,); see `Sample.error`.
+    """
+    n_samples, n_seeds, n_items = deviations.shape
+    items = deviations.mean(1).var(1, ddof=1) / n_items if n_items else np.zeros(n_samples)
+    if n_seeds > 1:
+        return np.sqrt(values.var(1, ddof=1) / n_seeds + items), n_seeds - 1
+    return (np.sqrt(items), n_items - 1) if n_items else (np.full(n_samples, np.nan), np.nan)
 
 
 def entries_of(

@@ -34,6 +34,7 @@ from bench.records.store import Store
 from bench.utils.errors import UserError
 from bench.utils.files.paths import default_cache
 from bench.utils.files.sealed import write_atomically
+from bench.utils.garbage import uncollected
 from bench.utils.hashing import hash_of
 from bench.utils.version import __version__
 
@@ -83,6 +84,7 @@ def report(
     return write_report(Path(results).absolute(), output, known, cache=_default_cache())
 
 
+@uncollected()
 def write_report(
     results: Path,
     output: str | PathLike[str] | None = None,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from bench.board.board import Board, boards
 from bench.board.columns import base_id
-from bench.board.curves import with_curves
+from bench.board.curves import curve_rows, followed_by
 from bench.board.frame import frame
 from bench.board.row_labels import PUBLISHED_SUFFIX, row_labels
 from bench.contracts.anchors import ANCHORS
@@ -80,12 +80,13 @@ def sources_of(
 
     known: the facts of known metrics, or None for the built-in metrics.
     """
-    table = frame(records, known)
-    made = boards(records, table, known)
+    labels = row_labels(records)
+    table = frame(records, known, labels)
+    made = boards(records, table, known, labels)
     main = {base_id(name) for board in made for name in board.main_columns}
-    points = with_curves(table, [_only_curves_of(main, record) for record in records], known)
+    points = followed_by(table, curve_rows(records, known, main, labels))
     by_key: dict[tuple[str, str, int], dict[str, list[Record]]] = {}
-    for record, label in zip(records, row_labels(records), strict=True):
+    for record, label in zip(records, labels, strict=True):
         of_board = by_key.setdefault(board_key_of(record["identity"]), {})
         of_board.setdefault(label, []).append(record)
     hues = _hues(made)
@@ -96,12 +97,6 @@ def sources_of(
         rows = points[here & (points["protocol"] == key[2])]
         found.append(Source(board, by_key[key], rows, hues))
     return Sources(found, records, damaged)
-
-
-def _only_curves_of(metrics: Collection[str], record: Record) -> Record:
-    """Return a record with some metrics only, so that its curve is quickly read."""
-    kept = {name: entry for name, entry in record["metrics"].items() if name in metrics}
-    return {**record, "metrics": kept}
 
 
 def _hues(made: Sequence[Board]) -> dict[str, int]:

@@ -17,5 +17,9 @@ def safe(name: str) -> str:
 
 def hash_of(value: Any) -> str:
     """Return a hash of a JSON value as 16 hex digits; the order of keys does not matter."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hash_of_text(json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+
+def hash_of_text(text: str) -> str:
+    """Return a hash of a text as 16 hex digits."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

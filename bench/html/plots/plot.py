@@ -136,11 +136,11 @@ def layer(rows: Values, mark: Any, look: Mapping[str, Any], **encoding: Any) -> 
     """Return a layer of marks of one kind, one for each row.
 
     Altair would check each part against the schema of Vega-Lite, which takes most of the time of a
-    report. A test does it instead.
+    report. A test does it instead. It copies a list item by item, again and again, but no tuple.
     """
     with debug_mode(False):
         return alt.Chart(
-            alt.InlineData(values=list(rows)),
+            alt.InlineData(values=tuple(rows)),
             mark=alt.MarkDef(type=mark, **look),
             encoding=alt.FacetedEncoding(**encoding),
         )
