@@ -1,0 +1,99 @@
+"""Parts of pages that come from the code. A page has `<!--generate: NAME-->` where one belongs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import groupby
+from typing import Any, get_args
+
+import bench
+from bench.contracts.metric import Group, MetricInfo
+from bench.contracts.registry import Plugin, Registry
+from tests.cli.surface import verbs
+from tests.helpers import ROOT
+
+MARK = re.compile(r"<!--generate: (\w+)-->")
+
+
+def completed(text: str) -> str:
+    """Return a page with all parts that come from the code."""
+    return MARK.sub(lambda found: PARTS[found[1]](), text)
+
+
+def metrics() -> str:
+    """Return a table of all numbers for each group, from their `MetricInfo`."""
+    numbers = [
+        (info, plugin) for plugin in Registry().all("metric") for info in plugin.facts["numbers"]
+    ]
+    parts: list[str] = []
+    for group in get_args(Group):
+        rows = [_metric_row(*number) for number in numbers if number[0].group == group]
+        if rows:
+            head = ["| id | unit | better | meaning | needs | computed in |", "|---" * 6 + "|"]
+            parts += [f"## {group}", "", *head, *rows, ""]
+    return "\n".join(parts)
+
+
+def _metric_row(info: MetricInfo, plugin: Plugin) -> str:
+    needs = [f"`{need}`" for need in info.needs] + ["the truth"] * info.needs_truth
+    path = plugin.path.resolve().relative_to(ROOT.resolve())
+    cells = [
+        f"`{info.id}`", info.unit or "-", info.better, _cell(info.meaning),
+        ", ".join(needs) or "-", f"[{plugin.name}](../../{path.as_posix()})",
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def commands() -> str:
+    """Return each verb with what it does, its options and its examples."""
+    return "\n".join(line for name, command in verbs() for line in _verb(name, command))
+
+
+def _verb(name: str, command: Any) -> list[str]:
+    help_text, _, rest = _plain(command.help).partition("\n\n")
+    lines = [f"## {name}", "", " ".join(help_text.split()), "", rest, ""]
+    shown = [one for one in command.params if not getattr(one, "hidden", False)]
+    words = [one for one in shown if not one.opts[0].startswith("-")]
+    usage = " ".join([name, *(one.metavar or one.name.upper() for one in words), "[OPTIONS]"])
+    lines += ["```text", f"python -m bench {usage}", "```", ""]
+    for panel, options in groupby(
+        sorted(shown, key=lambda one: getattr(one, "rich_help_panel", None) or ""),
+        key=lambda one: getattr(one, "rich_help_panel", None) or "",
+    ):
+        lines += [f"| {panel or 'argument or option'} | what it is |", "|---|---|"]
+        lines += [_option_row(one) for one in options]
+        lines += [""]
+    examples = re.findall(r"python -m bench .+", _plain(command.epilog or ""))
+    return [*lines, "```bash", *examples, "```", ""]
+
+
+def _option_row(option: Any) -> str:
+    flags = ", ".join(f"`{flag}`" for flag in [*option.opts, *option.secondary_opts])
+    if not flags.startswith("`-"):
+        flags = f"`{option.metavar or option.name.upper()}`"
+    return f"| {flags} | {_cell(_plain(option.help or 'Show the options.'))} |"
+
+
+def _plain(text: str) -> str:
+    """Return a help text without the marks of the terminal."""
+    return re.sub(r"(?<!\\)\[/?[a-z ]*\]", "", text).replace("\\[", "[").replace("\b", "")
+
+
+def _cell(text: str) -> str:
+    """Return a text that is safe in a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def python() -> str:
+    """Return what mkdocstrings replaces by the docstring of each public name."""
+    names = [name for name in bench.__all__ if not name.startswith("_")]
+    functions = [name for name in names if name[0].islower()]
+    classes = [name for name in names if not name[0].islower()]
+    parts = (("Functions", functions), ("Contracts", classes))
+    return "\n\n".join(
+        f"## {title}\n\n" + "\n\n".join(f"::: bench.{name}" for name in of) for title, of in parts
+    )
+
+
+PARTS: dict[str, Callable[[], str]] = {"metrics": metrics, "commands": commands, "python": python}

@@ -1,0 +1,34 @@
+"""The hook of mkdocs: pages that come from the code, and links to files outside docs/."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files, InclusionLevel
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # mkdocs loads this file by its path
+
+from tests.docs.links import ELSEWHERE, linked_elsewhere, place_of, rewritten, text_of
+
+NOT_RUN = re.compile(r"<!-- not run: (.*?) -->")
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add a page for each file outside docs/ that a page links to."""
+    pages = [f"docs/{file.src_uri}" for file in files if file.src_uri.endswith(".md")]
+    for path in sorted(linked_elsewhere(pages)):
+        file = File.generated(config, place_of(path), content=rewritten(path, text_of(path)))
+        file.inclusion = InclusionLevel.NOT_IN_NAV
+        files.append(file)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Complete a page of docs/ from the code, and let its links lead to pages of the site."""
+    if not page.file.src_uri.startswith(f"{ELSEWHERE}/"):
+        path = f"docs/{page.file.src_uri}"
+        markdown = rewritten(path, text_of(path))
+    return NOT_RUN.sub(r'<p class="not-run">Not run by the tests: \1</p>', markdown)
