@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import groupby
-from typing import Any, get_args
+from typing import Any
 
 import bench
-from bench.contracts.metric import Group, MetricInfo
+from bench.contracts.metric import MetricInfo
 from bench.contracts.registry import Plugin, Registry
 from tests.cli.surface import verbs
 from tests.helpers import ROOT
@@ -23,15 +23,15 @@ def completed(text: str) -> str:
 
 def metrics() -> str:
     """Return a table of all numbers for each group, from their `MetricInfo`."""
-    numbers = [
-        (info, plugin) for plugin in Registry().all("metric") for info in plugin.facts["numbers"]
-    ]
+    registry = Registry()
+    sources = {
+        info.id: plugin for plugin in registry.all("metric") for info in plugin.facts["numbers"]
+    }
     parts: list[str] = []
-    for group in get_args(Group):
-        rows = [_metric_row(*number) for number in numbers if number[0].group == group]
-        if rows:
-            head = ["| id | unit | better | meaning | needs | computed in |", "|---" * 6 + "|"]
-            parts += [f"## {group}", "", *head, *rows, ""]
+    for group, infos in groupby(registry.infos().values(), key=lambda info: info.group):
+        head = ["| id | unit | better | meaning | needs | computed in |", "|---" * 6 + "|"]
+        rows = [_metric_row(info, sources[info.id]) for info in infos]
+        parts += [f"## {group}", "", *head, *rows, ""]
     return "\n".join(parts)
 
 
@@ -57,22 +57,24 @@ def _verb(name: str, command: Any) -> list[str]:
     words = [one for one in shown if not one.opts[0].startswith("-")]
     usage = " ".join([name, *(one.metavar or one.name.upper() for one in words), "[OPTIONS]"])
     lines += ["```text", f"python -m bench {usage}", "```", ""]
-    for panel, options in groupby(
-        sorted(shown, key=lambda one: getattr(one, "rich_help_panel", None) or ""),
-        key=lambda one: getattr(one, "rich_help_panel", None) or "",
-    ):
-        lines += [f"| {panel or 'argument or option'} | what it is |", "|---|---|"]
-        lines += [_option_row(one) for one in options]
-        lines += [""]
+    panels: dict[str, list[str]] = {}  # in the order of the help
+    for one in shown:
+        panel = getattr(one, "rich_help_panel", None)
+        title = panel or ("Arguments" if one in words else "Options")
+        panels.setdefault(title, []).append(_option_row(one))
+    for title, rows in panels.items():
+        lines += [f"| {title} | what it is |", "|---|---|", *rows, ""]
     examples = re.findall(r"python -m bench .+", _plain(command.epilog or ""))
     return [*lines, "```bash", *examples, "```", ""]
 
 
 def _option_row(option: Any) -> str:
-    flags = ", ".join(f"`{flag}`" for flag in [*option.opts, *option.secondary_opts])
-    if not flags.startswith("`-"):
-        flags = f"`{option.metavar or option.name.upper()}`"
-    return f"| {flags} | {_cell(_plain(option.help or 'Show the options.'))} |"
+    flags = "/".join([*option.opts, *option.secondary_opts])
+    if not flags.startswith("-"):
+        flags = option.metavar or option.name.upper()
+    elif option.metavar:
+        flags += f" {option.metavar}"
+    return f"| `{_cell(flags)}` | {_cell(_plain(option.help or 'Show the options.'))} |"
 
 
 def _plain(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -14,6 +15,14 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # mkdocs loads this file by 
 from tests.docs.links import ELSEWHERE, linked_elsewhere, place_of, rewritten, text_of
 
 NOT_RUN = re.compile(r"<!-- not run: (.*?) -->")
+COMMANDS = re.compile(r"^```\n(?=python -m bench )", re.MULTILINE)
+
+
+def on_config(config: Any) -> Any:
+    """Show a menu of versions where there are some: on a site that mike builds."""
+    if "MIKE_DOCS_VERSION" in os.environ:
+        config.extra["version"] = {"provider": "mike"}
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -31,4 +40,5 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     if not page.file.src_uri.startswith(f"{ELSEWHERE}/"):
         path = f"docs/{page.file.src_uri}"
         markdown = rewritten(path, text_of(path))
+    markdown = COMMANDS.sub("```bash\n", markdown)
     return NOT_RUN.sub(r'<p class="not-run">Not run by the tests: \1</p>', markdown)

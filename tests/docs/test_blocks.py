@@ -116,9 +116,9 @@ def test_a_long_training_is_only_planned():
 
 
 def test_a_command_without_a_known_verb_is_found():
+    (words,) = commands(Block(1, "bash", "python -m bench fly\n", ""))
     with pytest.raises(AssertionError, match="no verb"):
-        commands_of = commands(Block(1, "bash", "python -m bench fly\n", ""))
-        in_small(commands_of[0])
+        in_small(words)
 
 
 def test_a_diff_that_does_not_fit_is_found():

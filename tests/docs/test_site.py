@@ -71,7 +71,7 @@ def test_the_command_line_has_each_option_with_its_help():
         for option in command.params:
             if option.opts[0].startswith("--") and not getattr(option, "hidden", False):
                 (row,) = [
-                    line for line in parts[name].splitlines() if f"`{option.opts[0]}`" in line[:60]
+                    line for line in parts[name].splitlines() if re.match(rf"\| `{option.opts[0]}\b(?!-)", line)
                 ]
                 assert len(re.split(r"(?<!\\)\|", row)) == 4, row
         assert "python -m bench" in parts[name]
