@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cli.surface import verbs
+from tests.cli.surface import VERBS, verb_of
 
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<reason>[^\n]+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-VERBS = dict(verbs())
 SMALL = {
     "profile.budget_tflops": 0.002,
     "profile.train_images": 64,
@@ -68,14 +67,6 @@ def commands(block: Block) -> list[list[str]]:
         for line in lines
         if line.startswith("python -m bench ")
     ]
-
-
-def verb_of(words: list[str]) -> tuple[str, list[str]]:
-    """Return the verb that begins a command, and the words after it."""
-    for count in (2, 1):
-        if (verb := " ".join(words[:count])) in VERBS:
-            return verb, words[count:]
-    raise AssertionError(f"no verb: {words}")
 
 
 def takes_long(words: list[str]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import bench
 from bench.contracts.metric import MetricInfo
 from bench.contracts.registry import Plugin, Registry
-from tests.cli.surface import verbs
+from tests.cli.surface import VERBS, flags_of
 from tests.helpers import ROOT
 
 MARK = re.compile(r"<!--generate: (\w+)-->")
@@ -47,15 +47,15 @@ def _metric_row(info: MetricInfo, plugin: Plugin) -> str:
 
 def commands() -> str:
     """Return each verb with what it does, its options and its examples."""
-    return "\n".join(line for name, command in verbs() for line in _verb(name, command))
+    return "\n".join(line for name, command in VERBS.items() for line in _verb(name, command))
 
 
 def _verb(name: str, command: Any) -> list[str]:
     help_text, _, rest = _plain(command.help).partition("\n\n")
     lines = [f"## {name}", "", " ".join(help_text.split()), "", rest, ""]
     shown = [one for one in command.params if not getattr(one, "hidden", False)]
-    words = [one for one in shown if not one.opts[0].startswith("-")]
-    usage = " ".join([name, *(one.metavar or one.name.upper() for one in words), "[OPTIONS]"])
+    words = [one for one in shown if not flags_of(one).startswith("-")]
+    usage = " ".join([name, *map(flags_of, words), "[OPTIONS]"])
     lines += ["```text", f"python -m bench {usage}", "```", ""]
     panels: dict[str, list[str]] = {}  # in the order of the help
     for one in shown:
@@ -69,10 +69,8 @@ def _verb(name: str, command: Any) -> list[str]:
 
 
 def _option_row(option: Any) -> str:
-    flags = "/".join([*option.opts, *option.secondary_opts])
-    if not flags.startswith("-"):
-        flags = option.metavar or option.name.upper()
-    elif option.metavar:
+    flags = flags_of(option)
+    if option.metavar and flags.startswith("-"):
         flags += f" {option.metavar}"
     return f"| `{_cell(flags)}` | {_cell(_plain(option.help or 'Show the options.'))} |"
 

@@ -7,20 +7,19 @@ from glob import glob
 
 import pytest
 
+from tests.cli.surface import VERBS, verb_of
 from tests.documents import DOCUMENTS
 from tests.helpers import QUICK_RUN, ROOT
 from tests.pictures import make_folder
 
 from .blocks import (
     SMALL,
-    VERBS,
     Block,
     blocks,
     changed,
     commands,
     in_small,
     takes_long,
-    verb_of,
 )
 
 PAGES = [path for path in DOCUMENTS if any(not block.reason for block in blocks(path))]

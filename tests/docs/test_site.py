@@ -12,6 +12,7 @@ import tomllib
 import pytest
 
 import bench
+from tests.cli.surface import VERBS
 from tests.documents import DOCUMENTS
 from tests.helpers import REGISTRY, ROOT
 
@@ -64,14 +65,14 @@ def test_the_table_of_metrics_has_each_number_with_its_facts():
 
 
 def test_the_command_line_has_each_option_with_its_help():
-    from tests.cli.surface import verbs
-
     parts = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PARTS["commands"](), re.M | re.S))
-    for name, command in verbs():
+    for name, command in VERBS.items():
         for option in command.params:
             if option.opts[0].startswith("--") and not getattr(option, "hidden", False):
                 (row,) = [
-                    line for line in parts[name].splitlines() if re.match(rf"\| `{option.opts[0]}\b(?!-)", line)
+                    line
+                    for line in parts[name].splitlines()
+                    if re.match(rf"\| `{option.opts[0]}\b(?!-)", line)
                 ]
                 assert len(re.split(r"(?<!\\)\|", row)) == 4, row
         assert "python -m bench" in parts[name]
