@@ -13,6 +13,8 @@ from bench.contracts.registry import Plugin, Registry
 from tests.cli.surface import VERBS, flags_of
 from tests.helpers import ROOT
 
+RETURNED = ("bench.models.load.Model", "bench.html.page.Report")
+"""Classes that public functions return, and that have no public name."""
 MARK = re.compile(r"<!--generate: (\w+)-->")
 
 
@@ -90,9 +92,11 @@ def python() -> str:
     names = [name for name in bench.__all__ if not name.startswith("_")]
     functions = [name for name in names if name[0].islower()]
     classes = [name for name in names if not name[0].islower()]
-    parts = (("Functions", functions), ("Contracts", classes))
+    returned = [name for name in RETURNED if name.rpartition(".")[2] not in names]
+    parts = (("Functions", [f"bench.{name}" for name in functions]), ("What they return", returned),
+             ("Contracts", [f"bench.{name}" for name in classes]))  # fmt: skip
     return "\n\n".join(
-        f"## {title}\n\n" + "\n\n".join(f"::: bench.{name}" for name in of) for title, of in parts
+        f"## {title}\n\n" + "\n\n".join(f"::: {name}" for name in of) for title, of in parts
     )
 
 

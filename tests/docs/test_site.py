@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 
@@ -106,6 +107,19 @@ def test_ci_and_tox_build_the_site_and_run_the_notebooks():
         "optional-dependencies"
     ]
     assert "docs" in extras
+
+
+def test_the_hook_says_why_a_block_is_not_run_and_colours_commands(monkeypatch):
+    pytest.importorskip("mkdocs", reason="the extra docs is not installed")
+    from . import hook
+
+    page = SimpleNamespace(file=SimpleNamespace(src_uri=f"{links.ELSEWHERE}/page.md"))
+    text = "<!-- not run: it takes a day -->\n\n```\npython -m bench run\n```\n"
+    said = hook.on_page_markdown(text, page, config=None, files=None)
+    assert "Not run by the tests: it takes a day</p>" in said
+    assert "```bash\npython -m bench run" in said
+    monkeypatch.setenv("MIKE_DOCS_VERSION", "0.1")
+    assert hook.on_config(SimpleNamespace(extra={})).extra == {"version": {"provider": "mike"}}
 
 
 @pytest.fixture
