@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.cli.surface import VERBS, verb_of
 
 FENCE = re.compile(
-    r"(?:<!-- not run: (?P<reason>[^\n]+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    r"(?:^<!-- not run: (?P<reason>[^\n]+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 SMALL = {

@@ -14,7 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # mkdocs loads this file by 
 
 from tests.docs.links import ELSEWHERE, linked_elsewhere, place_of, rewritten, text_of
 
-NOT_RUN = re.compile(r"<!-- not run: (.*?) -->")
+NOT_RUN = re.compile(r"^<!-- (no block is|not) run: (.*?) -->$", re.MULTILINE)
+NOT_RUN_SHOWN = {
+    "not": "Not run by the tests",
+    "no block is": "No block of this page is run by the tests",
+}
 COMMANDS = re.compile(r"^```\n(?=python -m bench )", re.MULTILINE)
 
 
@@ -41,4 +45,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         path = f"docs/{page.file.src_uri}"
         markdown = rewritten(path, text_of(path))
     markdown = COMMANDS.sub("```bash\n", markdown)
-    return NOT_RUN.sub(r'<p class="not-run">Not run by the tests: \1</p>', markdown)
+    return NOT_RUN.sub(_why_not_run, markdown)
+
+
+def _why_not_run(found: re.Match[str]) -> str:
+    return f'<p class="not-run">{NOT_RUN_SHOWN[found[1]]}: {found[2]}</p>'
