@@ -114,7 +114,8 @@ def test_the_hook_says_why_a_block_is_not_run_and_colours_commands(monkeypatch):
     from . import hook
 
     page = SimpleNamespace(file=SimpleNamespace(src_uri=f"{links.ELSEWHERE}/page.md"))
-    text = "say `<!-- not run: why -->`\n\n<!-- not run: it takes a day -->\n\n```\npython -m bench run\n```\n"
+    text = "say `<!-- not run: why -->`\n\n<!-- not run: it takes a day -->\n\n"
+    text += "```\npython -m bench run\n```\n"
     said = hook.on_page_markdown(text, page, config=None, files=None)
     assert "Not run by the tests: it takes a day</p>" in said
     assert "say `<!-- not run: why -->`" in said
