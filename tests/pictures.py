@@ -18,12 +18,12 @@ def picture(seed, size=(40, 30)):
     return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 
 
-def make_folder(folder, count, seed, sub=lambda at: ""):
-    """Write so many pictures; sub gives the sub-folder of each."""
+def make_folder(folder, count, seed, sub=lambda at: "", **more):
+    """Write so many pictures; sub gives the sub-folder of each, more what `picture` takes."""
     for at in range(count):
         path = folder / sub(at) / f"{at:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture([seed, at]).save(path)
+        picture([seed, at], **more).save(path)
 
 
 def make_celeba(folder, count):

@@ -25,6 +25,18 @@ def verbs(group: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{before}{name}", command
 
 
+VERBS = dict(verbs())
+"""All verbs by the words that call them."""
+
+
+def verb_of(words: list[str]) -> tuple[str, list[str]]:
+    """Return the verb that begins a command, and the words after it."""
+    for count in (2, 1):
+        if (verb := " ".join(words[:count])) in VERBS:
+            return verb, words[count:]
+    raise AssertionError(f"no verb: {words}")
+
+
 def listing() -> str:
     """Return all verbs with their arguments and options, each with its default."""
     lines: list[str] = []
@@ -33,11 +45,14 @@ def listing() -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
-def _line(parameter: Any) -> str:
+def flags_of(parameter: Any) -> str:
+    """Return the flags of an option, as in `--golden/--no-golden`, or the name of an argument."""
     flags = "/".join([*parameter.opts, *parameter.secondary_opts])
-    if not flags.startswith("-"):
-        flags = parameter.metavar or parameter.name.upper()
-    words = [flags]
+    return flags if flags.startswith("-") else parameter.metavar or parameter.name.upper()
+
+
+def _line(parameter: Any) -> str:
+    words = [flags_of(parameter)]
     if parameter.required:
         words.append("(required)")
     elif parameter.default not in (None, False, (), ""):

@@ -9,22 +9,13 @@ import pytest
 
 from tests.helpers import OWN_METHOD
 
-from .surface import verbs
+from .surface import VERBS, verb_of
 
-VERBS = dict(verbs())
 EXAMPLES = [
     (name, example)
     for name, command in VERBS.items()
     for example in re.findall(r"python -m bench (.+)", command.epilog or "")
 ]
-
-
-def verb_of(words):
-    """Return the verb that begins a command, and the words after it."""
-    for count in (2, 1):
-        if (verb := " ".join(words[:count])) in VERBS:
-            return verb, words[count:]
-    raise AssertionError(f"no verb: {words}")
 
 
 @pytest.mark.parametrize("verb", VERBS)

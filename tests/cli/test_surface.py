@@ -6,9 +6,7 @@ import re
 
 import pytest
 
-from .surface import FILE, listing, verbs
-
-VERBS = dict(verbs())
+from .surface import FILE, VERBS, listing
 
 
 def test_verbs_and_options_are_the_listed_ones():
