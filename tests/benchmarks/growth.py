@@ -118,16 +118,17 @@ def plot(found: pd.DataFrame) -> alt.ConcatChart:
     """Return one panel for each axis."""
     panels = []
     for axis, rows in with_line(found).groupby("axis", sort=False):
+        cost = "CPU seconds"
         base = alt.Chart(rows, width=260, height=180).encode(
             x=alt.X("value:Q", title=axis), color=alt.Color("what:N", title=None)
         )
-        cost = alt.Y("cpu_seconds:Q", title="CPU seconds")
-        panels.append(
-            base.mark_line(strokeDash=[4, 3]).encode(y=alt.Y("linear:Q", title="CPU seconds"))
-            + base.mark_point(filled=True, size=60).encode(
-                y=cost, shape=alt.Shape("what:N", title=None)
+        line = base.mark_line(strokeDash=[4, 3]).encode(y=alt.Y("linear:Q", title=cost))
+        points = base.mark_point(filled=True, size=60).encode(y=alt.Y("cpu_seconds:Q", title=cost))
+        if rows["what"].nunique() > 1:
+            line, points = (
+                of.encode(shape=alt.Shape("what:N", legend=None)) for of in (line, points)
             )
-        )
+        panels.append(line + points)
     return (
         alt.concat(*panels, columns=2)
         .resolve_scale(color="independent", shape="independent")
