@@ -47,9 +47,10 @@ def local(bench, tmp_path_factory):
 
 
 @pytest.fixture
-def workplace(tmp_path, local, monkeypatch):
+def workplace(tmp_path, local, cache, monkeypatch):
     """A folder with what pages speak of: images, the committed results, and those of a tiny run."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONTENTBENCH_CACHE", str(cache))
     make_folder(tmp_path / "faces" / "plain", 40, seed=0)
     make_folder(tmp_path / "faces" / "glasses", 44, seed=1)
     make_folder(tmp_path / "DIR", SMALL["profile.test_images"], seed=2, size=(32, 32))
