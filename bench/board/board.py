@@ -80,7 +80,7 @@ class Board:
         """The labels of all rows: the methods, the published configurations, then the anchors."""
         return self.methods + self.published + self.anchors
 
-    @property
+    @cached_property
     def main_columns(self) -> list[str]:
         """The columns of the main table: the number that orders the board, then the others.
 
@@ -115,8 +115,12 @@ class Board:
 
     def better(self, metric: str) -> str:
         """Return the direction of a metric."""
-        found = self.rows[(self.rows["metric"] == metric) & (self.rows["better"] != "")]
-        return str(found.iloc[0]["better"]) if len(found) else ""
+        return self._directions.get(metric, "")
+
+    @cached_property
+    def _directions(self) -> dict[str, str]:
+        found = self.rows[self.rows["better"] != ""].drop_duplicates("metric")
+        return dict(zip(found["metric"], map(str, found["better"]), strict=True))
 
 
 def boards(

@@ -39,7 +39,9 @@ def curve_rows(
     labels = row_labels(records) if labels is None else labels
     budgets = sorted({point["budget"] for record in records for point in record["curve"]} - {1.0})
     tables = [
-        frame([_at(record, budget, only) for record in records], known, labels).assign(budget=budget)
+        frame([_at(record, budget, only) for record in records], known, labels).assign(
+            budget=budget
+        )
         for budget in budgets
     ]
     filled = [table for table in tables if len(table)]

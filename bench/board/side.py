@@ -41,9 +41,7 @@ class Side:
 
     def seeds(self, version: int) -> list[int]:
         """Return the seeds whose value is of this version of the metric, rising."""
-        return sorted(
-            seed for seed, entry in self._entries.items() if entry["version"] == version
-        )
+        return sorted(seed for seed, entry in self._entries.items() if entry["version"] == version)
 
     def at(self, seeds: Seeds) -> Chosen:
         """Return the sample of these seeds, as often as each is named."""
@@ -103,9 +101,7 @@ def paired(left: Side, right: Side) -> tuple[Seeds, Seeds]:
     return common, common
 
 
-def on_scale(
-    one: Chosen, other: Chosen, info: MetricInfo
-) -> tuple[Sample, Sample, Scale, float]:
+def on_scale(one: Chosen, other: Chosen, info: MetricInfo) -> tuple[Sample, Sample, Scale, float]:
     """Return two samples on the scale on which they are compared, and the tolerance there."""
     if info.better == "near 1":
         return one.distance_from_1, other.distance_from_1, "distance from 1", info.tolerance

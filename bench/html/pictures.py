@@ -15,7 +15,16 @@ from pathlib import Path
 from bench.contracts.anchors import ANCHORS, WITHOUT_SEED
 from bench.contracts.record import Record
 from bench.html.sources import Source
-from bench.html.sprites import SIDES, Pixels, Sheet, make_sheet, mark_of, read_sheet, write_sheet
+from bench.html.sprites import (
+    SIDES,
+    Pixels,
+    Sheet,
+    make_sheet,
+    mark_of,
+    read_sheet,
+    shown_png,
+    write_sheet,
+)
 from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.tasks.cache import is_cached, read
@@ -31,18 +40,24 @@ LEAST_SIDE = 96
 
 @dataclass(frozen=True)
 class Shown:
-    """The pictures of one row of a board. number: that of its sheet within the page."""
+    """The pictures of one row of a board.
+
+    number: that of its sheet within the page. has_common: whether the page shows source, guide and
+    truth of the first pairs from this sheet; another row of the board has the same.
+    """
 
     label: str
     kind: str
     hue: int
     number: int
     sheet: Sheet
+    has_common: bool
 
     @property
     def url(self) -> str:
-        """The sheet as a data URL: the bytes of its file."""
-        return f"data:image/png;base64,{base64.b64encode(self.sheet.png).decode()}"
+        """The shown images of the sheet as the data URL of a PNG."""
+        png = shown_png(self.sheet, self.has_common)
+        return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
     def column(self, name: str) -> int:
         """Return the place of a column in the sheet."""
@@ -129,7 +144,8 @@ class Gallery:
             if pairs != record["identity"]["fingerprint"] or not _alike(found, sheet):
                 missing[label] = "its test pairs are others"
                 continue
-            found.append(Shown(label, kind, source.hues[label], self._count, sheet))
+            hue, has_common = source.hues[label], not found
+            found.append(Shown(label, kind, hue, self._count, sheet, has_common))
             self._count += 1
         by_reason: dict[str, list[str]] = {}
         for label, reason in missing.items():

@@ -110,9 +110,40 @@ def make_sheet(images: Mapping[str, Pixels], mark: str) -> Sheet:
     return Sheet(_png(pixels, facts), columns, rows, size)
 
 
+def shown_png(sheet: Sheet, with_common: bool) -> bytes:
+    """Return a PNG of the images that the page shows from a sheet; all others are black.
+
+    A pair with the median or the worst error is shown for one of add and remove. So the images of
+    the other are not.
+
+    Args:
+        sheet: the sheet.
+        with_common: whether to keep what all methods share: source, guide and truth of the first
+            pairs. The page needs them once.
+    """
+    with Image.open(io.BytesIO(sheet.png)) as image:
+        pixels = np.array(image.convert("RGB"))
+    height, width = len(sheet.rows), len(sheet.columns)
+    cells = pixels.reshape(height, sheet.size, width, sheet.size, 3)
+    for at, row in enumerate(sheet.rows):
+        for column, name in enumerate(sheet.columns):
+            if not _is_shown(row.why, name, with_common):
+                cells[at, :, column] = 0
+    return _png(pixels, {})
+
+
+def _is_shown(why: str, column: str, with_common: bool) -> bool:
+    if why == "first":
+        return with_common or column in SIDES
+    side = why.rpartition(" ")[2]
+    return column in {side, f"true {side}", "guide", "source" if side == "add" else "guide"}
+
+
 def _png(pixels: NDArray[np.uint8], facts: Mapping[str, object]) -> bytes:
+    """Return pixels as a PNG, with a text chunk if there are facts."""
     about = PngImagePlugin.PngInfo()
-    about.add_text(CHUNK, json.dumps(facts, sort_keys=True))
+    if facts:
+        about.add_text(CHUNK, json.dumps(facts, sort_keys=True))
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(
         buffer, format="PNG", optimize=True, pnginfo=about

@@ -91,7 +91,9 @@ def main(words: Sequence[str] | None = None) -> None:
     counts = given.records.split(",")
     if unknown := [count for count in counts if count not in map(str, DESIGNS)]:
         parser.error(f"no design of {', '.join(unknown)} records: there are {list(DESIGNS)}")
-    print("| records | methods, tasks, seeds | verb | CPU s | wall s | peak memory, MB | page, MB |")
+    print(
+        "| records | methods, tasks, seeds | verb | CPU s | wall s | peak memory, MB | page, MB |"
+    )
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as place:
         for count in map(int, counts):

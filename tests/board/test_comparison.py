@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -182,6 +183,27 @@ def test_holm_adjusts_p_and_intervals_together():
     untested = difference(records("m", [0.9]), records("n", [0.5]), SCORE)
     assert adjusted([untested])[0] is untested
     assert adjusted([raw[0], untested])[0].chance == pytest.approx(raw[0].chance)  # a family of one
+
+
+@pytest.mark.parametrize("info", [SCORE, DISTANCE, RATIO])
+def test_pairs_that_are_computed_together_equal_those_computed_alone(info):
+    """To the last bit, also among rows with other seeds, without items, or below 0."""
+    rng = np.random.default_rng(3)
+    rows = {}
+    for at, (seeds, n_items, shift) in enumerate(
+        [(5, 40, 1), (5, 40, 2), (5, 40, 1.5), (5, 0, 1), (3, 40, 1), (9, 40, 1), (5, 40, -3),
+         (5, 30, 1), (1, 40, 1), (9, 40, 2)]
+    ):  # fmt: skip
+        table = shift + rng.normal(0, 0.1, (seeds, n_items or 4))
+        items = table if n_items else None
+        rows[f"m{at}"] = records(f"m{at}", table.mean(1), info.id, items, first=at % 2)
+    alone = [
+        difference(rows[left], rows[right], info, labels=(left, right))
+        for left, right in combinations(rows, 2)
+    ]
+    together = every_pair(rows, info)
+    assert together == adjusted([one for one in alone if one])
+    assert 0 < len(together) < len(alone)
 
 
 def test_holm_counts_hypotheses_that_are_not_tested_and_tests_their_null():

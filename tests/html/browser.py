@@ -131,11 +131,12 @@ class Page:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def requests(self):
-        """Return the address of each request since the page was opened."""
+        """Return the address of each request since the page was opened, without the browser's."""
         events = (
             json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")
         )
         return [
             event["params"]["request"]["url"] for event in events
             if event["method"] == "Network.requestWillBeSent"
+            and not event["params"]["documentURL"].startswith("chrome:")
         ]  # fmt: skip

@@ -86,7 +86,7 @@ def pictures():
     rows = []
     for at, label in enumerate(NAMES):
         sheet = make_sheet(columns(at), mark_of(source.records[label][0]))
-        rows.append(Shown(label, "method", source.hues[label], at, sheet))
+        rows.append(Shown(label, "method", source.hues[label], at, sheet, at == 0))
     return Pictures(rows, [f"plain: the artefacts of {SCRIPT} are gone."])
 
 

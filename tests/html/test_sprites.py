@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+from base64 import b64decode
+from itertools import product
 
 import numpy as np
 import pytest
@@ -18,15 +21,17 @@ from bench.records.read import cell_of
 from bench.records.store import Store
 from bench.utils.files.sealed import write_sealed
 from tests.helpers import ROOT, SIZES
-from tests.html.made import PAIRS, SIZE, columns, images, records, relabelled
+from tests.html.made import PAIRS, SIZE, columns, images, page, pictures, records, relabelled
 
 
 def shown(sheet, row, column):
     """Return an image of a sheet, (3, S, S)."""
     pixels = np.asarray(Image.open(io.BytesIO(sheet.png)))
-    at = sheet.columns.index(column)
-    size = sheet.size
-    part = pixels[row * size : (row + 1) * size, at * size : (at + 1) * size]
+    return part_of(pixels, row, sheet.columns.index(column))
+
+
+def part_of(pixels, row, column):
+    part = pixels[row * SIZE : (row + 1) * SIZE, column * SIZE : (column + 1) * SIZE]
     return part.transpose(2, 0, 1)
 
 
@@ -155,3 +160,19 @@ def test_the_committed_sheets_are_those_of_the_committed_records():
             assert read_sheet(path, mark_of(record)) is not None, path.name
             shown += 1
     assert shown == len(names) > 10
+
+
+def test_the_page_holds_each_image_that_it_shows_and_no_other():
+    embedded = re.findall(
+        r"\.sheet(\d+) \{ background-image: url\(data:image/png;base64,(.*?)\)", page()
+    )
+    sheets = {int(at): np.asarray(Image.open(io.BytesIO(b64decode(png)))) for at, png in embedded}
+    places = re.findall(r'sheet(\d+)" style="--c:(\d+);--r:(\d+)', page())
+    used = {tuple(map(int, place)) for place in places}
+    assert len(sheets) == len(pictures().rows) == 3
+    for at, one in enumerate(pictures().rows):
+        for row, column in product(range(len(one.sheet.rows)), range(len(one.sheet.columns))):
+            expected = shown(one.sheet, row, one.sheet.columns[column])
+            seen = part_of(sheets[at], row, column)
+            assert (seen == (expected if (at, column, row) in used else 0)).all()
+    assert len(used) == 3 * (12 * 2 + 2 * 4 + 2 * 3) + 12 * 4

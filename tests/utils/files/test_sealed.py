@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import threading
 
+import pytest
+
+from bench.utils.files import sealed
 from bench.utils.files.sealed import read_sealed, write_atomically, write_sealed
 from tests.helpers import NOT_UTF8
 
@@ -49,3 +52,30 @@ def test_a_list_of_numbers_takes_one_line_and_texts_stay(tmp_path):
     text = (tmp_path / "x.json").read_text()
     assert '"items": [0.5,-1e-07,3,null]' in text
     assert '"of": [3.25,4]' in text
+
+
+@pytest.mark.parametrize("text", ["plain", '"key": value', "\\", '\\": ', "a\nb", "é"])
+def test_a_seal_fits_whatever_the_texts_are(tmp_path, text):
+    value = {"zeta": text, "a": {text: [1.5, text]}}
+    write_sealed(tmp_path / "x.json", value)
+    assert read_sealed(tmp_path / "x.json") == value
+
+
+def test_a_plain_file_is_read_without_being_written_again(tmp_path, monkeypatch):
+    write_sealed(tmp_path / "x.json", {"zeta": "text", "items": [0.5, 1e-300, -3]})
+    monkeypatch.setattr(sealed, "hash_of", lambda value: pytest.fail("hashed again"))
+    assert read_sealed(tmp_path / "x.json") == {"zeta": "text", "items": [0.5, 1e-300, -3]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [("0.5", "0.25", "not what was written"), ("0.5", "1e999", "1e999 is no number"),
+     ("text", "tex", "not what was written"), ("text", "te xt", "not what was written"),
+     ("0.5", "NaN", "NaN is no number")],
+)  # fmt: skip
+def test_a_changed_file_is_noticed(tmp_path, old, new, said):
+    path = tmp_path / "x.json"
+    write_sealed(path, {"zeta": "text", "items": [0.5, 1]})
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ValueError, match=said):
+        read_sealed(path)
