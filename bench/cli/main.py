@@ -24,6 +24,7 @@ MODULES = {
     "probe_curve": ("probe-curve",),
     "data": ("data",),
     "plugins": ("new", "verify"),
+    "models": ("add", "remove", "export"),
 }
 """The verbs of each module of this package."""
 

@@ -43,13 +43,13 @@ def option(*flags: str, help: str, panel: str, **more: Any) -> Any:  # noqa: A00
     return typer.Option(*flags, help=help, rich_help_panel=panel, show_default=False, **more)
 
 
-def path_option(flag: str, *, help: str, panel: str, metavar: str = "DIR") -> Any:  # noqa: A002
+def path_option(*flags: str, help: str, panel: str, metavar: str = "DIR") -> Any:  # noqa: A002
     """Declare an option that takes a path, which must not be empty."""
 
     def parse(text: str | Path) -> Path:
-        return path_in(text, flag)
+        return path_in(text, flags[0])
 
-    return option(flag, help=help, panel=panel, metavar=metavar, parser=parse)
+    return option(*flags, help=help, panel=panel, metavar=metavar, parser=parse)
 
 
 def path_in(text: str | Path, flag: str) -> Path:

@@ -16,6 +16,7 @@ from bench.cli.options import (
     LIMITS,
     SCALE,
     WHAT,
+    WHERE,
     CacheOption,
     DeviceOption,
     DryRunOption,
@@ -116,6 +117,15 @@ def run(
             panel=LIMITS,
         ),
     ] = False,
+    tensorboard: Annotated[
+        bool,
+        option(
+            "--tensorboard",
+            help="Write the losses of trainings to the folder tensorboard of the results folder; "
+            "off by default.",
+            panel=WHERE,
+        ),
+    ] = False,
     ignore_disk: IgnoreDiskOption = False,
     shard: Annotated[
         str | None,
@@ -146,9 +156,12 @@ def run(
     from bench.records.store import Store
     from bench.runs.forecast_table import show_forecast
     from bench.runs.prepare import open_results, prepare_run
+    from bench.runs.tensorboard import require_tensorboard
     from bench.utils.output.console import console
 
     check_seeds(seeds)
+    if tensorboard:
+        require_tensorboard()
     part = Shard.parse(shard) if shard is not None else None
     cache = cache_folder(cache_dir)
     request = Request(
@@ -188,4 +201,4 @@ def run(
         show_forecast(console(), prepared.jobs, prepared.workers)
         return
     open_results(prepared.store, prepared.plan, prepared.jobs, ignore_disk)
-    finish(lambda: prepared.execute(console()))
+    finish(lambda: prepared.execute(console(), tensorboard))

@@ -12,18 +12,16 @@ import torch
 from torch import Tensor
 
 from bench.cell.checkpoint import random_states, set_random_states
-from bench.cell.run_folder import WEIGHTS, RunFolder
 from bench.cell.training import autocast, build
 from bench.contracts.cell import Cell
 from bench.contracts.method import Codes, Method, make_config
 from bench.contracts.record import Record
 from bench.contracts.registry import Registry
 from bench.contracts.task import Resize, Spec, kinds_of_content
+from bench.models.files import files_of
 from bench.models.pictures import Converted, Pictures, convert
-from bench.records.read import Damaged, cell_of, read_record
+from bench.records.read import cell_of
 from bench.utils.errors import UserError
-from bench.utils.files.sealed import read_sealed
-from bench.utils.files.tensor_files import DAMAGED
 
 
 class Model:
@@ -107,7 +105,8 @@ def load_model(
     """Return the trained method of a run.
 
     Args:
-        run: the run folder (``results/runs/NAME``) or the record (``results/records/NAME.json``).
+        run: the run folder (``results/runs/NAME``), the record (``results/records/NAME.json``) or
+            a folder that ``python -m bench export`` wrote.
         plugins: files of methods that are not part of the suite, as for `--plugin`.
         device: where it computes, "cpu" or "cuda".
         resize: how pictures of other sizes become a square: crop, pad or stretch.
@@ -116,29 +115,17 @@ def load_model(
     Raises:
         UserError: there is no such run, it has no trained weights, or the code has changed.
     """
-    record_path, folder = _places(Path(run))
-    record = read_record(record_path)
-    if isinstance(record, Damaged):
-        raise UserError(f"{record}: name a run folder or a record of a results folder")
+    files = files_of(Path(run))
+    record = files.read_record()
     cell = cell_of(record, tuple(map(str, plugins)))
     registry = Registry(map(Path, cell.plugins))
-    if not all((folder / name).is_file() for name in WEIGHTS):
-        raise UserError(
-            f"{folder} has no trained weights, expected {' and '.join(WEIGHTS)}: "
-            "name a run that trained a method, or run it again with --existing fresh"
-        )
+    weights, source = files.read_weights()
     plugin = registry.find("method", cell.method)
-    try:
-        source = read_sealed(folder / WEIGHTS[1])["source"]
-        kept = RunFolder(folder).training(source)
-    except (OSError, *DAMAGED):
-        kept = None
-    if kept is None:
-        raise UserError(f"the weights in {folder} are damaged: run it again with --existing fresh")
     if source != plugin.source_hash() and not any_source:
+        trained = files.weights.parent.name
         raise UserError(
-            f"{plugin.path} has changed since {folder.name} was trained: check out the code of "
-            "that run, train again with --existing fresh, or pass any_source=True"
+            f"{plugin.path} has changed since {trained} was trained: check out the code of that "
+            "run, train again with --existing fresh, or pass any_source=True"
         )
     method_class: type[Method] = plugin.load()
     spec = _spec(cell, registry)
@@ -149,18 +136,11 @@ def load_model(
     finally:
         set_random_states(states)
     try:
-        method.load_state_dict(kept[0])
+        method.load_state_dict(weights)
     except RuntimeError as error:
-        raise UserError(f"the weights in {folder} do not fit {plugin.path}: {error}") from error
+        place = files.weights.parent
+        raise UserError(f"the weights in {place} do not fit {plugin.path}: {error}") from error
     return Model(method.to(device), record, resize)
-
-
-def _places(run: Path) -> tuple[Path, Path]:
-    """Return the paths of the record and the run folder of a run, given one of the two."""
-    if run.suffix == ".json" and not run.is_dir():
-        return run, run.parent.parent / "runs" / run.stem
-    run = run.resolve()
-    return run.parent.parent / "records" / f"{run.name}.json", run
 
 
 def _spec(cell: Cell, registry: Registry) -> Spec:

@@ -25,6 +25,7 @@ from bench.records.store import UNAVAILABLE, Existing, Store
 from bench.runs.display import display, preparing
 from bench.runs.engines.choose import ENGINES
 from bench.runs.forecast_table import say_duration
+from bench.runs.tensorboard import LossLog
 from bench.tasks.cache import fingerprint, prepare, require_cached
 from bench.utils.errors import Exit, UserError
 from bench.utils.output.console import say
@@ -53,6 +54,7 @@ def execute(
     workers: int | None,
     forget: Iterable[Cell] = (),
     publish: bool = True,
+    tensorboard: bool = False,
 ) -> int:
     """Run the jobs of a plan that are not done and print the leaderboard; return the exit code.
 
@@ -66,6 +68,7 @@ def execute(
         forget: cells whose files are removed before the run. They are kept until the tasks are
             ready, so that they are not lost if a task cannot be made.
         publish: whether to write and print the leaderboard, and to draw the overviews.
+        tensorboard: whether to write the losses of trainings for TensorBoard.
     """
     to_do = [job for job in jobs if job.todo != "nothing"]
     device = jobs[0].cell.device if any(job.may_train for job in to_do) else "cpu"
@@ -102,7 +105,8 @@ def execute(
         to_do = longest_first(to_do, seconds)
         with display(console, seconds) as shown:
             for wave in waves(to_do):
-                statuses = ENGINES[engine](wave, workers, shown)
+                watching = LossLog(shown, store) if tensorboard else shown
+                statuses = ENGINES[engine](wave, workers, watching)
                 ended = zip(wave, statuses, strict=True)
                 unscored |= {job.cell.id: status for job, status in ended if status != "ok"}
     views_written = not publish or _write_views(console, plan, jobs, to_do, store)

@@ -42,9 +42,20 @@ class PreparedRun:
         """Whether any cell is not done yet."""
         return any(job.todo != "nothing" for job in self.jobs)
 
-    def execute(self, console: Console) -> int:
-        """Run what is not done and print the leaderboard; return the exit code."""
-        return execute(console, self.plan, self.jobs, self.store, self.engine, self.workers)
+    def execute(self, console: Console, tensorboard: bool = False) -> int:
+        """Run what is not done and print the leaderboard; return the exit code.
+
+        tensorboard: whether to write the losses of trainings for TensorBoard.
+        """
+        return execute(
+            console,
+            self.plan,
+            self.jobs,
+            self.store,
+            self.engine,
+            self.workers,
+            tensorboard=tensorboard,
+        )
 
 
 def prepare_run(

@@ -37,6 +37,11 @@ class UserError(Exception):
         return one_line(super().__str__())
 
 
+def not_written(path: object, error: OSError) -> UserError:
+    """Return the error for an output that cannot be written."""
+    return UserError(f"cannot write {path} ({error.strerror}): name another with -o")
+
+
 def unknown(what: str, given: str, known: Iterable[str]) -> UserError:
     """Return the error for a name that does not exist; it lists the names most like it.
 
