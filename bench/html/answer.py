@@ -13,7 +13,7 @@ from bench.board.headline import headline, listed
 from bench.board.row_labels import PUBLISHED_SUFFIX
 from bench.board.values import bracketed, number
 from bench.html.prose import named, prose
-from bench.html.sources import Source
+from bench.html.sources import MOST_HUES, Source
 
 MOST_ON_SCALE = 12
 """The largest number of methods on the scale; the table has all."""
@@ -62,6 +62,12 @@ class Scale:
     left: str
     right: str
     left_out: int
+
+    @property
+    def has_equal_colours(self) -> bool:
+        """Whether two methods of the scale have the same colour."""
+        colours = [mark.hue % MOST_HUES for mark in self.marks]
+        return len(set(colours)) < len(colours)
 
     @property
     def named_lines(self) -> list[Line]:

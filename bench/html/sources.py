@@ -18,8 +18,8 @@ from bench.contracts.protocol import board_key_of
 from bench.contracts.record import Record
 from bench.records.read import Damaged
 
-MOST_HUES = 8
-"""The number of colours for methods. Further methods use them again with another shape."""
+MOST_HUES = 12
+"""The number of colours for methods. Further methods use them again with another shape and dash."""
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import vl_convert
 
 from bench.html.plots.board import plots_of
-from bench.html.plots.ink import PAGE, PAPER
+from bench.html.plots.ink import DASHES, PAGE, PAPER, PUBLISHED_DASH, SHAPES
 from bench.html.plots.label_places import places_for, short, spread
-from bench.html.plots.plot import axis, domain_of
+from bench.html.plots.plot import SHAPE, axis, domain_of, layer, spec_of
 from bench.html.plots.scatter import pareto
-from bench.html.sources import sources_of
-from tests.helpers import board_record
+from bench.html.sources import MOST_HUES, sources_of
+from tests.helpers import ROOT, board_record
 from tests.html.made import NAMES, sources
 
 PLOTS = {plot.id: plot for plot in plots_of(sources().boards[0], PAGE)}
@@ -36,6 +37,36 @@ def test_every_plot_of_the_issue_is_there():
 def test_vega_lite_understands_a_plot(plot):
     spec = json.loads(json.dumps(PLOTS[plot].spec))
     assert vl_convert.vegalite_to_vega(spec)["marks"]
+
+
+@pytest.mark.parametrize("ink", [PAGE, PAPER])
+def test_each_method_has_a_look_of_its_own(ink):
+    looks = [(ink.hue(at), ink.shape(at), tuple(ink.dash(at))) for at in range(3 * MOST_HUES)]
+    first = looks[:MOST_HUES]
+    assert len({hue for hue, _, _ in first}) == len({shape for _, shape, _ in first}) == MOST_HUES
+    assert len(set(looks)) == len(looks)
+    for at in range(len(looks) - MOST_HUES):  # the same colour, the next time
+        assert all(looks[at][part] != looks[at + MOST_HUES][part] for part in (1, 2))
+
+
+def test_a_published_configuration_has_a_dash_of_its_own():
+    assert PUBLISHED_DASH not in DASHES
+
+
+def test_the_page_has_each_colour_in_both_themes():
+    style = (ROOT / "bench" / "html" / "templates" / "page.css").read_text()
+    for at in range(MOST_HUES):
+        assert len(re.findall(rf"--hue{at}: light-dark\(#\w{{6}}, #\w{{6}}\);", style)) == 1
+        assert f".hue{at} {{ --hue: var(--hue{at}); }}" in style
+
+
+def test_the_renderer_knows_each_shape():
+    """It would draw a circle, or nothing, for a shape that it does not know."""
+    rows = [{"x": 0, "shape": shape} for shape in SHAPES]
+    drawn = [layer([row], "point", {"filled": True}, shape=SHAPE) for row in rows]
+    pictures = [vl_convert.vegalite_to_svg(spec_of([one], 20, 20)) for one in drawn]
+    outlines = {tuple(re.findall(r'\bd="([^"]+)"', picture)) for picture in pictures}
+    assert len(outlines) == len(SHAPES)
 
 
 @pytest.mark.parametrize("ink", [PAGE, PAPER])

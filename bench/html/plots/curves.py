@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.board.columns import base_id
 from bench.board.values import number
-from bench.html.plots.ink import Ink
+from bench.html.plots.ink import PUBLISHED_DASH, Ink
 from bench.html.plots.label_places import spread
 from bench.html.plots.plot import (
     COLOUR,
@@ -38,6 +38,7 @@ def _curve(source: Source, ink: Ink, metric: str) -> Plot | None:
     labels = [label for label in rows_of(source) if label in early]
     rows: Values = [
         look_of(source, ink, str(one["method"]))
+        | {"dash": dash_of(source, ink, str(one["method"]))}
         | {"x": float(one["budget"]), "y": float(one["value"])}
         | {"text": number(one["value"], info.digits)}
         for one in here[here["method"].isin(labels)].to_dict("records")
@@ -58,7 +59,7 @@ def _curve(source: Source, ink: Ink, metric: str) -> Plot | None:
         },
     }
     y = axis("y", title_of(source, metric, UP), domain)
-    dash = {"condition": {"test": "datum.kind == 'published'", "value": [4, 3]}, "value": [1, 0]}
+    dash = {"field": "dash", "type": "nominal", "scale": None}
     of_row = {"field": "row", "type": "nominal"}
     line, point = {"strokeWidth": 1.8}, {"filled": True, "size": ink.point / 2, "opacity": 1}
     text = {"align": "left", "dx": 8, "baseline": "middle", "fontSize": ink.font - 0.5}
@@ -75,9 +76,15 @@ def _curve(source: Source, ink: Ink, metric: str) -> Plot | None:
         f"curve-{metric}",
         f"{metric} over the training",
         "A point is a state within the full training, not a shorter training."
-        + (" Dashed: published configurations." if source.board.published else ""),
+        + (" Dotted: published configurations." if source.board.published else ""),
         spec_of(layers, 0.85 * ink.width, ink.height),
     )
+
+
+def dash_of(source: Source, ink: Ink, label: str) -> list[int]:
+    """Return the dash of the line of a row: lengths of strokes and gaps in pixels."""
+    is_published = label in source.board.published
+    return list(PUBLISHED_DASH) if is_published else ink.dash(source.hues[label])
 
 
 def _ends(rows: Values, domain: list[float], ink: Ink) -> Values:

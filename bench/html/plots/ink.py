@@ -17,8 +17,18 @@ SHAPES = (
     "triangle-down",
     "triangle-right",
     "triangle-left",
+    "M0,-1.15L.27,-.37L1.09,-.36L.44,.14L.68,.93L0,.46L-.68,.93L-.44,.14L-1.09,-.36L-.27,-.37Z",
+    "M-1,-.9L1,-.9L-1,.9L1,.9Z",
+    "M-.95,-.55L-.55,-.95L0,-.4L.55,-.95L.95,-.55L.4,0L.95,.55L.55,.95L0,.4L-.55,.95L-.95,.55L-.4,0Z",
+    "M0,-1L.95,-.31L.59,.81L-.59,.81L-.95,-.31Z",
 )
-"""A shape goes with each colour, so that colour is never the only sign."""
+"""A shape goes with each colour, so that colour is never the only sign.
+
+The last ones are paths: a star, an hourglass, an X and a pentagon.
+"""
+DASHES = ((1, 0), (9, 3), (9, 3, 2, 3))
+"""The dashes of lines: each for four colours in turn, so that they differ more than colours can."""
+PUBLISHED_DASH = (2, 3)
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,12 @@ class Ink:
         """Return the shape of a row. Methods that share a colour differ in it."""
         turn = number + number // MOST_HUES
         return "stroke" if number < 0 else SHAPES[turn % len(SHAPES)]
+
+    @staticmethod
+    def dash(number: int) -> list[int]:
+        """Return the dash of the line of a row: lengths of strokes and gaps in pixels."""
+        turn = number // 4 + number // MOST_HUES
+        return list(DASHES[turn % len(DASHES)])
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -95,7 +111,20 @@ PAGE = Ink(
     point=70,
 )
 PAPER = Ink(
-    hues=("#0072b2", "#d55e00", "#00835f", "#b5508c", "#8f6b00", "#8c564b", "#5b4fc4", "#5d6b00"),
+    hues=(
+        "#0072b2",
+        "#d55e00",
+        "#00835f",
+        "#b5508c",
+        "#8f6b00",
+        "#8c564b",
+        "#5b4fc4",
+        "#5d6b00",
+        "#222255",
+        "#882255",
+        "#225522",
+        "#08519c",
+    ),
     floor="#7c848e",
     text="#000000",
     accent="#0b5cad",
