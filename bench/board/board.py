@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.board.columns import TRAINING_FACTS, base_id, infos_of, main_metrics, ordering_metrics
+from bench.board.columns import (
+    base_id,
+    infos_of,
+    machines_of,
+    main_metrics,
+    ordering_metrics,
+    training_costs,
+)
 from bench.board.comparison import Difference, best_and_ties, every_pair
 from bench.board.curves import Curve, curve_of_order, curve_rows, outdated_curves
 from bench.board.frame import frame
@@ -26,7 +33,6 @@ from bench.contracts.labels import study_text
 from bench.contracts.metric import MetricInfo
 from bench.contracts.protocol import BoardKey, board_key_of
 from bench.contracts.record import Record
-from bench.records.environment import machine_of
 
 MOST_MAIN = 9
 """How many columns the main table has at most if none of its own applies."""
@@ -186,7 +192,7 @@ def _board(
     in_order = list(ANCHORS)
     methods = [*ordering.ranks, *others]
     compared = [label for label in methods if label not in told_more]
-    machines = _machines(here)
+    machines = machines_of(here)
     differences = _differences(
         rows, {label: of_label[label] for label in compared}, infos, machines
     )
@@ -202,7 +208,7 @@ def _board(
         anchors=sorted(anchors, key=lambda label: (in_order.index(by_label[label]), label)),
         ceilings={label for label in anchors if by_label[label] in CEILINGS},
         unguided={label for record, label in here if record["facts"].get("guided") is False},
-        facts=_facts(here),
+        facts=training_costs(here),
         meanings=_meanings(here),
         notes=_notes(here),
         machines=machines,
@@ -362,41 +368,6 @@ def _apart(rows: pd.DataFrame) -> pd.DataFrame:
     mixed = rows["metric"].isin(several[several > 1].index) & named
     names = rows["metric"].where(~mixed, rows["metric"] + " [" + rows["extractor"] + "]")
     return rows.assign(metric=names)
-
-
-def _facts(here: Iterable[tuple[Record, str]]) -> dict[str, dict[str, float]]:
-    """Return the training costs of each method, averaged over seeds."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for record, label in here:
-        for fact in TRAINING_FACTS:
-            value: Any = record["facts"].get(fact)
-            if fact == "scoring":
-                value = _seconds_of_scoring(record)
-            if value is not None:
-                found.setdefault(label, {}).setdefault(fact, []).append(value)
-    return {
-        label: {fact: float(np.mean(values)) for fact, values in facts.items()}
-        for label, facts in found.items()
-    }
-
-
-def _machines(here: Iterable[tuple[Record, str]]) -> dict[str, list[str]]:
-    """Return for each kind of machine the methods that were timed there, sorted by label."""
-    found: dict[str, set[str]] = {}
-    for record, label in here:
-        if "steps" in record["facts"]:
-            machine = machine_of(record.get("environment", {}))
-            found.setdefault(machine, set()).add(label)
-    return {machine: sorted(labels) for machine, labels in sorted(found.items())}
-
-
-def _seconds_of_scoring(record: Record) -> float | None:
-    """Return the CPU seconds of scoring a record, or None if some are not known."""
-    families = record["facts"].get("scoring", {}).values()
-    known = {name for family in families for name in family["numbers"]}
-    if not known or known < set(record["metrics"]):
-        return None
-    return float(sum(family["cpu_seconds"] for family in families))
 
 
 def _meanings(here: Iterable[tuple[Record, str]]) -> dict[str, str]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
+import numpy as np
+
 from bench.contracts.metric import Group, MetricInfo, info_of
+from bench.contracts.record import Record
 from bench.contracts.registry import shipped_infos
+from bench.records.environment import machine_of
 
 if TYPE_CHECKING:
     from bench.board.samples import Array
@@ -78,3 +82,38 @@ def infos_of(
         for name, entry in record["metrics"].items():
             found.setdefault(name, info_of(found, entry, name))
     return found
+
+
+def training_costs(here: Iterable[tuple[Record, str]]) -> dict[str, dict[str, float]]:
+    """Return the training costs of each method, averaged over seeds."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for record, label in here:
+        for fact in TRAINING_FACTS:
+            value: Any = record["facts"].get(fact)
+            if fact == "scoring":
+                value = _seconds_of_scoring(record)
+            if value is not None:
+                found.setdefault(label, {}).setdefault(fact, []).append(value)
+    return {
+        label: {fact: float(np.mean(values)) for fact, values in facts.items()}
+        for label, facts in found.items()
+    }
+
+
+def machines_of(here: Iterable[tuple[Record, str]]) -> dict[str, list[str]]:
+    """Return for each kind of machine the methods that were timed there, sorted by label."""
+    found: dict[str, set[str]] = {}
+    for record, label in here:
+        if "steps" in record["facts"]:
+            machine = machine_of(record.get("environment", {}))
+            found.setdefault(machine, set()).add(label)
+    return {machine: sorted(labels) for machine, labels in sorted(found.items())}
+
+
+def _seconds_of_scoring(record: Record) -> float | None:
+    """Return the CPU seconds of scoring a record, or None if some are not known."""
+    families = record["facts"].get("scoring", {}).values()
+    known = {name for family in families for name in family["numbers"]}
+    if not known or known < set(record["metrics"]):
+        return None
+    return float(sum(family["cpu_seconds"] for family in families))

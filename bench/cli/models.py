@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.cli.image_options import IMAGES
 from bench.cli.options import (
     WHAT,
     WHERE,
@@ -51,7 +52,7 @@ OutputOption = Annotated[
     ),
 ]
 ResizeOption = Annotated[
-    Resize, option(help="How an image becomes square; crop by default.", panel=WHAT)
+    Resize, option(help="How an image becomes square; crop by default.", panel=IMAGES)
 ]
 ForceOption = Annotated[
     bool,
