@@ -14,8 +14,8 @@ from bench.board.board import boards
 from bench.board.columns import main_metrics, ordering_metrics
 from bench.board.evidence import parts_of_scores, sentences
 from bench.board.frame import frame
-from bench.board.order import agreement, changed_without_a_method, order_rows, places
 from bench.board.headline import headline
+from bench.board.order import agreement, changed_without_a_method, order_rows, places
 from bench.board.output.markdown import markdown
 from bench.board.values import text
 from bench.contracts.metric import MetricInfo

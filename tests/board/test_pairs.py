@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from bench.board.board import boards
-from bench.board.order import Order, rank_intervals
 from bench.board.headline import headline
+from bench.board.order import Order, rank_intervals
 from bench.board.output.markdown import markdown
 from bench.board.output.page import Page, page_of, print_pages
 from bench.board.output.view import View
