@@ -71,6 +71,15 @@ AttributesOption = Annotated[
         metavar="FILE",
     ),
 ]
+TestSeedOption = Annotated[
+    int | None,
+    option(
+        min=0,
+        help="Draw another test part, for tasks of drawn faces; the known one by default.",
+        panel=IMAGES,
+        metavar="N",
+    ),
+]
 
 
 def with_image_options(verb: Callable[..., R]) -> Callable[..., R]:
@@ -104,6 +113,7 @@ def image_options(
     resize: ResizeOption = None,
     skip_bad: SkipBadOption = False,
     attributes: AttributesOption = None,
+    test_seed: TestSeedOption = None,
 ) -> Options:
     """Return the user's options for the images of a task.
 
@@ -112,4 +122,4 @@ def image_options(
     """
     if data_root is not None:
         full_path(data_root, "--data-root")
-    return Options(data_root, a, b, split, resize, skip_bad, attributes)
+    return Options(data_root, a, b, split, resize, skip_bad, attributes, test_seed)

@@ -50,6 +50,7 @@ MOVED = "This option is now that of another verb."
         "score",
         "score --metrics fd_add",
         "score --methods press2019 --existing fresh",
+        "score --test-seed 7",
     )
 )
 @with_image_options
@@ -88,6 +89,7 @@ def score(
     from bench.plan.plan import Request
     from bench.records.store import Store
     from bench.runs.execute import Setup
+    from bench.runs.fresh_test import score_fresh_test
     from bench.runs.rescore import score_records
     from bench.utils.output.console import console
 
@@ -110,7 +112,8 @@ def score(
         engine=engine.value,
         workers=jobs,
     )
-    finish(lambda: score_records(setup, request))
+    score_them = score_records if options.test_seed is None else score_fresh_test
+    finish(lambda: score_them(setup, request))
 
 
 @app.command(

@@ -226,8 +226,9 @@ class Options:
     images are divided into parts: by a hash of the content, by sub-folder, by the official split of
     the data set, or by the person in the image; None for the default of the task. resize: how an
     image becomes square. skip_bad: whether unusable images are left out; otherwise they raise an
-    error. attributes: a table of attributes of the images, which become factors. cache: the folder
-    for the index of image files; it does not change the images.
+    error. attributes: a table of attributes of the images, which become factors. test_seed: chooses
+    another *test* part of drawn images; None for the known part. cache: the folder for the index of
+    image files; it does not change the images.
     """
 
     data_root: Path | None = None
@@ -237,7 +238,21 @@ class Options:
     resize: Resize | None = None
     skip_bad: bool = False
     attributes: Path | None = None
+    test_seed: int | None = None
     cache: Path | None = None
+
+
+_TEST_SEED = ":test-seed-"
+
+
+def with_test_seed(name: str, seed: int | None) -> str:
+    """Return the name of a task with another *test* part; None gives the name itself."""
+    return name if seed is None else f"{name}{_TEST_SEED}{seed}"
+
+
+def without_test_seed(name: str) -> str:
+    """Return the name of the task with the *test* part that everybody knows."""
+    return name.partition(_TEST_SEED)[0]
 
 
 class Task(ABC):
@@ -252,9 +267,9 @@ class Task(ABC):
 
     ``takes`` lists the `Options` that the task uses, ``needs`` those that the user must give, and
     ``splits`` the values of ``split``, the default first. A task that reads the user's folders may
-    have a longer name, such as ``folder:faces+glasses``. The word before the colon is then the
-    ``name`` of its class. ``expected_failures`` names the checks of ``bench verify`` that the task
-    cannot pass, each with the reason.
+    have a longer name, such as ``folder:faces+glasses``, and so may one with another *test* part.
+    The word before the colon is then the ``name`` of its class. ``expected_failures`` names the
+    checks of ``bench verify`` that the task cannot pass, each with the reason.
     """
 
     name: str

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 from bench.contracts.labels import study_label, without_brackets
 from bench.contracts.registry import Plugin
+from bench.contracts.task import without_test_seed
 from bench.plan.profiles import Profile
 from bench.utils.errors import UserError, unknown
 from bench.utils.hashing import safe
@@ -88,6 +89,7 @@ def origin_of(plugin: Plugin, kind: Kind, profile: Profile, task: str = DEFAULT_
     """
     if kind == "published":
         return Origin()
+    task = without_test_seed(task)
     for method in filter(None, (plugin.name, plugin.variant_of)):
         for study in (study_name(task, profile.name), DEFAULT_STUDY):
             table = winners(TUNED / f"{study}.toml").get(method)

@@ -27,6 +27,7 @@ class Images(TypedDict, total=False):
     split: Split
     resize: Resize
     skip_bad: bool
+    test_seed: int
 
 
 def request_of(
@@ -46,7 +47,7 @@ def request_of(
     """
     cache = cache_folder(None if cache_dir is None else Path(cache_dir))
     paths = {k: Path(v) for k, v in images.items() if isinstance(v, str | PathLike)}
-    rules = {k: v for k, v in images.items() if k in ("split", "resize", "skip_bad")}
+    rules = {k: v for k, v in images.items() if k in ("split", "resize", "skip_bad", "test_seed")}
     request = Request(
         methods=_names(methods),
         tasks=_names(tasks),

@@ -29,10 +29,12 @@ from bench.contracts.task import (
     Domain,
     Factor,
     Features,
+    Options,
     Progress,
     Task,
     TaskData,
     Truth,
+    with_test_seed,
 )
 from bench.utils.seeds import uniform
 
@@ -122,6 +124,7 @@ class AvatarTask(Task):
     drawn_as: ClassVar[str] = ""
     recipe_version: ClassVar[int] = 2
     features: ClassVar[Features] = "avatars"
+    takes: ClassVar[tuple[str, ...]] = ("test_seed",)
     posed: ClassVar[str] = ""
 
     def __init_subclass__(cls, posed: Literal["", "close", "wide"] = "") -> None:
@@ -129,10 +132,14 @@ class AvatarTask(Task):
         cls.factors = cls.shared + (POSE if posed else ()) + cls.separate
         cls.domains = len(cls.fixed)
 
+    def __init__(self, options: Options = Options()) -> None:
+        super().__init__(options)
+        self.name = with_test_seed(type(self).name, options.test_seed)
+
     def recipe(self, sizes: DataSizes) -> dict[str, Any]:
         """Return the versions of styles and renderer, the factors and the sizes."""
         recipe = {
-            "task": self.name,
+            "task": type(self).name,
             "recipe": self.recipe_version,
             "versions": {
                 name: version(name) for name in ("dicebear-core", "dicebear-styles", "resvg-py")
@@ -149,6 +156,8 @@ class AvatarTask(Task):
         if self.recipe_version > 1:
             domains = [self._domain_recipe(at) for at in range(self.domains)]
             recipe |= {"domains": domains, "may_lack": self.may_lack, "shares": SHARES}
+        if self.options.test_seed is not None:
+            recipe["test_seed"] = self.options.test_seed
         return recipe
 
     def _domain_recipe(self, domain: int) -> dict[str, Any]:
@@ -207,7 +216,9 @@ class AvatarTask(Task):
             replace(f, values=(NONE, *f.values)) if f.name in self.may_lack else f
             for f in self.own(domain)
         ]
-        role = (self.drawn_as or self.name, part, LETTERS[domain], index)
+        seed = self.options.test_seed if part == "test" else None
+        name = with_test_seed(self.drawn_as or type(self).name, seed)
+        role = (name, part, LETTERS[domain], index)
         for attempt in count():
             values = sample(factors, *role, *([attempt] if attempt else []))
             avatar = self.fixed[domain] | values
@@ -226,7 +237,7 @@ class AvatarTask(Task):
         face = {factor.name: avatar[factor.name] for factor in self.shared}
         unseen = set().union(*(hidden_factors(fixed | face) for fixed in self.fixed))
         person = [value for name, value in face.items() if name not in unseen]
-        at = uniform(SAMPLING, self.name, "person", *person)
+        at = uniform(SAMPLING, type(self).name, "person", *person)
         return _part_of(at) == part
 
     def _agrees(self, avatar: Avatar) -> bool:

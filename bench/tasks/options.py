@@ -21,6 +21,8 @@ PATHS = {
     "attributes": "the table of attributes of the images",
 }
 """The options that are paths, and what is there."""
+FOR_ALL = ("test_seed",)
+"""Options that would be misleading if some tasks of a run ignored them."""
 
 
 def tasks_of(registry: Registry, names: Sequence[str], options: Options) -> dict[str, Task]:
@@ -37,11 +39,14 @@ def tasks_of(registry: Registry, names: Sequence[str], options: Options) -> dict
 def check_taken(registry: Registry, tasks: Sequence[Task], options: Options) -> None:
     """Make sure that at least one task takes each option that differs from its default.
 
+    Options in `FOR_ALL` must be taken by every task.
+
     Raises:
-        UserError: no task takes it.
+        UserError: no task takes it, or one that must does not.
     """
     for option in to_json(options):
-        if not any(option in task.takes for task in tasks):
+        taken = [option in task.takes for task in tasks]
+        if not (all(taken) if option in FOR_ALL else any(taken)):
             takers = [p.name for p in registry.all("task") if option in p.facts.get("takes", ())]
             raise UserError(
                 f"{flag(option)}: task {', '.join(task.name for task in tasks)} does not "
@@ -99,6 +104,6 @@ def from_json(chosen: Mapping[str, Any], cache: Path | None) -> Options:
 def as_typed(chosen: Mapping[str, Any]) -> list[str]:
     """Return the options of a result of `to_json` as words of a command line."""
     return [
-        flag(name) if value is True else f"{flag(name)} {shlex.quote(value)}"
+        flag(name) if value is True else f"{flag(name)} {shlex.quote(str(value))}"
         for name, value in chosen.items()
     ]
