@@ -52,7 +52,7 @@ def compare_exact(base: Row, now: Row, infos: Mapping[str, MetricInfo]) -> Itera
         elif said := other_metric(was, is_now):
             yield Finding(Verdict.NOT_COMPARABLE, Layer.EXACT, name, metric, said=said)
         elif base["identity"]["method"] in WITHOUT_SEED and was["status"] == "ok":
-            yield _constant(name, metric, was, is_now)
+            yield constant(name, metric, was, is_now)
     for metric in now["metrics"].keys() - base["metrics"].keys():
         yield new_here(name, metric, "the baseline does not know this metric")
 
@@ -75,7 +75,7 @@ def other_metric(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ""
 
 
-def _constant(name: str, metric: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Finding:
+def constant(name: str, metric: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Finding:
     """Compare a value of an anchor. Anchors are deterministic."""
     base, value = was["values"][0], now["values"][0]
     allowed = CONSTANT * abs(base) + 1.5 / max(was["n"] or 1, 1)

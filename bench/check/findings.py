@@ -30,6 +30,7 @@ class Layer(StrEnum):
     ORDERING = "ordering"
     STATISTICAL = "statistical"
     SPEED = "speed"
+    SUBMISSION = "submission"
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,10 @@ DEFAULT_BASELINE = Path("results/baselines/smoke.json")
 COMPARED = "What is compared"
 
 
+def _folder(text: str | Path) -> Path:
+    return path_in(text, "DIR")
+
+
 def _baseline_file(text: str | Path) -> Path:
     return path_in(text, "the baseline")
 
@@ -221,3 +225,38 @@ def baseline(
         plugins=tuple(plugins or ()),
     )
     finish(lambda: write_baseline(setup, profile, choice, reason, golden))
+
+
+@app.command(
+    "submit-check",
+    epilog=examples(
+        "submit-check results/local",
+        "submit-check results/local --plugin my_method.py",
+        note="Exit codes: 0 the records can be sent, 1 something must be mended, 2 wrong use. "
+        "docs/submitting.md has the steps.",
+    ),
+)
+def submit_check(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="The results folder whose records are to be added.", metavar="DIR", parser=_folder
+        ),
+    ],
+    against: Annotated[
+        Path | None,
+        path_option(
+            "--against",
+            help="The results folder of the board; that of the suite by default.",
+            panel=WHAT,
+        ),
+    ] = None,
+    plugins: PluginOption = None,
+) -> None:
+    """Verify records that someone wants to add to a board."""
+    from bench.check.submission import check_submission
+    from bench.utils.files.paths import COMMITTED
+    from bench.utils.output.console import console
+
+    board = results_folder(against or COMMITTED)
+    finish(lambda: int(check_submission(console(), results_folder(folder), board, plugins or ())))

@@ -18,7 +18,7 @@ MODULES = {
     "score": ("score", "score-images", "pairs"),
     "results": ("list", "leaderboard", "merge", "clean"),
     "report": ("report",),
-    "check": ("check", "baseline"),
+    "check": ("check", "baseline", "submit-check"),
     "tune": ("tune",),
     "claims": ("claims",),
     "probe_curve": ("probe-curve",),

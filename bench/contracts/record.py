@@ -171,6 +171,7 @@ class Options(TypedDict, total=False):
     resize: Resize
     skip_bad: bool
     attributes: str
+    test_seed: Count
 
 
 class Environment(TypedDict, total=False):
