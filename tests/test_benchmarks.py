@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks import harness
+from bench.board.board import boards
+from bench.records.store import Store
+from tests.benchmarks import harness, report
 from tests.benchmarks import metrics as comparison
 
 TINY = ["--n", "60", "--features", "8", "--rounds"]
@@ -56,4 +58,22 @@ def test_the_harness_skips_what_is_finished(capsys):
     harness.main(["grid", "--cells", "1,3"])
     assert [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines()[2:]] == [
         "1", "3",
+    ]  # fmt: skip
+
+
+def test_made_records_are_of_as_many_rows_and_boards_as_asked(tmp_path):
+    assert report.make_records(tmp_path, methods=13, tasks=2, seeds=2) == 52
+    records, damaged = Store(tmp_path).records()
+    assert (len(records), damaged) == (52, [])
+    made = boards(records)
+    assert [len(board.methods) for board in made] == [13, 13]
+    assert all(len(board.values("transfer")) == 13 for board in made)
+
+
+def test_a_report_of_made_records_is_timed(capsys, monkeypatch):
+    monkeypatch.setitem(report.DESIGNS, 4, (2, 1, 2))
+    report.main(["--records", "4"])
+    rows = [line.split("|")[1:4] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["4", "2, 1, 2", "report"], ["4", "2, 1, 2", "leaderboard"],
     ]  # fmt: skip

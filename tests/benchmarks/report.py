@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -101,8 +102,10 @@ def main(words: Sequence[str] | None = None) -> None:
             if not (folder / "records").is_dir():
                 make_records(folder, *DESIGNS[count])
             for verb in ("report", "leaderboard"):
-                with tempfile.TemporaryDirectory() as empty:
-                    os.environ["CONTENTBENCH_CACHE"] = empty
+                with (
+                    tempfile.TemporaryDirectory() as empty,
+                    patch.dict(os.environ, CONTENTBENCH_CACHE=empty),
+                ):
                     wall, cpu, memory = bench(verb, "--results", folder)
                 page = folder / "report.html"
                 size = f"{page.stat().st_size / 1e6:.1f}" if verb == "report" else "-"

@@ -41,7 +41,7 @@ def test_vega_lite_understands_a_plot(plot):
 
 @pytest.mark.parametrize("ink", [PAGE, PAPER])
 def test_each_method_has_a_look_of_its_own(ink):
-    looks = [(ink.hue(at), ink.shape(at), tuple(ink.dash(at))) for at in range(3 * MOST_HUES)]
+    looks = [(ink.hue(at), ink.shape(at), ink.dash(at)) for at in range(3 * MOST_HUES)]
     first = looks[:MOST_HUES]
     assert len({hue for hue, _, _ in first}) == len({shape for _, shape, _ in first}) == MOST_HUES
     assert len(set(looks)) == len(looks)
@@ -62,7 +62,7 @@ def test_the_page_has_each_colour_in_both_themes():
 
 def test_the_renderer_knows_each_shape():
     """It would draw a circle, or nothing, for a shape that it does not know."""
-    rows = [{"x": 0, "shape": shape} for shape in SHAPES]
+    rows = [{"x": 0, "shape": at} for at in range(len(SHAPES))]
     drawn = [layer([row], "point", {"filled": True}, shape=SHAPE) for row in rows]
     pictures = [vl_convert.vegalite_to_svg(spec_of([one], 20, 20)) for one in drawn]
     outlines = {tuple(re.findall(r'\bd="([^"]+)"', picture)) for picture in pictures}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.board.columns import base_id
 from bench.board.values import number
-from bench.html.plots.ink import PUBLISHED_DASH, Ink
+from bench.html.plots.ink import DASHES, PUBLISHED_DASH, Ink
 from bench.html.plots.label_places import spread
 from bench.html.plots.plot import (
     COLOUR,
@@ -38,7 +38,7 @@ def _curve(source: Source, ink: Ink, metric: str) -> Plot | None:
     labels = [label for label in rows_of(source) if label in early]
     rows: Values = [
         look_of(source, ink, str(one["method"]))
-        | {"dash": dash_of(source, ink, str(one["method"]))}
+        | {"dash": _dash_of(source, ink, str(one["method"]))}
         | {"x": float(one["budget"]), "y": float(one["value"])}
         | {"text": number(one["value"], info.digits)}
         for one in here[here["method"].isin(labels)].to_dict("records")
@@ -59,7 +59,9 @@ def _curve(source: Source, ink: Ink, metric: str) -> Plot | None:
         },
     }
     y = axis("y", title_of(source, metric, UP), domain)
-    dash = {"field": "dash", "type": "nominal", "scale": None}
+    dashes = [list(one) for one in (*DASHES, PUBLISHED_DASH)]
+    scale = {"domain": list(range(len(dashes))), "range": dashes}
+    dash = {"field": "dash", "type": "nominal", "legend": None, "scale": scale}
     of_row = {"field": "row", "type": "nominal"}
     line, point = {"strokeWidth": 1.8}, {"filled": True, "size": ink.point / 2, "opacity": 1}
     text = {"align": "left", "dx": 8, "baseline": "middle", "fontSize": ink.font - 0.5}
@@ -81,10 +83,10 @@ def _curve(source: Source, ink: Ink, metric: str) -> Plot | None:
     )
 
 
-def dash_of(source: Source, ink: Ink, label: str) -> list[int]:
-    """Return the dash of the line of a row: lengths of strokes and gaps in pixels."""
+def _dash_of(source: Source, ink: Ink, label: str) -> int:
+    """Return which dash the line of a row has; behind `DASHES` comes `PUBLISHED_DASH`."""
     is_published = label in source.board.published
-    return list(PUBLISHED_DASH) if is_published else ink.dash(source.hues[label])
+    return len(DASHES) if is_published else ink.dash(source.hues[label])
 
 
 def _ends(rows: Values, domain: list[float], ink: Ink) -> Values:

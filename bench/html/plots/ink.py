@@ -27,7 +27,7 @@ SHAPES = (
 The last ones are paths: a star, an hourglass, an X and a pentagon.
 """
 DASHES = ((1, 0), (9, 3), (9, 3, 2, 3))
-"""The dashes of lines: each for four colours in turn, so that they differ more than colours can."""
+"""The dashes of lines, as lengths of strokes and gaps in pixels: each for four colours in turn."""
 PUBLISHED_DASH = (2, 3)
 
 
@@ -56,16 +56,14 @@ class Ink:
         return self.floor if number < 0 else self.hues[number % len(self.hues)]
 
     @staticmethod
-    def shape(number: int) -> str:
-        """Return the shape of a row. Methods that share a colour differ in it."""
-        turn = number + number // MOST_HUES
-        return "stroke" if number < 0 else SHAPES[turn % len(SHAPES)]
+    def shape(number: int) -> int:
+        """Return which of `SHAPES` a row has. Methods that share a colour differ in it."""
+        return (number + number // MOST_HUES) % len(SHAPES)
 
     @staticmethod
-    def dash(number: int) -> list[int]:
-        """Return the dash of the line of a row: lengths of strokes and gaps in pixels."""
-        turn = number // 4 + number // MOST_HUES
-        return list(DASHES[turn % len(DASHES)])
+    def dash(number: int) -> int:
+        """Return which of `DASHES` the line of a row has."""
+        return (number // 4 + number // MOST_HUES) % len(DASHES)
 
     @property
     def config(self) -> Mapping[str, Any]:

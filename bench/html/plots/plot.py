@@ -12,7 +12,7 @@ from altair.utils.schemapi import debug_mode
 
 from bench.board.columns import base_id
 from bench.board.values import number
-from bench.html.plots.ink import Ink
+from bench.html.plots.ink import SHAPES, Ink
 from bench.html.plots.label_places import short
 from bench.html.prose import plain
 from bench.html.sources import Source
@@ -21,7 +21,12 @@ MOST_ROWS = 24
 """The largest number of methods in a plot; the tables have all."""
 RIGHT, UP = "\u2192", "\u2191"
 COLOUR = {"field": "colour", "type": "nominal", "scale": None}
-SHAPE = {"field": "shape", "type": "nominal", "scale": None}
+SHAPE = {
+    "field": "shape",
+    "type": "nominal",
+    "legend": None,
+    "scale": {"domain": list(range(len(SHAPES))), "range": list(SHAPES)},
+}
 Values = list[dict[str, Any]]
 Channel = dict[str, Any]
 """An axis, or another channel of an encoding of Vega-Lite."""
