@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,8 @@ COMMITTED = Path(__file__).resolve().parents[3] / "results"
 
 def default_cache() -> Path:
     """Return the cache folder: `CONTENTBENCH_CACHE`, or the user's cache folder.
+
+    If the user cannot write to that folder, it is one in the folder for temporary files.
 
     Raises:
         UserError: the user has no home folder, and the variable is not set.
@@ -32,7 +35,16 @@ def default_cache() -> Path:
             "no cache folder, because this user has no home folder: "
             "name one with --cache-dir or CONTENTBENCH_CACHE"
         )
+    if not _can_be_written(found):
+        user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+        return Path(tempfile.gettempdir()) / f"contentbench-{user}"
     return found
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Return whether this user may write to a folder, or create it. Nothing is written."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def default_data_root() -> Path:
