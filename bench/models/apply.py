@@ -43,7 +43,7 @@ def add_to_files(model: Model, source: Path, guide: Path, output: Path, force: b
     def work(at: slice) -> np.ndarray:
         return np.asarray(model.add(_squares(model, sources[at]), _squares(model, guides[at])))
 
-    return _write_all(sources, source.is_dir(), output, force, work)
+    return _write_all(sources, source.is_dir(), output, force, work, guides)
 
 
 def remove_from_files(model: Model, source: Path, output: Path, force: bool) -> list[Path]:
@@ -88,10 +88,14 @@ def _write_all(
     output: Path,
     force: bool,
     work: Callable[[slice], np.ndarray],
+    guides: Sequence[Path] = (),
 ) -> list[Path]:
     targets = [output / f"{one.stem}.png" for one in sources] if into_folder else [output]
     if len(set(targets)) < len(targets):
         raise UserError(f"two sources would be written to one file of {output}: rename one")
+    inputs = {path.resolve() for path in (*sources, *guides)}
+    if own := [path for path in targets if path.resolve() in inputs]:
+        raise UserError(f"{own[0]} is a source or a guide: name another output with -o")
     there = [path for path in targets if path.exists()]
     if there and not force:
         raise UserError(f"{there[0]} exists: name another output with -o, or give --force")

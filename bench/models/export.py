@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -16,6 +18,7 @@ from bench.board.values import number
 from bench.cell.run_folder import WEIGHTS
 from bench.contracts.record import Record
 from bench.models.files import EXPORTED, ModelFiles, files_of
+from bench.models.licences import terms_of
 from bench.records.read import cell_of
 from bench.records.select import Choice
 from bench.records.store import Store
@@ -25,7 +28,7 @@ from bench.utils.files.sealed import write_sealed
 from bench.utils.output.escape import markdown_prose, markdown_table
 from bench.utils.version import __version__
 
-CARD = "README.md"
+CARD, INDEX = "README.md", "index.json"
 MOST_MB = 100
 """The largest file of models, in MB of 10^6 bytes: what release pages and mails take."""
 
@@ -60,7 +63,7 @@ def export_board(
 ) -> list[str]:
     """Write the trained models of a results folder as one zip file; return their names.
 
-    Each is a folder as `export_model` writes it.
+    Each is a folder as `export_model` writes it. `INDEX` in the file says what each one is.
 
     Args:
         results: the results folder.
@@ -99,9 +102,25 @@ def export_board(
                     _write(files, files.read_record(), files.read_weights()[1], folder)
                     for path in sorted(folder.iterdir()):
                         archive.write(path, f"{name}/{path.name}", zipfile.ZIP_DEFLATED)
+            index = [_entry(name, files) for name, files in sorted(chosen.items())]
+            archive.writestr(INDEX, json.dumps(index, indent=1) + "\n")
     except OSError as error:
         raise not_written(target, error) from error
     return sorted(chosen)
+
+
+def _entry(name: str, files: ModelFiles) -> dict[str, Any]:
+    """Return what the index says of a model: where it is, what it is, and the hash of its file."""
+    record = files.read_record()
+    return {
+        "folder": name,
+        "label": record["label"],
+        **{key: record["identity"][key] for key in ("method", "task", "profile", "seed")},
+        "id": record["id"],
+        "source": files.read_weights()[1],
+        "bytes": files.weights.stat().st_size,
+        "sha256": hashlib.sha256(files.weights.read_bytes()).hexdigest(),
+    }
 
 
 def _write(files: ModelFiles, record: Record, source: str, folder: Path) -> None:
@@ -144,6 +163,7 @@ def card(record: Record, source: str) -> str:
         config=json.dumps(record["identity"]["config"], indent=1),
         metrics=_metrics(record),
         source=source,
+        terms=terms_of(record["identity"]["task"]),
         version=__version__,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -14,8 +15,9 @@ from PIL import Image
 
 import bench
 from bench.models import export
+from bench.models.licences import terms_of
 from bench.utils.errors import UserError
-from tests.helpers import harm_file
+from tests.helpers import REGISTRY, harm_file
 from tests.pictures import make_folder
 
 
@@ -97,6 +99,20 @@ def test_the_card_says_what_the_record_says(place, run):
     assert f"{record['metrics']['rec_l1_a']['value']:.4f}" in body
 
 
+def test_each_task_has_terms_and_the_card_repeats_them(place, run):
+    for plugin in REGISTRY.all("task"):
+        assert "does not know" not in terms_of(plugin.name), plugin.name
+    assert "CC BY 4.0" in terms_of("avatars-style")
+    assert "CC BY" not in terms_of("avatars-glasses")
+    assert terms_of("usps-mnist").startswith("USPS and MNIST.")
+    assert "non-commercial" in terms_of("celeba-mouth")
+    assert "person who trained it" in terms_of("folder:plain+glasses")
+    assert "ask the author of the task `mine`" in terms_of("mine")
+    card = export.card(loaded(place, run).record, "x")
+    assert "Avataaars by Pablo Stanley" in card
+    assert "license: other\n" in card
+
+
 def test_a_name_of_a_record_cannot_break_the_card(place, run):
     record = loaded(place, run).record
     odd = "<script>|`\n---"
@@ -110,7 +126,11 @@ def test_the_models_of_a_board_are_one_file(place, inside):
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(place / "models.zip") as archive:
         archive.extractall(place / "unzipped")
-    (model,) = (place / "unzipped").iterdir()
+    (entry,) = json.loads((place / "unzipped" / "index.json").read_text("utf-8"))
+    model = place / "unzipped" / entry["folder"]
+    content = (model / "model.safetensors").read_bytes()
+    assert (entry["method"], entry["bytes"]) == ("little", len(content))
+    assert entry["sha256"] == hashlib.sha256(content).hexdigest()
     picture = pixels(first(place / "a"))
     assert loaded(place, model).remove(picture).shape == (32, 32, 3)
 
@@ -128,6 +148,10 @@ def test_a_file_of_models_that_is_too_large_is_not_written(place, monkeypatch):
         (("export", "RUN", "-o", "a"), "a is not empty: name another folder with -o"),
         (("export", "a", "-o", "x"), "name a run folder, a record of a results folder or an"),
         (("export", "results", "--methods", "no", "-o", "x.zip"), "unknown method among the rec"),
+        (("remove", "--model", "RUN", "--source", "a", "-o", "a", "--force"),
+         "is a source or a guide: name another output with -o"),
+        (("add", "--model", "RUN", "--source", "two", "--guide", "a/00000.png", "-o", "a",
+          "--force"), "is a source or a guide: name another output with -o"),
         (("remove", "--model", "RUN", "--source", "nothing", "-o", "x"), "No such file"),
         (("remove", "--model", "RUN", "--source", "empty", "-o", "x"), "empty has no images"),
         (("remove", "--model", "RUN", "--source", "a", "-o", "little.py/x"), "cannot write"),
