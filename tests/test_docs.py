@@ -116,6 +116,22 @@ def test_every_dependency_is_pinned():
         assert requirement.split(">=")[0].lower() in pins, requirement
 
 
+def test_the_oldest_versions_are_the_lower_bounds():
+    """Those of torch and torchvision are pinned: see the comment of the file."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    bounds = {
+        name.lower(): re.split(r"[,;]", least)[0]
+        for name, _, least in (one.partition(">=") for one in project["dependencies"])
+    }
+    text = (ROOT / "constraints-oldest.txt").read_text()
+    pins = dict(line.lower().split("==") for line in text.splitlines() if "==" in line)
+    newest = (ROOT / "constraints.txt").read_text()
+    for name in ("torch", "torchvision"):
+        assert f"{name}=={pins.pop(name)}\n" in newest
+        del bounds[name]
+    assert pins == bounds
+
+
 def test_profiles_are_described():
     from bench.plan.profiles import profiles
 
