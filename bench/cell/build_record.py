@@ -71,6 +71,10 @@ def record_of_cell(
         found = curve_of(Training(**trained_here), record["metrics"])
         record["curve"] = found or record["curve"]
     record["sources"].update(scores.sources)
+    scored = [family for family in metrics if family.name in scores.sources]
+    packages = {one.package for one in (plugin, *scored) if one is not None and one.package}
+    known = record["environment"].get("versions", {})
+    record["environment"]["versions"] = {**known, **dict(packages)}
     record["facts"] = _facts(job, plugin, data, artefacts, scores, earlier)
     return record
 

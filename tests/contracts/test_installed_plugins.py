@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from bench.contracts.registry import Registry
+from bench.records.store import Store
 from bench.utils.errors import UserError
 from tests.helpers import BROKEN_METRIC, OWN_METHOD, TINY, write_plugin
 
@@ -48,9 +49,22 @@ def test_a_plugin_is_found_without_importing_its_package(install):
     found = Registry().find("method", "mine")
     assert found.path == place / "package_of_plugins" / "method.py"
     assert found.installed
+    assert found.package == ("package_of_plugins", "1.0")
     assert found.config_fields() is not None
     assert not [name for name in sys.modules if name.startswith("package_of_plugins")]
     assert found.load().__module__ == "package_of_plugins.method"
+
+
+def test_a_record_names_the_package_of_its_method(install, inside, tmp_path):
+    install(
+        {"package_of_plugins/__init__.py": "", "package_of_plugins/method.py": OWN_METHOD}, METHODS
+    )
+    done = inside("run", "--methods", "mine,autoencoder", *TINY, "--metrics", "reconstruction",
+                  "--results", tmp_path / "results")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    records = {record["label"]: record for record in Store(tmp_path / "results").records()[0]}
+    assert records["mine"]["environment"]["versions"]["package_of_plugins"] == "1.0"
+    assert "package_of_plugins" not in records["autoencoder"]["environment"]["versions"]
 
 
 def test_listing_and_discovery_import_no_torch(install):

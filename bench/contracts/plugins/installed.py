@@ -7,7 +7,7 @@ module or a class of one, `package.module` or `package.module:Class`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -52,7 +52,10 @@ class Entry:
             raise UserError(
                 f"{path} holds no {what} {self.kind or 'plug-in'} with a literal `name`"
             )
-        return found
+        if self.point.dist is None:
+            return found
+        package = self.point.dist.name, self.point.dist.version
+        return [replace(plugin, package=package) for plugin in found]
 
 
 def entries() -> Iterator[Entry]:

@@ -30,6 +30,7 @@ class Plugin:
     if its source does not tell. asks: whether `unavailable` looks at more than that. variant_of:
     the method of the same file that this one derives from and shares the `Config` of; '' if there
     is none. module: the import name of a module of an installed package; '' for other files.
+    package: the name and the version of that package; None for other files.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Plugin:
     asks: bool = True
     variant_of: str = ""
     module: str = ""
+    package: tuple[str, str] | None = None
 
     def load(self) -> Any:
         """Return the class.
