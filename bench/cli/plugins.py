@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.image_options import NO_OPTIONS, with_image_options
 from bench.cli.options import WHAT, CacheOption, PluginOption, examples, kept_in, option
 from bench.cli.verbs import finish
+from bench.contracts.task import Options
 from bench.utils.errors import Exit
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def new(
         note="The exit code is 1 if a check failed.",
     )
 )
+@with_image_options
 def verify(
     what: Annotated[
         list[str],
@@ -82,6 +85,7 @@ def verify(
             metavar="NAME",
         ),
     ] = None,
+    options: Options = NO_OPTIONS,
     cache_dir: CacheOption = None,
 ) -> None:
     """Check that a method, metric or task keeps its contract: batch mates, state, ranges, ..."""
@@ -98,7 +102,7 @@ def verify(
         out = console()
         counts = Counter[str]()
         for plugin in chosen:
-            counts += _verify(out, plugin, checks or (), cache, whole=len(chosen) == 1)
+            counts += _verify(out, plugin, checks or (), options, cache, whole=len(chosen) == 1)
         if len(chosen) > 1:
             _say_counts(out, f"all {len(chosen)}", counts)
         return Exit.REGRESSION if counts["failed"] else Exit.FINE
@@ -127,7 +131,12 @@ def _chosen(registry: Registry, what: Sequence[str]) -> list[Plugin]:
 
 
 def _verify(
-    out: Console, plugin: Plugin, only: Sequence[str], cache: Path | None, whole: bool
+    out: Console,
+    plugin: Plugin,
+    only: Sequence[str],
+    options: Options,
+    cache: Path | None,
+    whole: bool,
 ) -> Counter[str]:
     """Run the checks of a plug-in, print them, and return how often each outcome came.
 
@@ -148,7 +157,7 @@ def _verify(
         say(out, f"  {line}" if whole else f"{plugin.name}: {' '.join(line.split())}")
 
     with tempfile.TemporaryDirectory() if cache is None else nullcontext(cache) as place:
-        for verdict in verdicts(plugin, Path(place), only):
+        for verdict in verdicts(plugin, Path(place), only, options):
             outcome = verdict.outcome.value
             counts[outcome] += 1
             if outcome == "skipped":

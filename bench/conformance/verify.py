@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.conformance.check import Check, Outcome, Verdict, judge
 from bench.contracts.metric import Settings
 from bench.contracts.registry import Kind, Plugin, Registry
-from bench.contracts.task import DataSizes
+from bench.contracts.task import DataSizes, Options
 from bench.utils.errors import unknown
 
 if TYPE_CHECKING:
@@ -44,13 +44,16 @@ def checks_of(kind: Kind) -> Sequence[Check[Any]]:
     return (own[0], attributes, *own[1:])
 
 
-def verdicts(plugin: Plugin, cache: Path, only: Sequence[str] = ()) -> Iterator[Verdict]:
+def verdicts(
+    plugin: Plugin, cache: Path, only: Sequence[str] = (), options: Options | None = None
+) -> Iterator[Verdict]:
     """Run the checks of a plug-in and yield what came of each.
 
     Args:
         plugin: the plug-in.
         cache: the folder that keeps the images of tasks.
         only: the names of the checks to run; empty for all.
+        options: the images that the user names, for a task that needs some.
 
     Raises:
         UserError: there is no such check.
@@ -68,7 +71,7 @@ def verdicts(plugin: Plugin, cache: Path, only: Sequence[str] = ()) -> Iterator[
     expected = EXPECTED.get(plugin.name) if plugin.shipped else None
     if expected is None:
         expected = getattr(plugin.load(), "expected_failures", {})
-    subject = _subject(plugin, cache)
+    subject = _subject(plugin, cache, options or Options())
     for one in checks:
         if not only or one.name in only:
             with computing_with(1), short_probes() if plugin.kind == "metric" else nullcontext():
@@ -114,7 +117,7 @@ def named(registry: Registry, name: str) -> list[Plugin]:
     return chosen
 
 
-def _subject(plugin: Plugin, cache: Path) -> Any:
+def _subject(plugin: Plugin, cache: Path, options: Options) -> Any:
     """Return what the checks of a plug-in look at."""
     if plugin.kind == "method":
         from bench.conformance.method_case import MethodCase
@@ -126,7 +129,7 @@ def _subject(plugin: Plugin, cache: Path) -> Any:
         return MetricCase(plugin, scored_faces(cache), Settings(cache=cache))
     from bench.conformance.task_checks import TaskCase
 
-    return TaskCase(plugin, cache)
+    return TaskCase(plugin, cache, options)
 
 
 def faces(cache: Path) -> TaskData:
