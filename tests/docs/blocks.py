@@ -24,8 +24,8 @@ QUICK_METRICS = "add_score,transfer,rec_l1_a"
 QUICK_CHECK = "facts"
 QUICK_CLAIM = "confusion-0.05-leak"
 PAGE_NOT_RUN = re.compile(r"^<!-- no block is run: (.+?) -->$", re.MULTILINE)
-WITHOUT_SMALL_FORM = ("check", "baseline", "data get", "probe-curve")
-"""Verbs that take minutes or fetch data in every form."""
+WITHOUT_SMALL_FORM = ("check", "baseline", "data get", "probe-curve", "submit-check")
+"""Verbs that take minutes or fetch data in every form, or refuse what is tiny."""
 
 
 @dataclass(frozen=True)
