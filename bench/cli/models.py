@@ -58,6 +58,14 @@ ForceOption = Annotated[
     bool,
     option("--force", help="Overwrite files that exist; off by default.", panel=WHERE),
 ]
+AnySourceOption = Annotated[
+    bool,
+    option(
+        "--any-source",
+        help="Load the weights although the code of the method has changed; off by default.",
+        panel=WHAT,
+    ),
+]
 DeviceOption = Annotated[str, option(help="cpu (default) or cuda.", panel=WHERE, metavar="NAME")]
 
 
@@ -84,6 +92,7 @@ def add(
     output: OutputOption,
     resize: ResizeOption = "crop",
     plugins: PluginOption = None,
+    any_source: AnySourceOption = False,
     device: DeviceOption = "cpu",
     force: ForceOption = False,
 ) -> None:
@@ -91,7 +100,9 @@ def add(
     from bench.models.apply import add_to_files
 
     _say_written(
-        add_to_files(_loaded(model, plugins, device, resize), source, guide, output, force)
+        add_to_files(
+            _loaded(model, plugins, device, resize, any_source), source, guide, output, force
+        )
     )
 
 
@@ -108,13 +119,18 @@ def remove(
     output: OutputOption,
     resize: ResizeOption = "crop",
     plugins: PluginOption = None,
+    any_source: AnySourceOption = False,
     device: DeviceOption = "cpu",
     force: ForceOption = False,
 ) -> None:
     """Remove the separate content from images of B, with a trained model."""
     from bench.models.apply import remove_from_files
 
-    _say_written(remove_from_files(_loaded(model, plugins, device, resize), source, output, force))
+    _say_written(
+        remove_from_files(
+            _loaded(model, plugins, device, resize, any_source), source, output, force
+        )
+    )
 
 
 @app.command(
@@ -157,11 +173,19 @@ def export(
         say(console(), f'wrote {output}; bench.load_model("{output}") loads it')
 
 
-def _loaded(model: Path, plugins: list[Path] | None, device: str, resize: Resize) -> Any:
+def _loaded(
+    model: Path, plugins: list[Path] | None, device: str, resize: Resize, any_source: bool
+) -> Any:
     from bench.models.load import load_model
     from bench.plan.plan import usable_device
 
-    return load_model(model, plugins=plugins or (), device=usable_device(device), resize=resize)
+    return load_model(
+        model,
+        plugins=plugins or (),
+        device=usable_device(device),
+        resize=resize,
+        any_source=any_source,
+    )
 
 
 def _say_written(paths: list[Path]) -> None:

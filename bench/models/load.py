@@ -125,7 +125,7 @@ def load_model(
         trained = files.weights.parent.name
         raise UserError(
             f"{plugin.path} has changed since {trained} was trained: check out the code of that "
-            "run, train again with --existing fresh, or pass any_source=True"
+            "run, train again with --existing fresh, or pass any_source=True (--any-source)"
         )
     method_class: type[Method] = plugin.load()
     spec = _spec(cell, registry)

@@ -181,3 +181,13 @@ def test_damaged_weights_are_one_line(place, run):
     harm_file(place / "out" / "model.safetensors", "a byte is changed")
     with pytest.raises(UserError, match="out are damaged: run it again"):
         loaded(place, place / "out")
+
+
+def test_weights_of_other_code_are_used_only_if_asked_for(place, run, inside):
+    little(place, "self.more = 1")
+    words = ("remove", "--model", run, "--source", first(place / "b"), "-o", place / "x.png",
+             "--plugin", place / "little.py")  # fmt: skip
+    done = inside(*words)
+    assert done.returncode == 2
+    assert "(--any-source)" in done.stderr
+    assert inside(*words, "--any-source").returncode == 0
