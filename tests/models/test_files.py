@@ -17,7 +17,7 @@ import bench
 from bench.models import export
 from bench.models.licences import terms_of
 from bench.utils.errors import UserError
-from tests.helpers import REGISTRY, harm_file
+from tests.helpers import REGISTRY, harm_file, little
 from tests.pictures import make_folder
 
 
