@@ -43,6 +43,7 @@ def score_images(setup: Setup, request: Request, name: str, folders: Mapping[str
         UserError: the request, the name or the images are wrong.
     """
     registry = Registry(request.plugins)
+    chosen_metrics(registry, request)  # a wrong name is said before images are read
     task, profile, images = _read_all(setup, request, registry, name, folders)
     absent = {key: reason for key, reason in ABSENT.items() if key not in images}
     artefacts = Artefacts(images, absent=absent)
