@@ -169,8 +169,8 @@ def _anchor(record: Record, submission: Submission) -> Said:
         was, now = (one["metrics"].get(name) for one in (known, record))
         if was is None or now is None or None in (was["value"], now["value"]):
             continue
-        both = ({"values": [one["value"]], "n": one["n"]} for one in (was, now))
-        finding = constant(record["label"], name, *both)
+        then, here = ({**one, "values": [one["value"]]} for one in (was, now))
+        finding = constant(record["label"], name, then, here)
         if was["version"] == now["version"] and finding.verdict is not Verdict.PASS:
             return Verdict.FAILED, (
                 f"{name} is {finding.now}, and the board has {finding.base}: an anchor has no "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.check.compare import compare_records
+from bench.check.exact import compare_exact
+from bench.check.findings import Verdict
 from bench.contracts.protocol import PROTOCOL
 from tests.check.made_records import changed_record, check_records, metric_entry
 
@@ -100,3 +102,30 @@ def test_a_difference_of_identities_is_spelled_out(base):
     records, _ = changed_record("configuration")
     (said,) = {f.said for f in compare_records(base, records, LAYERS) if f.number == "identity"}
     assert said == "run under other conditions: config.width: 4 -> 8"
+
+
+@pytest.mark.parametrize(
+    ("machine", "extractor", "verdict"),
+    [
+        ("one", "net@1", Verdict.REGRESSED),
+        ("another", "net@1", Verdict.PASS),
+        ("another", "", Verdict.REGRESSED),
+    ],
+)
+def test_a_judge_of_another_kind_of_machine_may_move_an_anchor(machine, extractor, verdict):
+    """Each machine fits its own judge: `paste` has 0.927 on an AMD and 0.914 on an Intel one."""
+
+    def row(value, where):
+        entry = {
+            "values": [value], "n": 256, "status": "ok", "reason": "", "version": 1, "unit": "",
+            "extractor": extractor, "better": "higher", "family": "judged",
+        }  # fmt: skip
+        return {
+            "identity": {"method": "paste"}, "label": "paste", "task": "faces", "machine": where,
+            "failed": {}, "seeds": [0], "facts": {}, "metrics": {"success": entry},
+        }  # fmt: skip
+
+    found = list(compare_exact(row(0.927, "one"), row(0.914, machine), {}))
+    assert [finding.verdict for finding in found] == [verdict]
+    far = list(compare_exact(row(0.927, "one"), row(0.8, machine), {}))
+    assert [finding.verdict for finding in far] == [Verdict.REGRESSED]
